@@ -1,1 +1,1 @@
-"""Breaker, token bucket and cache: pure cores with injected clocks, asyncio only around them."""
+"""Circuit breakers, token buckets and caches for one process, each with a clock as an argument."""

@@ -58,10 +58,10 @@ class AdaptivePolicy:
 class AdaptiveShare:
     """The number by which a rate limit is multiplied now, read as ``share``; 1 is the whole limit.
 
-    ``policy`` says when the share changes; the share starts at ``policy.high``. Call :meth:`observe` after
-    each request, and take :meth:`cost` tokens from the client's bucket for it: at a share of 0.5 a request
-    costs two tokens. ``strained()`` returns whether a circuit breaker is open or half open; it is called once
-    an interval. In an interval without requests the share grows. ``clock`` returns seconds.
+    ``policy`` says when the share changes; the share starts at ``policy.high``. Before each request, take
+    from the client's bucket the number of tokens that :meth:`cost` returns: two at a share of 0.5. After each
+    request, call :meth:`observe`. ``strained()`` returns whether a circuit breaker is open or half open; it
+    is called once an interval. In an interval without requests the share grows. ``clock`` returns seconds.
 
     >>> from crisol.resilience.bucket import Rate
     >>> from crisol.resilience.clock import FakeClock

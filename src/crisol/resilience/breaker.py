@@ -1,8 +1,9 @@
 """The state machine of a circuit breaker; it makes no calls itself and reads the time from a given clock.
 
 A permit is the number of the *generation* in which it was handed out. Every change of state starts a new
-generation, so a result that arrives late carries an old number and changes nothing (after gobreaker; states
-and criteria after resilience4j). Threads may share a breaker.
+generation, so a result that arrives late carries an old number and changes nothing. Permits follow the
+library gobreaker; the states, and the limits at which the state changes, follow resilience4j. Threads may
+share a breaker.
 """
 
 from __future__ import annotations
@@ -64,9 +65,10 @@ class BreakerSnapshot:
     closed, and with the breaker open again. ``generation`` grows with each change of state. ``retry_after``
     is the seconds that a rejected caller should wait, 0 while every call passes.
 
-    ``calls`` is the number of recent calls that the breaker's policy looks at. ``failure_rate`` is the share
-    of them that failed, ``slow_rate`` the share that was slow, each 0 to 1; None if they are fewer than the
-    policy's ``minimum_calls``, or if the policy sets no limit on rates (for ``slow_rate``: on slow calls).
+    ``calls`` is the number of recent calls, as the breaker's policy defines them. ``failure_rate`` is the
+    share of these that failed, ``slow_rate`` the share that was slow, each 0 to 1. Both are None if there
+    were fewer calls than the policy's ``minimum_calls``, or if the policy limits neither rate; ``slow_rate``
+    is also None if the policy does not limit slow calls.
     """
 
     name: str
@@ -315,7 +317,7 @@ class BreakerCore:
     def reset(self) -> None:
         """Close the breaker, whatever its state, and forget recent calls.
 
-        The counts since its start are kept.
+        The counters of :class:`BreakerSnapshot` since the breaker was made, such as ``failures``, are kept.
         """
         self._force(CLOSED)
 

@@ -1,7 +1,7 @@
 """Token buckets in this process: exact, bounded in memory, synchronous.
 
-A bucket is one number, the moment at which it will be full again (the generic cell rate algorithm, ITU-T
-I.371). A decision is one number too: the *room*, see :class:`BucketDecision`.
+A bucket is stored as one number, the moment at which it will be full again (the generic cell rate algorithm,
+ITU-T I.371). The answer to a request is one number, too: the *room*, see :class:`BucketDecision`.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class BucketDecision:
 
     @property
     def remaining(self) -> float:
-        """The whole tokens left in the bucket after the decision; infinite for an unlimited rate."""
+        """The tokens left in the bucket after the decision, rounded down; infinite for an unlimited rate."""
         if self.rate.interval == 0.0:
             return math.inf
         return math.floor((self.left + TOLERANCE) / self.rate.interval)
@@ -145,7 +145,7 @@ class TokenBucket:
 
     A key names a client, for example by its address. At most ``capacity`` keys get a bucket of their own; all
     others share one bucket, and ``overflowed`` counts their requests. A key is forgotten once its bucket is
-    full again. ``clock`` returns seconds; a clock that is set back counts as standing still. Raises
+    full again. ``clock`` returns seconds; if it is set back, no tokens return until it has caught up. Raises
     :class:`~crisol.errors.SettingsError` for a capacity below 1. The algorithm is GCRA (ITU-T I.371).
 
     >>> bucket = TokenBucket(Rate(2, 60))
@@ -253,7 +253,7 @@ class TokenBucket:
         """Let the bucket of ``key`` hold no more tokens than the bucket of the same key in another store.
 
         ``seconds`` is the time in which the tokens left in the other bucket would be refilled. Nothing
-        happens if the key has no bucket yet and no further key can get one.
+        happens if the key has no bucket yet and ``capacity`` is reached.
         """
         now = self._turn(self._clock())
         moment = now + self._full - seconds

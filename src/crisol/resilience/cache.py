@@ -1,4 +1,4 @@
-"""A cache of computed records in this process, over an optional one that processes share.
+"""A cache of computed records in this process, optionally with a second cache that processes share.
 
 >>> import asyncio
 >>> from crisol.records import Prediction
@@ -41,12 +41,12 @@ T = TypeVar("T")
 
 
 class Cache:
-    """A cache of records in this process, and optionally in a store that processes share. For one event loop.
+    """A cache of records in this process, and optionally in a store that processes share.
 
-    The entries take at most ``budget`` bytes of this process; the least recently used are removed first. Each
-    entry's lifetime is shortened at random, by at most the share ``jitter``, so that entries do not expire
-    all at once. After the share ``early`` of the lifetime, a look-up still returns the value, and
-    also recomputes it in the background.
+    Use an object in one event loop only. The entries take at most ``budget`` bytes of this process; the least
+    recently used are removed first. Each entry's lifetime is shortened at random, by at most the share
+    ``jitter``, so that entries do not expire all at once. Once an entry has lived for the share ``early`` of
+    its lifetime, a look-up returns its value and also starts a new computation of it in the background.
 
     ``tier`` is the cache that processes share, None for none. This process keeps a copy of a shared entry for
     at most ``local_seconds``, and notices only after that time that another process invalidated the entry.
@@ -128,8 +128,8 @@ class Cache:
         one caller is cancelled, the others still get the value.
 
         Raises what ``fn`` raises (nothing is cached then), and :class:`~crisol.errors.InputError` if the key,
-        ``ttl`` or the result's type is wrong, if ``fn`` asks for its own key, or if this cache has another
-        :class:`Kind` object of the same name.
+        ``ttl`` or the result's type is wrong, if ``fn`` itself asks the cache for ``key``, or if this cache
+        has another :class:`Kind` object of the same name.
         """
         entry = self._entries.get(key)
         if entry is not None and entry.stats.kind is kind:
@@ -200,9 +200,9 @@ class Cache:
     async def invalidate(self, tag: str) -> int:
         """Delete all entries that were cached with ``tag``, in this process and in the shared tier.
 
-        Returns how many entries this process had. A value with this tag that is being computed at the moment
-        is returned to its callers but not cached. Raises :class:`~crisol.errors.UnavailableError` if the
-        shared tier does not answer; the entries of this process are deleted even then.
+        Returns how many entries were deleted in this process. A value with this tag that is being computed at
+        the moment is returned to its callers but not cached. Raises :class:`~crisol.errors.UnavailableError`
+        if the shared tier does not answer; the entries of this process are deleted even then.
         """
         self._detach(computation for computation in self._running.values() if tag in computation.tags)
         count = self._lru.sweep(lambda entry: tag in entry.tags)
@@ -211,10 +211,10 @@ class Cache:
         return count
 
     async def delete(self, key: bytes) -> bool:
-        """Delete the entry of ``key`` in this process and in the shared tier; True if this process had it.
+        """Delete the entry of ``key`` in this process and in the shared tier.
 
-        Raises :class:`~crisol.errors.UnavailableError` if the shared tier does not answer; the entry of this
-        process is deleted even then.
+        Returns whether this process had such an entry. Raises :class:`~crisol.errors.UnavailableError` if the
+        shared tier does not answer; the entry of this process is deleted even then.
         """
         self._detach(computation for computation in self._running.values() if computation.key == key)
         deleted = self._lru.drop(key)
@@ -223,10 +223,10 @@ class Cache:
         return deleted
 
     async def clear(self) -> int:
-        """Delete all entries in this process and in the shared tier; return how many this process had.
+        """Delete all entries in this process and in the shared tier.
 
-        Raises :class:`~crisol.errors.UnavailableError` if the shared tier does not answer; the entries of
-        this process are deleted even then.
+        Returns how many entries were deleted in this process. Raises :class:`~crisol.errors.UnavailableError`
+        if the shared tier does not answer; the entries of this process are deleted even then.
         """
         self._detach(self._running.values())
         count = self._lru.sweep(lambda _: True)
@@ -311,11 +311,11 @@ class Cache:
             await self._tell(stats, self._tier.put(computation.key, computation.tags, entry, life, ticket))
 
     async def _look_up(self, computation: Computation, stats: KindStats) -> bytes | None:
-        """Look for the value in the shared tier, and pass it to the computation's callers if it is there.
+        """Look up the computation's key in the shared tier; give the callers the value if it is found.
 
-        Returns None if it is there. Otherwise returns the ticket for :meth:`SharedTier.put`, which is empty
-        without a shared tier, and if the tier does not answer. An entry that cannot be decoded is deleted. If
-        ``computation.refresh`` is set, an entry that is itself due for renewal is ignored.
+        Returns None if a value was found. Otherwise returns the ticket for :meth:`SharedTier.put`. The ticket
+        is empty if there is no shared tier, or if the tier does not answer. An entry that cannot be decoded
+        is deleted. If ``computation.refresh`` is set, an entry near the end of its lifetime is ignored.
         """
         if self._tier is None:
             return b""

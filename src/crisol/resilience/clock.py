@@ -1,4 +1,4 @@
-"""Time as an argument: all that needs the time is given a clock, in tests a :class:`FakeClock`.
+"""The type of the argument ``clock``, which returns the time, and a :class:`FakeClock` for tests.
 
 >>> clock = FakeClock()
 >>> start = clock()
@@ -18,7 +18,7 @@ class Clock(Protocol):
     """A function that returns seconds since some fixed moment, such as ``time.monotonic``."""
 
     def __call__(self) -> float:
-        """Return the present, in seconds."""
+        """Return the time now, in seconds of this clock."""
         ...
 
 
@@ -31,7 +31,7 @@ class FakeClock:
         self.now = now
 
     def __call__(self) -> float:
-        """Return the present, in seconds."""
+        """Return the time now, in seconds of this clock."""
         return self.now
 
     def advance(self, seconds: float) -> None:

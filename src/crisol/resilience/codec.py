@@ -85,8 +85,8 @@ def _keyed_by_others(info: object, visited: list[object]) -> bool:
     """Return whether a type contains, at any depth, a mapping whose keys are not text.
 
     Such a type cannot be cached: mappings are encoded in the order of their keys, which msgspec does for text
-    only. ``info`` describes the type, as :func:`msgspec.inspect.type_info` returns it. ``visited`` holds the
-    descriptions seen so far, and ends the recursion for types that contain themselves.
+    only. ``info`` is the description of the type that :func:`msgspec.inspect.type_info` returns. ``visited``
+    holds the descriptions that the recursion has met, so that a type that contains itself ends it.
     """
     kinds = msgspec.inspect
     if info in visited or not isinstance(info, kinds.Type | kinds.Field | tuple):

@@ -1,4 +1,4 @@
-"""One computation of a cached value, shared by its callers: it goes on if one of them is cancelled."""
+"""The computation of a cached value, which callers share: it continues if one of them is cancelled."""
 
 from __future__ import annotations
 
@@ -61,7 +61,11 @@ class Computation:
             self.future.set_result(stored)
 
     def needs(self, waiter: Computation) -> bool:
-        """Return whether this is ``waiter``, or a computation that waits for it, even through others."""
+        """Return whether this computation is ``waiter`` or waits for it.
+
+        A computation also waits for those that its ``awaits`` wait for. If the result is True, ``waiter``
+        must not wait for this computation: both would wait forever.
+        """
         return self is waiter or any(computation.needs(waiter) for computation in self.awaits)
 
     def failed_with(self, error: BaseException) -> bool:

@@ -51,7 +51,10 @@ class CircuitBreaker(BreakerCore):
     __slots__ = ()
 
     def __call__(self, fn: Callable[P, T]) -> Callable[P, T]:
-        """Decorate a function or coroutine function."""
+        """Return ``fn`` wrapped so that each call goes through the breaker; for use as a decorator.
+
+        ``fn`` is a plain function or a coroutine function. Raises ``TypeError`` for a generator function.
+        """
         if inspect.isasyncgenfunction(fn) or inspect.isgeneratorfunction(fn):
             raise TypeError(f"{fn!r} is a generator; put `with breaker.guard():` around its use instead")
         if not _is_async(fn):
@@ -202,9 +205,9 @@ def _is_async(fn: Callable[..., Any]) -> bool:
 
 
 def _members(error: BaseException) -> list[BaseException]:
-    """Return the errors of an exception group, nested ones included.
+    """Return the exceptions in an exception group, without the nested groups themselves.
 
-    Any other error is its own only member.
+    For any other ``error`` the list holds ``error`` alone.
     """
     if not isinstance(error, BaseExceptionGroup):
         return [error]

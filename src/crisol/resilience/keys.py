@@ -27,10 +27,10 @@ _SHORT = 128
 def digest(*parts: object) -> bytes:
     """Return the SHA-256 hash (32 bytes) of ``parts``: of their values, their types and their order.
 
-    A part is None, a bool, int, float, str (or a string enumeration) or bytes, or a list, tuple, mapping or
-    set of such values, nested at most 32 deep. A list and a tuple of the same items count as equal; the order
-    in a mapping or set does not matter. Raises :class:`~crisol.errors.InputError` for any other value, and
-    for NaN.
+    A part is None or of the type bool, int, float, str or bytes, or it is a list, tuple, mapping or set of
+    such values, nested at most 32 deep. A member of a string enumeration counts as its text, and a tuple as
+    the list of its items. The order in a mapping or set does not matter. Raises
+    :class:`~crisol.errors.InputError` for any other value, and for NaN.
     """
     out = bytearray(b"l" + len(parts).to_bytes(8, "big"))
     for part in parts:
@@ -48,7 +48,7 @@ def _short(text: str) -> bytes:
 
 
 def canonical(value: object) -> bytes:
-    """Return the bytes from which :func:`digest` hashes ``value``; another value or type gives other bytes.
+    """Return ``value`` as the bytes that :func:`digest` hashes; another value or type gives other bytes.
 
     Takes the same values as :func:`digest`, and raises :class:`~crisol.errors.InputError` for any other.
     """

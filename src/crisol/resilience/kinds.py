@@ -1,4 +1,4 @@
-"""What may be cached, and for how long: a kind is a name, a record type and a lifetime."""
+"""The kinds of cache entries: each has a name, a record type and a lifetime."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Kind(Generic[T]):
 
     A ``ttl`` of None means the lifetime that :data:`LIFETIMES` gives for the name. A cached None, which says
     that no value exists, is kept for ``negative_ttl`` seconds. Make one object for each name, and use it for
-    all entries: a cache refuses a second object of the name. Increase ``version`` when the meaning of a
-    field of the record changes; a change of the fields or their types is noticed without that. Raises
-    :class:`~crisol.errors.SettingsError` for a name without a lifetime, a value out of range, or a type that
-    cannot be encoded.
+    all entries: a cache refuses a second object of the name. Increase ``version`` when the meaning of a field
+    of the record changes; old entries are then not used. A change of the fields or their types has the same
+    effect by itself. Raises :class:`~crisol.errors.SettingsError` for a name without a lifetime, a value out
+    of range, or a type that cannot be encoded.
     """
 
     __slots__ = ("codec", "name", "negative_ttl", "shared", "ttl", "version")

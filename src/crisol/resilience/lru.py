@@ -20,13 +20,13 @@ OVERHEAD = 450
 
 @dataclass(slots=True)
 class KindStats:
-    """The counters of ``kind``, one kind of cache entry, since the process started.
+    """The counters of ``kind``, one kind of cache entry, since the cache was made.
 
     ``hits`` counts look-ups that this process's memory answered, ``shared_hits`` values taken from the shared
-    tier, and ``misses`` values computed. ``errors`` counts failed calls of the shared tier, ``corrupt`` its
-    entries that could not be decoded, ``refreshes`` recomputations in the background, and ``evictions``
-    entries removed to make space. ``entries`` and ``bytes`` are the number and the size of the entries that
-    this process holds now.
+    tier, and ``misses`` values computed. ``errors`` counts failed calls of the shared tier, ``corrupt``
+    entries of the shared tier that could not be decoded, ``refreshes`` computations that the cache started in
+    the background, and ``evictions`` entries removed to make space. ``entries`` and ``bytes`` are the number
+    and the size of the entries that this process holds now.
     """
 
     kind: Kind[Any]

@@ -27,16 +27,17 @@ class BreakerPolicy:
     The breaker stays open for ``recovery_seconds``. Each time that it opens again without having closed, the
     wait is ``backoff`` times longer, up to ``max_recovery_seconds``. A wait is made longer or shorter at
     random, by at most the share ``jitter``; ``rng()`` returns a random number in [0, 1). After the wait the
-    breaker is half open and admits ``probes`` calls. It closes when ``probe_successes`` of them succeed, and
-    opens again when too many fail or one takes longer than ``half_open_seconds``.
+    breaker is half open and admits ``probes`` calls. It closes when ``probe_successes`` of them succeed. It
+    opens again when so many fail that this number cannot be reached, or when one takes longer than
+    ``half_open_seconds``.
 
     ``timeout`` is the time limit of each call, None for no limit. An exception is a failure if it is of a
     type in ``record`` and of none in ``ignore``. A result is a failure if ``is_failure(result)`` is true;
-    None means that no result is. Three fields are computed: ``timed`` and ``rated`` say whether calls are
-    timed and rates are limited, ``longest_wait`` bounds the wait that callers are told. Raises
-    :class:`~crisol.errors.SettingsError` if a value is out of range, if only one of ``slow_rate`` and
-    ``slow_seconds`` is set, if ``probe_successes`` exceeds ``probes``, or if ``minimum_calls`` exceeds
-    ``window_calls`` and ``window_seconds`` is None.
+    None means that no result is. Three fields are computed: ``timed`` says whether calls must be timed,
+    ``rated`` whether the policy limits a rate, and ``longest_wait`` is the largest number of seconds that a
+    rejected caller is told to wait. Raises :class:`~crisol.errors.SettingsError` if a value is out of range,
+    if only one of ``slow_rate`` and ``slow_seconds`` is set, if ``probe_successes`` exceeds ``probes``, or if
+    ``minimum_calls`` exceeds ``window_calls`` and ``window_seconds`` is None.
     """
 
     consecutive_failures: int | None = 5

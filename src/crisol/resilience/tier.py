@@ -12,9 +12,9 @@ __all__ = ["SharedTier", "TierEntry"]
 class TierEntry:
     """The result of looking up a key in the cache that processes share.
 
-    ``entry`` is the encoded value, or None if there is no valid entry. ``remaining`` is the rest of its
-    lifetime in seconds, 0 without an entry; it is exact if the clocks of the machines agree. Pass ``ticket``
-    to :meth:`SharedTier.put` after computing the value.
+    ``entry`` is the encoded value, or None if there is no valid entry. ``remaining`` is the rest of the
+    entry's lifetime in seconds, 0 without an entry; it is exact if the clocks of the machines agree. Pass
+    ``ticket`` to :meth:`SharedTier.put` after computing the value.
     """
 
     entry: bytes | None
@@ -26,8 +26,8 @@ class SharedTier(Protocol):
     """A cache that processes share: encoded entries by key, which can be invalidated by tag (a name).
 
     :meth:`get` returns a ticket, with which :meth:`put` stores the computed entry. If one of the entry's tags
-    is invalidated between the two calls, the entry is never returned. Every method is safe across tasks and
-    processes, and raises :class:`~crisol.errors.UnavailableError` if the server cannot be reached.
+    is invalidated between the two calls, no later :meth:`get` returns the entry. Every method is safe across
+    tasks and processes, and raises :class:`~crisol.errors.UnavailableError` if the server cannot be reached.
     """
 
     async def get(self, key: bytes, tags: tuple[str, ...]) -> TierEntry:

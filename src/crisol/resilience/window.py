@@ -1,7 +1,7 @@
 """The calls over which a circuit breaker computes its rates: the last N calls, or those of the last seconds.
 
-The last N calls need no object: each outcome is one bit of a plain integer, see :func:`push`. Seconds are
-kept in a ring of partial sums.
+The last N calls need no object: each outcome is one bit of a plain integer, see :func:`push`. For a window of
+seconds, :class:`TimeWindow` keeps a ring of partial sums.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ BUCKETS = 10
 def push(bits: int, bit: int, size: int) -> int:
     """Return ``bits``, the outcomes of the last calls, with the outcome ``bit`` of the newest call added.
 
-    Each outcome is one bit, 1 for a bad call (failed, or slow), 0 for a good one; the newest is the lowest.
-    Only the last ``size`` outcomes are kept.
+    Each outcome is one bit; the newest is the lowest. The caller keeps one number for failed calls and one
+    for slow calls, in which a failed or slow call is 1 and any other call is 0. Only the last ``size``
+    outcomes are kept.
 
     >>> bin(push(0b1001, 1, size=4))
     '0b11'
@@ -26,7 +27,7 @@ def push(bits: int, bit: int, size: int) -> int:
 class TimeWindow:
     """The numbers of calls, failed calls and slow calls within the last ``seconds``.
 
-    The window moves in steps of a tenth of its length. A clock that is set back counts as standing still.
+    The window moves in steps of a tenth of its length. It does not move back if the clock is set back.
     """
 
     __slots__ = ("_bad", "_calls", "_newest", "_slow", "_span")
