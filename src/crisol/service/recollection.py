@@ -34,9 +34,9 @@ def read(
 
     The trials are read from ``store``. Each comes as (trial, judged patch). The judged patch is what a memory
     stores of the trial, None if ``patches`` is None or does not hold the patch's text. ``experiments`` are
-    names. ``since`` is the earliest time, with a time zone; None means no bound. Trials of another version of
-    the referee, and those without a content hash, are left out. Raises :class:`~crisol.errors.StoreError` if
-    the store fails.
+    names. ``since`` is the earliest time, with a time zone; None means no bound. A trial is left out if it
+    has no content hash, or if its verdict is that of an older or newer version of the referee. Raises
+    :class:`~crisol.errors.StoreError` if the store fails.
     """
     trials = [
         trial

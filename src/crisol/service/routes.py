@@ -10,7 +10,8 @@
     @app.fast("/wargaming/ml-first", takes=Ask, gives=Answer, tags=["decisions"], example={"diff": "..."})
     async def ml_first(exchange: Exchange, receive: Receive) -> Answer: ...
 
-Both are documented from their types. Whatever a route raises is a problem document (RFC 9457).
+The OpenAPI document describes the routes of both kinds, from the types of their bodies. If a route raises an
+exception, the answer is a problem document (RFC 9457).
 """
 
 from __future__ import annotations
@@ -124,7 +125,10 @@ class Routes(FastAPI):
         await send({"type": "http.response.body", "body": content})
 
     def openapi(self) -> dict[str, Any]:
-        """Return the OpenAPI document, with the routes of :meth:`fast`, error answers and the token."""
+        """Return the OpenAPI document of all routes, those of :meth:`fast` included.
+
+        It describes the form of an error answer, and a bearer token as the optional credential of a request.
+        """
         if self.openapi_schema is None:
             described = super().openapi()
             schemas = described.setdefault("components", {}).setdefault("schemas", {})

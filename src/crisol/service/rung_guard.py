@@ -38,10 +38,10 @@ _log = logging.getLogger(__name__)
 class RungGuard:
     """Switches off each rung that breaks its promise, as the latest trials of the model in use show.
 
-    ``service`` is that of this worker. ``off`` maps each rung that is switched off, as its
-    :class:`~crisol.records.Source`, to the reason. All workers of this machine share ``folder``, whose files
-    keep the state of the rungs; it is made when it is needed. ``trials`` is the number of trials that were
-    examined last, None before the first time.
+    ``service`` is the service of this worker. ``off`` maps each rung that is switched off, as its
+    :class:`~crisol.records.Source`, to the reason. ``folder`` holds the files that keep the state of the
+    rungs; all workers of this machine share it, and it is made when it is needed. ``trials`` is the number of
+    trials that were examined last, None before the first time.
     """
 
     def __init__(self, service: Service, folder: Path) -> None:

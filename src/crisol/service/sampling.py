@@ -47,10 +47,10 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class TrialStats:
-    """The numbers of trials since this worker started, by where they went.
+    """Counters of the trials of this worker since its start.
 
-    ``stored``: they are in the trial store. ``journaled``: they were written to the journal while the store
-    failed. ``lost``: neither could take them.
+    ``stored`` counts the trials that are in the trial store, ``journaled`` those that were written to the
+    journal while the store failed, and ``lost`` those that neither store nor journal could take.
     """
 
     stored: int = 0
@@ -127,11 +127,11 @@ class LiveTrials:
         await asyncio.to_thread(self._threads.shutdown)
 
     async def ask(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return ``work(*args, **kwargs)``, a call that uses the trial store; it runs in a thread.
+        """Call ``work(*args, **kwargs)``, which uses the trial store, in a thread, and return its result.
 
-        The circuit breaker of the store guards it. Raises what ``work`` raises, ``TimeoutError`` if it takes
-        longer than the breaker's policy allows, and :class:`~crisol.errors.CircuitOpenError` if the breaker
-        rejects the call.
+        The circuit breaker of the store guards the call. Raises what ``work`` raises, ``TimeoutError`` if the
+        call takes longer than the breaker's policy allows, and :class:`~crisol.errors.CircuitOpenError` if
+        the breaker rejects the call.
         """
 
         async def call() -> T:
@@ -173,7 +173,7 @@ class LiveTrials:
         return replace(validated, decision=from_verdict(verdict, validated.decision.prediction))
 
     async def _job(self, submission: Submission, validated: Validated) -> _Job | None:
-        """Return the job that makes a trial of a decision; None if it is to make none.
+        """Return the job that makes a trial of a decision; None if no trial is to be made.
 
         The rules are those of :meth:`consider`. A decision without a prediction, such as that of a fact, gets
         the model's prediction first.
@@ -213,9 +213,9 @@ class LiveTrials:
             await self._hand_over()
 
     async def recollect(self, memory: MemoryRung) -> None:
-        """Pass verdicts that any worker stored since the last call to the fact rung and to ``memory``.
+        """Read the verdicts that any worker stored since the last call, for the fact rung and for ``memory``.
 
-        If the store is unavailable, this is logged, and the next call passes those verdicts.
+        If the store is unavailable, a warning is logged, and the next call reads those verdicts.
         """
         begun, patches = utc_now(), self._patches if memory.serves else None
         since = None if memory.serves and not memory.filled else self._remembered

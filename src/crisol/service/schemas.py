@@ -195,7 +195,8 @@ class AbResults(_Strict):
     """How well predictions agree with verdicts, for each group of trials.
 
     ``by`` is the property that groups the trials: ``model_version``, ``cwe``, ``band``, ``rung``, ``day`` or
-    ``hour``; its values are the keys of ``groups``. If it is null, all trials are one group, ``all``.
+    ``hour``. ``groups`` maps each value of this property to a report. If ``by`` is null, all trials form one
+    group, named ``all``.
     """
 
     by: str | None

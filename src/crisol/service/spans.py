@@ -125,8 +125,8 @@ class Spans:
         """Make a span, send it and return its id.
 
         ``times`` is (start, end) in nanoseconds since 1970, ``about`` the span's attributes. ``parent`` is
-        the id of the parent span, 0 for none. ``own`` is given for the span of the request alone: it is the
-        id of that span, whose parent belongs to the caller. Any other span gets a random id.
+        the id of the parent span, 0 for none. ``own`` is the id of the new span if this is the span of the
+        request itself, whose parent span belongs to the caller; 0 makes any other span, with a random id.
         """
         id_, trace_id = own or _bits(64), int(trace.id, 16)
         span = ReadableSpan(

@@ -1,6 +1,6 @@
-"""Trace ids after W3C Trace Context.
+"""Trace ids in the format of W3C Trace Context.
 
-The id comes from the client's header or is generated; answers and logs show it.
+The trace id of a request comes from the client's header, or is generated. Answers and logs contain it.
 """
 
 from __future__ import annotations
