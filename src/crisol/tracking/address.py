@@ -1,7 +1,8 @@
-"""Addresses of artifacts that are relative to the store: ``crisol:/EXPERIMENT/RUN/artifacts``.
+"""Addresses of artifacts that are relative to the tracking store: ``crisol:/EXPERIMENT/RUN/artifacts``.
 
-MLflow finds this class by the entry point ``mlflow.artifact_repository`` of the package. The folder
-``mlruns`` can therefore be moved or copied with all its runs, and opened from any current folder.
+Since the addresses are relative, the folder ``mlruns`` can be moved or copied with all its runs, and opened
+from any current folder. MLflow finds :class:`RelativeArtifacts` by the entry point
+``mlflow.artifact_repository`` of the package.
 """
 
 from __future__ import annotations

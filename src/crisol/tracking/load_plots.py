@@ -21,10 +21,11 @@ __all__ = ["adaptation", "latency_over_time", "saturation", "slowest"]
 def adaptation(frame: pd.DataFrame, begins: float, ends: float, target: float) -> Figure:
     """Draw three plots over time, with one line for each limit: latency, refused requests, and granted share.
 
-    ``frame`` comes from :func:`crisol.lab.adaptive.compare`, and has the columns ``limit`` (at most four
-    names), ``second``, ``p95`` (latency in seconds), ``refused`` (a second) and ``share`` (the part of its
-    configured rate that a limit grants). The span from second ``begins`` to ``ends``, in which the server is
-    slow, is shaded. ``target`` is the latency in seconds that the adaptive limit aims at.
+    ``frame`` comes from :func:`crisol.lab.adaptive.compare`, and has a row for each limit and second. Its
+    columns are ``limit`` (at most four names), ``second``, ``p95`` (latency in seconds), ``refused`` (the
+    number of requests) and ``share`` (the part of its configured rate that a limit grants). The span from
+    second ``begins`` to ``ends``, in which the server is slow, is shaded. ``target`` is the latency in
+    seconds that the adaptive limit aims at.
     """
     figure, axes = panels(3, width=4.4, height=3.6, title="What a limit does while the server is slow")
     shown = (
@@ -53,10 +54,10 @@ def adaptation(frame: pd.DataFrame, begins: float, ends: float, target: float) -
 def slowest(frame: pd.DataFrame, bounds: Mapping[str, tuple[float, float]]) -> Figure:
     """Draw latency (ms) by percentile; the axis of percentiles gives most room to the slowest requests.
 
-    ``frame`` comes from :func:`crisol.loadtest.result.distribution`; it has the columns ``one_in`` (100
-    stands for the 99th percentile) and ``latency_ms``. ``bounds`` maps the text of a load target, such as
-    ``p95_ms < 100``, to (percentile, ms), here (95, 100), which is drawn as a mark; the percentile is below
-    100.
+    ``frame`` comes from :func:`crisol.loadtest.result.distribution`; it has the columns ``one_in`` (100 means
+    that one request in 100 is slower) and ``latency_ms``. ``bounds`` maps the text of a load target to
+    (percentile, ms), for instance ``p95_ms < 100`` to (95, 100). Each of these pairs is drawn as a mark. A
+    percentile in ``bounds`` must be below 100.
     """
     figure, (axis,) = panels(1, width=7.4, height=3.9, title="Latency by percentile, from the intended start")
     axis.plot(frame["one_in"], frame["latency_ms"], color=COLOURS[0])
@@ -77,10 +78,11 @@ def slowest(frame: pd.DataFrame, bounds: Mapping[str, tuple[float, float]]) -> F
 def latency_over_time(frame: pd.DataFrame, spans: Sequence[tuple[float, float, str]] = ()) -> Figure:
     """Draw the course of a load test: latency above, answers a second by source and failures below.
 
-    ``frame`` comes from :func:`crisol.loadtest.result.timeline`; it has the columns ``time`` (seconds),
-    ``p50_ms`` and ``p99_ms`` (latency), and five numbers a second: ``errors``, and the answers of the sources
-    ``cache``, ``model``, ``wargame`` and ``fallback``. ``spans`` are events as (start, end, name), in
-    seconds, which are drawn as bars on top, one row for each name; the first one is shaded in both plots.
+    ``frame`` comes from :func:`crisol.loadtest.result.timeline`. It has the columns ``time`` (seconds),
+    ``p50_ms`` and ``p99_ms`` (latency), ``errors`` (failed requests a second), and ``cache``, ``model``,
+    ``wargame`` and ``fallback`` (answers a second from this source). ``spans`` are events as (start, end,
+    name), in seconds, which are drawn as bars on top, one row for each name; the first event is shaded in
+    both plots.
     """
     names = list(dict.fromkeys(name for _, _, name in spans))
     lanes = 0.22 * len(names)

@@ -1,4 +1,4 @@
-"""The registered versions of the model ``patch-validity``: list, register, make champion, go back."""
+"""The versions of the model ``patch-validity``: list them, register one, choose or take back the champion."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class RegisteredModel:
 
     @property
     def gate(self) -> str:
-        """``passed``, or the reason why the version may not become champion; "" if it was never compared."""
+        """``passed``, or why the version may not become champion; "" if it did not go through the gate."""
         return self.tags.get("gate", "")
 
     @property
@@ -123,8 +123,9 @@ def versions(settings: Settings) -> list[RegisteredModel]:
 def holder(settings: Settings, alias: str = CHAMPION) -> RegisteredModel | None:
     """Return the registered version that has the alias ``alias``, None if no version has it.
 
-    For the champion, the service is also told to load that version, so that a choice in the MLflow UI takes
-    effect. Raises :class:`~crisol.errors.StoreError` if the tracking store cannot be opened.
+    If ``alias`` is ``champion``, the version's model folder is also recorded for the services, which then
+    load it. A champion that a person chose in the MLflow UI takes effect in this way. Raises
+    :class:`~crisol.errors.StoreError` if the tracking store cannot be opened.
     """
     version = _holder(open_client(settings), alias)
     if version is None:
@@ -224,9 +225,9 @@ def _record(version: ModelVersion, aliases: Mapping[str, str]) -> RegisteredMode
 
 
 def _serve(settings: Settings, version: ModelVersion) -> None:
-    """Record the model folder of a version as that of the champion, for services to load.
+    """Record the model folder of a version as the champion's, which services load.
 
-    If an MLflow server keeps the version, its files are downloaded, once for each version.
+    If the version is on an MLflow server, its files are downloaded first, once for each version.
     """
     if not is_server(settings):
         folder = local_folder(str(version.source), settings.runs)
@@ -245,7 +246,7 @@ def _serve(settings: Settings, version: ModelVersion) -> None:
 
 @contextmanager
 def _as_mlflow_model(folder: Path) -> Iterator[Path]:
-    """Yield a folder that MLflow can load: the exported one with a signature and an example."""
+    """Yield a temporary folder that MLflow can load: the model ``folder`` with a signature and an example."""
     with tempfile.TemporaryDirectory() as place:
         served = Path(place) / _SERVED
         served.symlink_to(folder.resolve(), target_is_directory=True)

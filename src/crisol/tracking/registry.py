@@ -1,8 +1,8 @@
-"""The champion's name in a file next to MLflow's store: predicting and serving need no MLflow.
+"""The file next to MLflow's store that names the champion's model folder.
 
-MLflow's registry holds every version and says which of them has an alias; the file says where the champion's
-folder is, relative to ``mlruns``, so that the whole store can be moved.
-:func:`crisol.tracking.models.move_alias` writes both.
+Prediction and service read this file instead of MLflow's registry, so they do not need MLflow. The registry
+holds every version and its aliases. The file holds the path of the champion's folder relative to ``mlruns``,
+so that the whole store can be moved. :func:`crisol.tracking.models.move_alias` writes both.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _FILE = "champion.json"
 
 
 def local_folder(address: str, runs: Path) -> Path:
-    """Return the folder on this machine that the address of a run's artifacts means.
+    """Return the path on this machine to which the address of a run's artifacts refers.
 
     ``address`` is a path, a ``file:`` URL, or ``crisol:/PATH`` for the folder ``artifacts/PATH`` below
-    ``runs``. The path is not checked. An address on an MLflow server has no such folder, but nothing is
-    raised for it.
+    ``runs``. Whether the folder exists is not checked. The address of an MLflow server raises no error, but
+    gives a path that means nothing.
     """
     parts = urlsplit(address)
     if parts.scheme == SCHEME:

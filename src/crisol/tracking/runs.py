@@ -59,9 +59,9 @@ class TrackedRun:
     """One open MLflow run, with methods that write parameters, metrics, tables and files into it.
 
     ``settings`` name the tracking store, ``client`` is connected to it. ``id`` is the run's id in MLflow,
-    ``artifacts`` the URI of its files. ``alive`` is a file lock that this process holds as long as it runs;
-    None for a run that another process opened. The methods that write raise MLflow's ``MlflowException`` if
-    the store refuses.
+    ``artifacts`` the URI of its files. ``alive`` is a file lock that this process holds until the run is
+    finished; it is None for a nested run and for a run that another process opened. The methods that write
+    raise MLflow's ``MlflowException`` if the store refuses.
     """
 
     settings: Settings

@@ -56,8 +56,8 @@ def known_verdicts(frame: pd.DataFrame, coverage: Mapping[str, tuple[_Floats, _F
 def first_valid(frame: pd.DataFrame) -> Figure:
     """Draw the share of vulnerabilities for which a valid patch was found, against the number of wargames.
 
-    ``frame`` comes from :func:`crisol.lab.first_valid.found_by`: the column ``wargames`` is x, each other
-    column, at most four, is a line named by an order in which candidates are wargamed.
+    ``frame`` comes from :func:`crisol.lab.first_valid.found_by`. Its column ``wargames`` is x. Each other
+    column (at most four) is drawn as a line; its name says in which order candidates are wargamed.
     """
     figure, (axis,) = panels(1, width=6.4, height=3.8, title="Until the first valid patch")
     for index, name in enumerate(name for name in frame.columns if name != "wargames"):

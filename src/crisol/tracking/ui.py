@@ -18,7 +18,8 @@ def ui_command(settings: Settings, port: int) -> tuple[list[str], dict[str, str]
     """Return (command, environment variables) that serve the MLflow UI at 127.0.0.1; nothing is started.
 
     ``port`` is the TCP port. The variables are the whole environment of the command: those of this process,
-    with some set anew. Raises :class:`~crisol.errors.StoreError` if the tracking store cannot be opened.
+    with three added or replaced. Raises :class:`~crisol.errors.StoreError` if the tracking store cannot be
+    opened.
     """
     serve = ["ui", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     # The address may hold a password, and every user of the machine can read a command line.
