@@ -17,8 +17,8 @@ class ByContent(Generic[T]):
     """A store of one value, such as a list of verdicts, for each of at most ``most`` vulnerabilities.
 
     ``make()`` returns the value of a new vulnerability, such as an empty list. If the content hash of a
-    vulnerability changes, it gets a new value. When there are too many, the least recently used value is
-    removed.
+    vulnerability changes, the vulnerability gets a new value. If more than ``most`` vulnerabilities have a
+    value, the least recently used value is removed.
 
     >>> verdicts = ByContent(list)
     >>> verdicts.of("arena-zip-slip", "hash").append("valid")

@@ -43,8 +43,8 @@ class FactRung:
 
     It decides a patch that leaves the vulnerable program as it was, a patch that makes a judged program, and
     a patch that changes nothing that a PoV executes. For the last kind, the PoVs of each vulnerability are
-    traced once, in the background. Until then, only programs are compared. A failed trace is tried again
-    after a minute.
+    traced once, in the background; before that, patches of this kind are not recognised. A failed trace is
+    tried again after a minute.
 
     ``catalogue`` finds vulnerabilities; ``cache`` is the folder of downloaded releases. ``sandbox`` is the
     kind of sandbox for traces: ``auto``, ``bubblewrap``, ``namespaces`` or ``weak``, as in
@@ -128,8 +128,9 @@ class FactRung:
     async def _examine(self, submission: Submission, pattern: Pattern) -> Examined | None:
         """Return the facts and the program of a patch, found in a process with limits on time and memory.
 
-        The result is None if the release is not there yet, if the submission has no patched files, or if
-        these are too large or exceed the limits. It is kept for later calls with the same patch.
+        The result is None if the release is not downloaded yet, if the submission has no patched files, if
+        these are too large, or if the process exceeds its limits. Any other result is kept for later calls
+        with the same patch.
         """
         ground = self._grounds.get((pattern.id, pattern.content_hash))
         if ground is None or not submission.files:

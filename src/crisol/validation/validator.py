@@ -216,10 +216,11 @@ class Validator:
         return verdict
 
     async def correct(self, validated: Validated, verdict: Verdict) -> None:
-        """Replace the cached decision of ``validated`` by ``verdict``, of a wargame that ran after it.
+        """Replace the cached decision of ``validated`` by the decision that ``verdict`` gives.
 
-        Nothing changes if the wargame failed on this machine (sandbox or baseline). Raises
-        :class:`~crisol.errors.UnavailableError` if the shared tier of the cache does not answer.
+        ``verdict`` is that of a wargame which ran after the decision. Nothing changes if the wargame failed
+        on this machine (sandbox or baseline). Raises :class:`~crisol.errors.UnavailableError` if the shared
+        tier of the cache does not answer.
         """
         if verdict.reason in OURS:
             return
@@ -329,7 +330,7 @@ class Validator:
 
 
 def _verdict_key(question: Question, pattern: Pattern | None) -> bytes:
-    """Return the cache key of the verdict on a patch; an empty one if the vulnerability is not registered."""
+    """Return the cache key of the verdict on a patch; ``b""`` if the vulnerability is not registered."""
     if pattern is None:
         return b""
     return VERDICT.key(question.patch, pattern.id, pattern.content_hash, REFEREE_VERSION)

@@ -68,11 +68,11 @@ class Referees:
     """A pool of referees: at most ``concurrency`` wargames run at a time, in threads; at most ``line`` wait.
 
     ``catalogue`` finds vulnerabilities; ``cache`` is the folder of downloaded releases. ``sandbox`` is
-    ``auto``, ``bubblewrap``, ``namespaces`` or ``weak``, as in :func:`crisol.sandbox.choose`. ``warm``
-    sandboxes stay open between wargames. ``seconds`` limits the time of all runs of one patch. With
-    ``secret``, scripts draw random values that a patch cannot predict; without it, the values of the corpus,
-    so that verdicts repeat. ``experience`` orders the scripts such that wrong patches fail early; None starts
-    without experience. Use it in one event loop, as ``async with``. Raises
+    ``auto``, ``bubblewrap``, ``namespaces`` or ``weak``, as in :func:`crisol.sandbox.choose`. At most
+    ``warm`` sandboxes stay open between wargames. ``seconds`` limits the time of all runs of one patch. With
+    ``secret``, scripts draw random values that a patch cannot predict; without it, they draw the same values
+    as in a corpus build, so that verdicts repeat. ``experience`` orders the scripts such that wrong patches
+    fail early; None begins with an empty experience. Use it in one event loop, as ``async with``. Raises
     :class:`~crisol.errors.SettingsError` if ``concurrency`` or ``line`` is below 1, or ``warm`` below 0.
     """
 
@@ -159,12 +159,13 @@ class Referees:
     async def judge(self, pattern: Pattern, text: str, *, key: bytes, client: str = "") -> Verdict:
         """Return the verdict of a wargame on the untrusted diff ``text``; a patch cannot cause an exception.
 
-        ``pattern`` is the vulnerability. ``key`` is the key of the verdict, any bytes; call this method in
-        the block of :meth:`attended` with the same key, because otherwise it does not wait in the queue.
-        ``client`` is the address of the caller, by which the queue is kept fair. A wargame that has begun is
-        not cancelled. Raises :class:`~crisol.errors.Overloaded` if the queue has no place for the client,
-        :class:`~crisol.errors.UnavailableError` if there is no sandbox or no release, and
-        :class:`~crisol.errors.UnknownVulnerability` if the vulnerability's folder has changed or gone.
+        ``pattern`` is the vulnerability. ``key`` is the key of the verdict, any bytes. Call this method in
+        the block of :meth:`attended` with the same key; outside of such a block, a wargame that cannot begin
+        at once is rejected. ``client`` is the address of the caller, by which the queue is kept fair. A
+        wargame that has begun is not cancelled. Raises :class:`~crisol.errors.Overloaded` if the wargame is
+        rejected or the queue has no place for the client, :class:`~crisol.errors.UnavailableError` if there
+        is no sandbox or no release, and :class:`~crisol.errors.UnknownVulnerability` if the vulnerability's
+        folder has changed or gone.
         """
         try:
             await self._line.enter(key, client, self.patience)
