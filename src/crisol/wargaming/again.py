@@ -266,9 +266,9 @@ def shows(target: Target, script: Script, limits: Limits) -> bool:
     """Run a script of :func:`again` on the unpatched release, and return whether it shows the flaw.
 
     If it does not, the script cannot be used to judge patches. ``target`` is a sandbox over the release;
-    ``limits`` are the result of :func:`patient`. A script that waits longer than its time limit gives False.
-    Raises :class:`~crisol.errors.SandboxError` if the script reaches its time limit while it computes, as on
-    a busy machine.
+    ``limits`` are the result of :func:`patient`. A script that reaches its time limit because it waits gives
+    False. Raises :class:`~crisol.errors.SandboxError` if it reaches the limit because it computes, as on a
+    busy machine: if it has used more than 0.75 CPU seconds.
     """
     run = target.run(script, limits=limits)
     if run.ending is Ending.TIMEOUT and run.cpu_seconds > _SPENT / 2:
@@ -306,8 +306,8 @@ def _times(pov: Script) -> bool:
 def _behind(before: str, place: str, text: str) -> str:
     """Return the PoV ``text`` with the code ``before`` in front of it.
 
-    In a PoV with a judge, only the process of the target runs ``before``; the judge then begins in ``place``,
-    the folder in which ``before`` ends.
+    In a PoV with a judge, only the process of the target runs ``before``. The judge then begins in the folder
+    ``place``, into which ``before`` changes.
     """
     future = "from __future__ import annotations\n"
     head, text = (future, text.removeprefix(future)) if text.startswith(future) else ("", text)

@@ -49,10 +49,11 @@ class Bindings:
         self._scan(tree)
 
     def place(self, name: str, scope: tuple[int, ...]) -> Place | None:
-        """Return where a name is bound that is used in ``scope``, as (number of the function, name).
+        """Return where the name ``name``, as used in ``scope``, is bound: (number of the function, name).
 
         The scope is the tuple of the numbers of the enclosing functions, the outermost first; 0 is the
-        module. None means that the file does not bind the name, as with built-in functions.
+        module. None means that neither these functions nor the module bind the name, as with built-in
+        functions.
         """
         return next(((number, name) for number in reversed(scope) if name in self.locals[number]), None)
 

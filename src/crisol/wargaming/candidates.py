@@ -102,7 +102,11 @@ def _upstream(vulnerability: Vulnerability, cache: Path) -> str:
 
 
 def _spliced(source: str, target: str, hunks: Iterable[UpstreamHunk]) -> str:
-    """Replace the old lines of every hunk by its new lines, with the line ends of the source."""
+    """Return ``source`` with the lines of ``target`` in place of the old lines of every hunk.
+
+    ``source`` is a file of the vulnerable release, ``target`` the same file of the fixed one. The new lines
+    get the line ends of ``source``. If ``source`` is empty, the result is ``target``.
+    """
     if source and "\r\n" not in source:
         target = target.replace("\r\n", "\n")
     elif "\r\n" in source and "\r\n" not in target:

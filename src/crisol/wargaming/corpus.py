@@ -1,8 +1,8 @@
 """Build the corpus table: wargame every candidate of every vulnerability, and store the verdicts.
 
-One vulnerability is one task and one shard on disk, named by the hash of everything that decides its content.
-A shard appears whole or not at all, so a build that was killed goes on where it stopped and nothing is
-doubled.
+Each vulnerability is one task, and its rows are one shard on disk, named by the hash of everything that
+decides its content. A shard is written whole or not at all, so a build that was killed can be started again:
+it goes on where it stopped, and stores no row twice.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ class Plan:
 class Shard:
     """The rows of the corpus table that belong to one vulnerability, given by its id.
 
-    ``rows`` has one row for each judged candidate. ``missing`` says for people why there are no rows, such as
-    a release that cannot be downloaded; it is "" if there are some. ``seconds`` is the sum of the wargames'
+    ``rows`` has one row for each judged candidate. ``missing`` is a message on why there are no rows, such as
+    a release that cannot be downloaded; it is "" if there are rows. ``seconds`` is the sum of the wargames'
     durations, 0 if the rows were read from disk.
     """
 
@@ -135,10 +135,10 @@ def reexecute(
 ) -> Iterator[Recheck]:
     """Wargame the candidates of a corpus table again, and yield a :class:`Recheck` for each.
 
-    It holds the candidate's label before and after, as the text ``outcome:reason``; an inconclusive wargame
-    has one, too. ``frame`` is the table; rows of other vulnerabilities than ``vulnerabilities`` are left
-    out. ``plan`` names the folders and the sandbox. ``jobs`` is the number of processes; 0 means one for
-    each core.
+    A :class:`Recheck` holds the candidate's label before and after, as the text ``outcome:reason``, also if
+    the wargame is inconclusive. ``frame`` is the table; rows of other vulnerabilities than
+    ``vulnerabilities`` are left out. ``plan`` names the folders and the sandbox. ``jobs`` is the number of
+    processes; 0 means one for each core.
     """
     folders = {vulnerability.id: vulnerability.folder for vulnerability in vulnerabilities}
     columns = ["name", "diff", "outcome", "reason"]
@@ -329,7 +329,7 @@ def _key(vulnerability: Vulnerability, plan: Plan) -> str:
 
 
 def updated(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return a corpus table, sorted, with other rows for the vulnerabilities that occur in ``rows``."""
+    """Return ``table``, sorted, in which ``rows`` replace all earlier rows of the same vulnerabilities."""
     others = table[~table["vulnerability"].isin(rows["vulnerability"])]
     whole = pd.concat([others, rows], ignore_index=True)
     return whole.sort_values(["vulnerability", "origin", "name"], ignore_index=True)

@@ -56,8 +56,8 @@ class ReleasePair(_Section):
     folder in the archive that is put on ``sys.path``, "" for its top; in a source distribution it is relative
     to the single folder at the top. ``root_fixed`` is the same for the fixed release, None if it does not
     differ. ``requires`` names the packages that the code imports, as ``name==version`` of
-    ``requirements.toml``. With ``compat`` aliases that Python 3.10 removed are defined. ``licence`` is "" if
-    the release states none.
+    ``requirements.toml``. If ``compat`` is true, the names that Python 3.10 and 3.11 removed from the
+    standard library are defined. ``licence`` is "" if the release states none.
     """
 
     package: str

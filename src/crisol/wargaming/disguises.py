@@ -1,7 +1,7 @@
 """Edits that keep a program's behaviour: comments, docstrings, layout, other names, equivalent expressions.
 
-Mutants of right and of wrong patches get them alike, before any wargame, so that a model cannot learn the
-label from them.
+Mutants of right patches and mutants of wrong ones get these edits with the same probability, before any
+wargame runs. So a model cannot learn the label from the edits.
 """
 
 from __future__ import annotations

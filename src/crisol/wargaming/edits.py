@@ -1,4 +1,8 @@
-"""Edits that are plausible mistakes: an operator yields the source, changed at one syntax node."""
+"""Edits that are plausible mistakes.
+
+An operator takes a source and one of its syntax nodes, and yields the sources that one edit of this node
+makes.
+"""
 
 from __future__ import annotations
 
@@ -128,7 +132,7 @@ def _widen_except(text: Text, node: ast.AST) -> Iterator[str]:
 
 
 def _swap_call(text: Text, node: ast.AST) -> Iterator[str]:
-    """Yield the source with a similar method in place of ``node``, such as ``match`` for ``fullmatch``."""
+    """Yield the source in which ``node`` names a similar method, such as ``match`` for ``fullmatch``."""
     sisters = {
         "fullmatch": "match", "match": "search", "startswith": "endswith", "all": "any", "any": "all",
         "resolve": "absolute", "realpath": "abspath", "abspath": "normpath", "issubset": "isdisjoint",

@@ -136,7 +136,7 @@ def _unquoted(before: str, after: str) -> set[str]:
 
 
 def _capitals(text: str) -> Counter[str]:
-    """Return how often each text constant of a source occurs that is one name in capitals."""
+    """Return how often a source contains each text constant that is one name in capitals."""
     tree = tree_or_reason(text)
     if not isinstance(tree, ast.Module):
         return Counter()

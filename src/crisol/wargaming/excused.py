@@ -1,9 +1,9 @@
-"""Recognise harmless uses of names that count as tampering: a type in a test, or the end of a command.
+"""Recognise harmless uses of names that otherwise count as tampering.
 
-In ``isinstance(value, types.FunctionType)`` the type creates no function; a type that is used for anything
-but a test is not excused. A command may end by ``sys.exit`` to report a failure. A module that executes text
-may compile it first. These last two are excused only if the unpatched file does the like already; below
-``if __name__ == "__main__"`` a command may always end.
+There are three kinds. A type may be used in a test: in ``isinstance(value, types.FunctionType)`` the type
+creates no function. A command may end its process by ``sys.exit``, to report a failure. A module that
+executes text may compile it first. The last two are excused only if functions of the unpatched file already
+end the process, or already execute text; but below ``if __name__ == "__main__"`` a command may always end.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ class Excuses:
     def _is_tested(self, node: ast.AST, seen: set[str]) -> bool:
         """Return whether the value of ``node``, a type or a tuple of types, is used in tests alone.
 
-        A test is ``isinstance``, ``issubclass`` or a comparison by ``is``. ``seen`` are the names that were
-        followed already, and grows.
+        A test is ``isinstance``, ``issubclass`` or a comparison by ``is``. ``seen`` holds the variables that
+        were examined already; the call adds to it.
         """
         above = self._parents.get(node)
         match above:

@@ -161,8 +161,8 @@ class Flow:
     def _handed_over(self, number: int, name: str) -> set[Value]:
         """Return the possible values that calls in this file pass to a parameter.
 
-        ``number`` is the number of the function, ``name`` the name of the parameter. A call belongs to the
-        function if it uses the function's name, on whatever object.
+        ``number`` is the number of the function, ``name`` the name of the parameter. Every call of the
+        function's name counts, also as a method of any object.
         """
         function = self._bindings.functions[number]
         known_as = (

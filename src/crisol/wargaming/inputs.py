@@ -45,8 +45,9 @@ def unsteady(source: str) -> bool:
 def literals(tree: ast.Module) -> list[ast.Constant]:
     """Return the literals (text, bytes and integers) that a script passes to the program, in their order.
 
-    ``tree`` is the script's syntax tree. Left out are docstrings, and literals with which results of the
-    program are compared, searched or combined.
+    ``tree`` is the script's syntax tree. Docstrings are left out, and so are literals that a script only
+    needs to read the program's results, as in a comparison, a search or a concatenation with a result, or to
+    draw random names.
     """
     skipped: set[ast.AST] = set()
     results = _results(tree)
@@ -90,7 +91,11 @@ def literals(tree: ast.Module) -> list[ast.Constant]:
 
 
 def _results(tree: ast.Module) -> set[str]:
-    """Return the names that may hold a result of the target: imported, made of such names, or parameters."""
+    """Return the names of a script that may hold a result of the target.
+
+    These are the names that it imports from outside the standard library, the parameters of its functions,
+    and the variables that are assigned an expression with such a name.
+    """
     results = {
         (alias.asname or alias.name).partition(".")[0]
         for node in ast.walk(tree)
@@ -121,7 +126,10 @@ def _names(node: ast.AST) -> set[str]:
 
 
 def _plain_parts(node: ast.expr) -> set[ast.AST]:
-    """Return the constants in an expression, except those inside a call."""
+    """Return the constants in an expression, except those inside a call.
+
+    A call may pass its constants to the program.
+    """
     constants: set[ast.AST] = set()
     pending: list[ast.AST] = [node]
     while pending:

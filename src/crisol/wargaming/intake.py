@@ -30,7 +30,7 @@ _FROM_OUTSIDE = (Origin.AGENT, Origin.IMPORT)
 class Manner:
     """The options of an import of patches.
 
-    ``vulnerability`` is the id for which all patches are meant; "" takes it from each line of JSONL.
+    ``vulnerability`` is the id of the vulnerability of all patches; "" takes the id from each line of JSONL.
     ``origin`` and ``licence`` apply to every patch that does not state its own. ``reading`` says how to read
     the diffs. With ``skip`` a patch that cannot be read or applied is left out; without it such a patch ends
     the import with an error. With ``dry_run`` nothing is written.
@@ -51,8 +51,9 @@ _PLAIN = Manner()
 class Same:
     """A patch of an import that makes the same change as another candidate of the vulnerability.
 
-    ``name`` is the patch, ``other`` the other candidate. If that one was imported, too, the patch is left
-    out; if it is in the vulnerability's folder, the patch is imported all the same.
+    ``vulnerability`` is an id. ``name`` is the name of the patch, ``other`` that of the other candidate. If
+    the other candidate is an imported patch, the new patch is left out. If it is in the vulnerability's
+    folder, the new patch is imported all the same.
     """
 
     vulnerability: str
@@ -181,13 +182,14 @@ def kept(inbox: Path, vulnerability: str) -> Iterator[Candidate]:
 def imported(path: Path, manner: Manner = _PLAIN) -> Iterator[Candidate]:
     """Yield the candidates in a patch file, a folder of patches or a JSONL file; no diff is checked.
 
-    A patch ends in ``.diff``, ``.patch``, ``.mbox`` or ``.eml``, and is named by its file name without that
-    end. Other files in a folder, and sub-folders, are left out; any other file as ``path`` is read as JSONL.
-    Each line of JSONL is an object with ``diff``, ``vulnerability`` (unless ``manner`` names it), and
-    optionally ``name``, ``origin`` (``agent`` or ``import``) and ``licence``. ``manner`` gives the values
-    that a line or a patch does not state; for patches it must name the vulnerability. A name consists of at
-    most 100 letters, digits, dots, dashes and underscores; without one, a line is named after the identity of
-    its diff. Raises :class:`~crisol.errors.DatasetError`, which names the file and line.
+    The name of a patch file ends in ``.diff``, ``.patch``, ``.mbox`` or ``.eml``; without this ending it is
+    the candidate's name. Other files in a folder, and sub-folders, are left out. If ``path`` is any other
+    file, it is read as JSONL: each line is an object with ``diff``, ``vulnerability`` (unless ``manner``
+    names it), and optionally ``name``, ``origin`` (``agent`` or ``import``) and ``licence``. A line without a
+    name is named after the identity of its diff. A name consists of at most 100 letters, digits, dots, dashes
+    and underscores. ``manner`` gives the values that a line or a patch file does not state; for patch files
+    it must name the vulnerability. Raises :class:`~crisol.errors.DatasetError`, which names the file and
+    line.
     """
     try:
         if path.is_dir():

@@ -135,7 +135,10 @@ def _edited(
 
 @lru_cache(maxsize=32)
 def _written(before: str, after: str) -> tuple[Text, tuple[ast.AST, ...]] | None:
-    """Return the parsed source and its nodes in the lines that a patch wrote."""
+    """Return the parsed source ``after``, and its syntax nodes in the lines that the patch added.
+
+    The result is None if ``after`` does not parse.
+    """
     try:
         text = Text(after)
     except (SyntaxError, ValueError, RecursionError):

@@ -10,7 +10,8 @@ its own source, however, and then they do count:
 - if it reads source text or line numbers (``inspect.getsource``, ``linecache``, ``f_lineno``, …), its files
   count by their whole text;
 - if it reads docstrings (``__doc__``, ``doctest``, ``docopt``, ``pydoc``), docstrings count;
-- a docstring without a space always counts, because the referee's static analysis looks at words, too;
+- a docstring without a space always counts, because the referee's static analysis looks at texts that are one
+  name;
 - a file that is not Python, or that this parser refuses, counts by its text. A documentation file, recognised
   by its name, counts only if a source file of the program names it.
 
@@ -96,9 +97,9 @@ class Module:
         """Parse a source; return None if it does not parse or is too large.
 
         The limits are those of :func:`~crisol.wargaming.parsing.parsed`. ``before`` is the module before a
-        change. Its unchanged statements at the beginning and the end are reused; only the statements between
-        them are parsed, and get line numbers beyond the last line of ``before``. None parses the whole
-        source.
+        change. Its unchanged statements at the beginning and the end are reused, with their line numbers.
+        Only the statements between them are parsed; their lines are appended to those of ``before``. None
+        parses the whole source.
         """
         lines = tuple(text.split("\n"))
         cookie = _COOKIE.search("\n".join(lines[:2]))
@@ -220,7 +221,7 @@ def _spliced(lines: tuple[str, ...], before: Module) -> tuple[tuple[str, ...], t
 
 
 def _first(node: ast.stmt) -> int:
-    """Return the first line of a statement, that of its first decorator where it has one."""
+    """Return the number of a statement's first line; decorators are a part of the statement."""
     decorators: list[ast.expr] = getattr(node, "decorator_list", [])
     return min([node.lineno, *(decorator.lineno for decorator in decorators)])
 
@@ -324,7 +325,7 @@ def kept(body: Sequence[ast.stmt], habits: Habits) -> list[ast.stmt]:
     """Return the statements of a block that have an effect.
 
     ``body`` is the block. Left out are ``pass``, expressions that are only a constant, and docstrings. A
-    docstring stays if ``habits`` says that the program reads docstrings, or if it contains no space.
+    docstring stays if ``habits`` says that the program reads docstrings. A text without a space stays, too.
     """
     documented = habits.docstrings
     return [
@@ -346,7 +347,7 @@ def _header(node: ast.ClassDef) -> str:
 
 @lru_cache(maxsize=256)
 def _dumped(node: ast.AST, habits: Habits) -> str:
-    """Return a hash of the meaning of a syntax tree; it is cached, since one class is compared many times."""
+    """Return a hash of the meaning of a syntax tree; the results for recent trees are cached."""
     said = "".join(_pieces(node, habits))
     return hashlib.sha256(said.encode(errors="surrogatepass")).hexdigest()
 

@@ -35,7 +35,7 @@ class _Recorder:
         self.broken: dict[str, str] = {}
 
     def pytest_itemcollected(self, item: Any) -> None:
-        """Note which of the wanted names a test that was found uses."""
+        """Note the wanted names that a test uses; pytest calls this for each test that it finds."""
         codes = (getattr(inspect.unwrap(function), "__code__", None) for function in _functions(item))
         names = {name for code in codes if code is not None for name in _names(code)}
         if used := self.wanted & names:
@@ -47,7 +47,7 @@ class _Recorder:
             self.broken[report.nodeid] = _message(report)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """Note the outcome of one of the three steps of a test; a step that fails decides."""
+        """Note the outcome of a test's setup, call or teardown; if one of them fails, the test has failed."""
         before = self.tests.get(report.nodeid, ["passed", ""])
         if before[0] != "failed":
             message = "" if report.passed else _message(report)

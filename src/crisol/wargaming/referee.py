@@ -355,10 +355,10 @@ class Match:
         )
 
     def _changed(self, script: Script, run: Run) -> list[str]:
-        """Return the changes by a run outside the source, except those that the release makes, too.
+        """Return the changes that a run made outside the source, except those that the release makes, too.
 
-        ``run`` is a run of ``script`` on a patch. If the release's own changes are not known yet, the script
-        runs on it.
+        ``run`` is a run of ``script`` on a patch. If the changes that the script makes on the unpatched
+        release are not known yet, it runs there first.
         """
         key = script.name, self.warm  # what is there before the target hangs on what was imported ahead
         if key not in self.changes:

@@ -1,12 +1,13 @@
 """Compare a patch with the reference on generated inputs.
 
-An input counts only if runs on the vulnerable code and on the reference have shown its kind. It is *hostile*
-if the PoV succeeds on the vulnerable code and fails on the reference. It is *benign* if both behave alike and
-neither raises. A result that changes when the run is repeated does not count. So a right patch may refuse an
-attack in another way than the reference, with another exception, message or helper; and its behaviour is free
-on every input for which the reference changes the behaviour. A benign input in which a word of the program or
-of the patch was changed (``GET``, ``image/png``) does not count either, since such a word is code rather than
-data.
+Runs on the vulnerable code and on the reference decide which inputs count. An input is *hostile* if the PoV
+succeeds on the vulnerable code and fails on the reference. It is *benign* if both behave alike and neither
+raises. All other inputs are ignored, and so is a result that changes when the run is repeated. A right patch
+may therefore refuse an attack in another way than the reference: with another exception, message or helper.
+It may also behave as it likes on inputs for which the reference changes the behaviour.
+
+A benign input is ignored, too, if the literal that was changed in it is a word of a file that the reference
+or the patch changes (``GET``, ``image/png``), because such a word is code rather than data.
 """
 
 from __future__ import annotations
@@ -114,8 +115,8 @@ class Yardstick:
         """Run the benign inputs again, and return the differences that occur again.
 
         A difference is dropped if the reference now behaves differently on that input, since its behaviour is
-        then random. If the process on the reference ends early, none is returned; if the one on the patch
-        does, all are.
+        then random. If the process that runs the reference ends early, no difference is returned. If the
+        process that runs the patch ends early, all of them are returned.
         """
         again, told = (behaviours(target, self.benign, tree) for tree in (self.fix, files))
         if isinstance(again, Ending):
@@ -166,7 +167,7 @@ def _files(vulnerability: Vulnerability, tree: Path, cache: Path) -> _Files | No
 
 
 def _words(files: Mapping[str, bytes | None]) -> frozenset[str]:
-    """Return the string constants of a patch's Python files; a file that exceeds the limits adds none."""
+    """Return the string constants in Python files; a file is skipped if parsing exceeds its limits."""
     words: frozenset[str] = frozenset()
     for name, text in files.items():
         if text and name.endswith(".py"):
@@ -180,9 +181,10 @@ def _agreeing(
 ) -> dict[Variation, Behaviour]:
     """Return the variations of ``pool`` that count in two runs, with the reference's behaviour on each.
 
-    A variation counts if ``may`` accepts the behaviour of the vulnerable code, ``does`` accepts it together
-    with that of the reference, and the reference behaves in the same way in both runs. The second run has
-    only the variations that the first one kept, in the order in which they later run on every patch.
+    A variation counts if ``may`` accepts the behaviour of the vulnerable code, ``does`` accepts this
+    behaviour together with that of the reference, and the reference behaves in the same way in both runs. The
+    first run keeps at most :data:`_KEPT` variations. The second run has only these, in the order in which
+    they later run on every patch. The result is empty if a process ends early.
     """
     kept = list(pool)
     first: dict[int, Behaviour] = {}
@@ -207,10 +209,11 @@ def _agreeing(
 
 
 def _best(kept: Sequence[Variation], after: Mapping[int, Behaviour]) -> list[Variation]:
-    """Return at most :data:`_KEPT` of the variations, in the order of their numbers.
+    """Choose at most :data:`_KEPT` of the variations, and return them in the order of their numbers.
 
-    Those come first whose behaviour no earlier variation has; among equals, the scripts take turns. ``after``
-    is the reference's behaviour, by the number of a variation.
+    A variation with a new behaviour is preferred to one that repeats the behaviour of an earlier variation.
+    Among those that are equal in this, the scripts take turns. ``after`` maps the number of a variation to
+    the reference's behaviour.
     """
     ranked: dict[tuple[bool, int], list[Variation]] = {}
     seen: set[Behaviour] = set()

@@ -93,8 +93,9 @@ def _changed_lines(before: str, after: str) -> tuple[frozenset[int], frozenset[i
 def tree_or_reason(text: str) -> ast.Module | str:
     """Return the syntax tree of a Python source, or a sentence that says why it does not parse.
 
-    The text is read as Python reads a file that holds it in UTF-8: where a comment in the first two lines
-    declares another encoding, characters beyond ASCII become others, and an unknown encoding is a reason.
+    The text is encoded in UTF-8 and parsed as a file with these bytes. If a comment in the first two lines
+    declares another encoding, Python decodes the bytes by that one, so characters beyond ASCII change. An
+    unknown encoding does not parse.
     """
     try:
         return ast.parse(text.encode())
@@ -103,11 +104,11 @@ def tree_or_reason(text: str) -> ast.Module | str:
 
 
 class _Capabilities(NamedTuple):
-    """The constructs in one version of a file that could deceive the referee, with their numbers.
+    """The constructs in one version of a file that could deceive the referee, and how often each occurs.
 
-    ``taken`` counts forbidden constructs in the changed lines, ``looked`` those there that may be harmless.
-    ``reached`` counts forbidden attributes that calls in the unchanged lines reach by a text: the text may
-    come from a changed line.
+    ``taken`` counts forbidden constructs in the changed lines. ``looked`` counts constructs in the changed
+    lines that may be harmless. ``reached`` counts forbidden attributes that calls in the unchanged lines name
+    by a text, as ``getattr`` does; that text may come from a changed line.
     """
 
     taken: Counter[str]
@@ -185,13 +186,13 @@ def _habits(text: str, own: frozenset[str]) -> frozenset[str]:
 
 
 def _public(path: str) -> str:
-    """Return a dotted name with the public module for its implementation: ``os.x`` for ``posix.x``."""
+    """Return a dotted name with its public module: ``os.x`` for ``posix.x``, because ``os`` publishes it."""
     module, dot, rest = path.partition(".")
     return f"{IMPLEMENTED_BY.get(module, module)}{dot}{rest}"
 
 
 def _capability(path: str) -> str:
-    """Return the forbidden module or function to which the dotted name ``path`` leads; "" for none."""
+    """Return the forbidden module or function that is a part of the dotted name ``path``; "" for none."""
     parts = path.split(".")
     for module in (parts[0], ".".join(parts[:2])):
         if module in MODULES:
@@ -215,11 +216,11 @@ def _tail(path: str) -> str:
 
 
 def _pretending(node: ast.ClassDef | ast.Call, flow: Flow, *, new: bool) -> list[str]:
-    """Return a message for each plain type that a class extends while it defines methods such as ``__eq__``.
+    """Return a message for each plain type, such as ``str``, whose ``__eq__`` or the like a class overrides.
 
-    An example is ``a str that answers __eq__``: such an object could equal everything. ``node`` is the class,
-    or the call of ``type`` that makes it. ``new`` says that the patch adds the class; then the bases of its
-    base classes count, too, as far as the file defines these.
+    An object of such a class could equal everything. An example of a message is ``a str that answers
+    __eq__``. ``node`` is the class, or the call of ``type`` that makes it. ``new`` says that the patch adds
+    the class; then the base classes of its base classes are examined, too, as far as the file defines them.
     """
     match node:
         case ast.ClassDef(bases=bases, body=body):

@@ -142,9 +142,10 @@ class Suite:
 
 
 class _Runner:
-    """Runs the upstream tests that ``tests``, a section of the description, names.
+    """Runs upstream tests and returns pytest's report on them.
 
-    Its report has those names of ``wanted`` that each test uses.
+    ``tests`` is the section of the description that names the tests. The report lists, for each test, those
+    of the names ``wanted`` that it uses.
     """
 
     def __init__(self, tests: UpstreamTests, wanted: frozenset[str]) -> None:
@@ -269,7 +270,11 @@ def open_suite(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> I
 
 
 def _unfit(test: str, fixed: _Report, vulnerable: _Report, mended: _Report) -> str:
-    """Return why a test that the fixed release passes is not kept; empty where it is."""
+    """Return why a test that the fixed release passes is not kept; "" if it is kept.
+
+    The reports are those of the fixed release, of the vulnerable release, and of the vulnerable release with
+    the fix applied.
+    """
     if test not in vulnerable.tests:
         return f"the vulnerable release cannot load it: {vulnerable.failure(test)}"
     if names := fixed.names.get(test):
@@ -280,7 +285,7 @@ def _unfit(test: str, fixed: _Report, vulnerable: _Report, mended: _Report) -> s
 
 
 def _sample(report: _Report, left_out: Mapping[str, str]) -> str:
-    """Return one reason, at most 300 characters, why no test is kept."""
+    """Return the first of the reasons why no test is kept, cut to 300 characters."""
     reasons = [*left_out.values(), *report.broken.values()]
     reasons += [message for outcome, message in report.tests.values() if outcome != _PASSED]
     return next(iter(reasons), "none was found")[:300]

@@ -109,8 +109,8 @@ def behaviours(
     ``chosen`` are the variations; the keys of the result are their numbers. ``target`` is a sandbox over the
     vulnerable release; ``files`` maps the paths of the patched files to their content, None for a deleted
     file. If the process ended early, its :class:`Ending` is returned instead. The ending is ``not_attested``
-    if the process did not report in the expected form, as if the patch had tampered with it. Raises
-    :class:`~crisol.errors.SandboxError` if the sandbox fails.
+    if the process did not report in the expected form, for instance because the patch tampered with it.
+    Raises :class:`~crisol.errors.SandboxError` if the sandbox fails.
     """
     arguments = marshal.dumps(
         (_SEE, _END, _PUBLISH, [(variation.number, variation.name, variation.code) for variation in chosen])
