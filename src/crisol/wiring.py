@@ -88,7 +88,7 @@ def open_trials(settings: Settings) -> TrialStore:
 
 
 def open_journaled_trials(settings: Settings) -> JournaledStore:
-    """Return the store of the trials with a journal, so that no trial is lost while PostgreSQL is away.
+    """Return the store of the trials with a journal, so that no trial is lost while PostgreSQL is down.
 
     While the store cannot be reached, ``append`` writes to ``trials.journal`` in ``settings.runs``, and every
     other operation raises :class:`~crisol.errors.StoreError`. Call ``replay`` from time to time to move
