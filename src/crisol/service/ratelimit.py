@@ -29,7 +29,7 @@ __all__ = ["RateLimitMiddleware"]
 
 
 class _Limit:
-    """One limit: its bucket, its constant headers, and its adaptive share, None for a fixed rate."""
+    """One limit: its bucket, its adaptive share (None for a fixed rate), and the headers that never vary."""
 
     __slots__ = ("adaptive", "bucket", "name", "policy", "rate", "state")
 

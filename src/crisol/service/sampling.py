@@ -293,9 +293,9 @@ class LiveTrials:
         self.store.journal.write([trial])
 
     async def _store(self, trial: Trial, refused: StoreError) -> None:
-        """Write a trial to the store, because the disk failed; if the store fails, too, the trial is lost.
+        """Write a trial to the store, because the journal failed; if the store fails, too, the trial is lost.
 
-        ``refused`` is the error of the disk.
+        ``refused`` is the error of the journal.
         """
         try:
             await self.ask(self.store.store.append, [trial])
