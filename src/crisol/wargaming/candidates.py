@@ -84,7 +84,11 @@ def read_source(tree: Path, name: str) -> str | None:
 
 
 def _upstream(vulnerability: Vulnerability, cache: Path) -> str:
-    """Return upstream's fix as a diff: those hunks between the two releases that the description names."""
+    """Return upstream's fix as a diff: the hunks that the description names, of all between the two releases.
+
+    Raises :class:`~crisol.errors.VulnerabilityError` if there is no fixed release, or if the hunks do not
+    fit.
+    """
     old, new = vulnerability.vulnerable(cache), vulnerability.fixed(cache)
     if new is None:
         raise VulnerabilityError(f"{vulnerability.id}: upstream hunks need a fixed release")
@@ -125,11 +129,11 @@ def _spliced(source: str, target: str, hunks: Iterable[UpstreamHunk]) -> str:
 def _found(lines: list[str], new: list[str], hunk: UpstreamHunk) -> tuple[int, int, int]:
     """Find a hunk in the fixed release; return (context lines before, context lines after, first index).
 
-    ``lines`` are those of the vulnerable release, ``new`` those of the fixed one. ``hunk.new_start`` is only
-    approximate, because it does not count the hunks that were not chosen. The index is that of the hunk's
-    first line in ``new``: of the places with equal context, the one nearest to ``hunk.new_start``. If there
-    is none, one or two lines of context fewer are compared, because a hunk that was not chosen may have
-    changed them.
+    ``lines`` are those of the vulnerable release, ``new`` those of the fixed one. The index is that of the
+    hunk's first line in ``new``. The hunk is found by its context, the unchanged lines before and after it.
+    If several places have this context, the one nearest to ``hunk.new_start`` counts; this number is only
+    approximate, because it does not count the hunks that were not chosen. If no place has it, one or two
+    lines of context fewer are compared, because a hunk that was not chosen may have changed them.
     """
     start, end = hunk.old_start - 1, hunk.old_start - 1 + hunk.old_lines
     for context in range(_CONTEXT, 0, -1):

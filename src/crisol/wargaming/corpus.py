@@ -234,10 +234,10 @@ def judge(folder: Path, plan: Plan) -> Shard:
 
 
 def _rows(match: Match, plan: Plan) -> Iterator[dict[str, object]]:
-    """Wargame the candidates, then mutants of them; yield a row for each, none for a repeated program.
+    """Wargame the candidates, then mutants of them, and yield a row for each.
 
-    Mutants are at most a third of the rows, because their mistakes are generated and differ from those of
-    people and agents.
+    A candidate that makes the same program as an earlier one is left out. Mutants are at most a third of the
+    rows, because their mistakes are generated and differ from those of people and agents.
     """
     written = [
         _cut(candidate, match.tree) for candidate in candidates(match.vulnerability, plan.cache, plan.inbox)

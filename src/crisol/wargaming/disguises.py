@@ -119,7 +119,7 @@ def _rename(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
 
 
 def _equivalent(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:  # noqa: ARG001 - its type
-    """Yield sources in which a comparison or the condition of an ``if`` or ``while`` has another form."""
+    """Yield sources with an equivalent comparison, or an equivalent condition in an ``if`` or ``while``."""
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
         left, right = text.of(node.left), text.of(node.comparators[0])
         if isinstance(node.ops[0], ast.Eq) and isinstance(node.comparators[0], ast.Constant):

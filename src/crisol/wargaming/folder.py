@@ -73,7 +73,7 @@ def content(path: Path) -> bytes:
 def inner(folder: Path, name: str) -> Path:
     """Return the absolute path of ``name``, which must lie inside ``folder``; links are resolved.
 
-    ``name`` is a path relative to ``folder``, and may be missing. Raises
+    ``name`` is a path relative to ``folder``; no file need exist there. Raises
     :class:`~crisol.errors.VulnerabilityError` if the path lies outside, as ``../other`` does.
     """
     path = (folder / name).resolve()

@@ -92,11 +92,12 @@ class ImportBase:
 def take(path: Path, inbox: Path, grounds: Callable[[str], ImportBase], manner: Manner = _PLAIN) -> Intake:
     """Import patches into the files ``<vulnerability>.jsonl`` of the folder ``inbox``.
 
-    ``path`` is a patch, a JSONL file, or a folder of patches, see :func:`imported`. ``grounds`` takes the id
-    of a vulnerability and returns its :class:`ImportBase`, or raises
+    ``path`` is a patch file, a JSONL file, or a folder of patch files, see :func:`imported`. ``grounds``
+    takes the id of a vulnerability and returns its :class:`ImportBase`, or raises
     :class:`~crisol.errors.UnknownVulnerability`. ``manner`` holds the options. Each patch is cut to the files
-    of the release; of equal changes only the first is imported. Nothing is written before all patches are
-    checked. Raises :class:`~crisol.errors.DatasetError`, which names the first wrong patch or line.
+    of the release. If several patches make the same change, only the first is imported. Nothing is written
+    before all patches are checked. Raises :class:`~crisol.errors.DatasetError`, which names the first wrong
+    patch or line.
     """
     fresh: dict[str, list[Candidate]] = defaultdict(list)
     cut: list[str] = []

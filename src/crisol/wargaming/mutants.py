@@ -44,8 +44,8 @@ def mutants(
 
     ``parents`` are those candidates, all of one vulnerability; each gets a mutant before any gets a second.
     ``source`` maps the path of every file that a parent changes to the vulnerable text. The same ``seed``
-    gives the same mutants. Every mutant parses. Its syntax trees differ from those of the vulnerable program,
-    of the parents and of the other mutants, apart from docstrings.
+    gives the same mutants. Every mutant parses. Each makes another program than the vulnerable one, the
+    parents and the other mutants; a change of comments, layout or docstrings alone makes no other program.
     """
     tree = ProgramTree(source)
     applied = [(parent, files) for parent in parents if (files := _applied(parent, source)) is not None]

@@ -169,7 +169,7 @@ class ProgramTree:
         return is_documentation(path) and PurePosixPath(path).name not in self.habits.words
 
     def _form(self, path: str, text: str | None) -> object:
-        """Return a value that represents a changed file in the identity; None if its meaning is the same."""
+        """Return a value that represents a changed file in the identity; None for a change without effect."""
         if text is None:
             return ("gone",)
         old = self.module(path)

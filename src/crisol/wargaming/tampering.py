@@ -276,10 +276,10 @@ def _kept(tree: ast.Module) -> frozenset[str]:
 
 
 def _states(node: ast.AST, kept: frozenset[str]) -> list[str]:  # noqa: PLR0911 - one for each way to keep something
-    """Return texts on how ``node`` keeps state between calls or finds out its caller, if it does.
+    """Return messages on how ``node`` keeps state between calls or finds out its caller.
 
-    State is kept in a global, a container, an attribute, a default value or a file. ``kept`` is the result of
-    :func:`_kept`.
+    The list is empty if it does neither. State is kept in a global, a container, an attribute, a default
+    value or a file. ``kept`` is the result of :func:`_kept`.
     """
     match node:
         case ast.Global(names=names) | ast.Nonlocal(names=names):

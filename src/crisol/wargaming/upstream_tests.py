@@ -188,7 +188,10 @@ class _Runner:
             return "the run of the tests ended with a report that is not the probe's"
 
     def overlay(self, patch: str, tree: Path) -> _Overlay:
-        """Return the files that a patch changes, except tests, in whose place upstream's tests run."""
+        """Return the files that a patch changes, except the upstream tests, which always run unchanged.
+
+        ``patch`` is a unified diff against the release in ``tree``.
+        """
         files = diff.apply(diff.parse(patch), lambda path: read_source(tree, path))
         return {
             path: None if text is None else text.encode()
@@ -292,7 +295,11 @@ def _sample(report: _Report, left_out: Mapping[str, str]) -> str:
 
 
 def _lay(suite: Path, paths: Iterable[str], release: Path, folder: Path) -> None:
-    """Copy a release, with the tests of ``suite`` in the place of its own."""
+    """Copy a release into ``folder``, and replace the tests at ``paths`` by those of ``suite``.
+
+    ``suite`` is the unpacked archive of the upstream tests. Raises :class:`~crisol.errors.VulnerabilityError`
+    if it lacks one of the ``paths``.
+    """
     shutil.copytree(release, folder, dirs_exist_ok=True)
     for path in paths:
         own, place = suite / path, folder / path

@@ -131,11 +131,11 @@ def by_method(bases: Sequence[str], method: str, arguments: Sequence[Sequence[st
 
 
 def joined(glues: Sequence[str], pieces: Sequence[Sequence[str]], letters: Sequence[str]) -> Iterator[Value]:
-    """Yield the possible results of ``glue.join(parts)``, where only possible texts of the parts are known.
+    """Yield the possible results of ``glue.join(parts)``, computed from the possible texts of its parts.
 
     ``glues`` are the possible texts of ``glue``. ``pieces`` holds, for each element of a list of parts, its
-    possible texts. ``letters`` are texts; the characters of one of them, forwards or backwards, may be the
-    parts instead.
+    possible texts. ``letters`` are the possible texts if ``parts`` is one text: its characters are joined,
+    forwards and backwards.
     """
     if pieces and all(pieces):
         for glue, *chosen in itertools.islice(itertools.product(glues, *pieces), MOST):
