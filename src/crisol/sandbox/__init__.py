@@ -1,4 +1,4 @@
-"""Runs untrusted Python against a source tree, isolated, bounded, and with a verdict that it cannot forge.
+"""Runs scripts over untrusted Python code, in isolation; the code cannot forge the exit code of a script.
 
 >>> from pathlib import Path
 >>> with choose().target(Path("target")) as target:  # doctest: +SKIP

@@ -3,9 +3,9 @@ r"""Call functions that parse or compile untrusted text in a process with limits
 >>> head = {"name": "app.py", "before": False}
 >>> bounded("crisol.sandbox.reading:prepare", head, [b"a = 1\\n"])  # doctest: +SKIP
 
-A hostile text can make a parser use gigabytes or minutes, or crash the interpreter. It then does so in a
-worker process, which is killed and replaced, and never in the host. Workers are kept for later texts; each
-serves one caller at a time.
+A hostile text can make a parser use gigabytes or minutes, or crash the interpreter. Therefore a worker
+process parses it; a worker that exceeds its limits or crashes is replaced. Workers are kept for later texts;
+each serves one caller at a time.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ _BOOT = (
 
 
 class OutOfBounds(Exception):
-    """A function in a worker process used over 10 s of CPU time or 768 MiB, raised an error, or ended it."""
+    """A function in a worker process failed: it exceeded a limit, raised an exception or ended the process.
+
+    The limits are 10 s of CPU time, 120 s of wall time and 768 MiB of memory.
+    """
 
 
 _Answer = tuple[dict[str, Any], list[bytes]]
@@ -52,7 +55,8 @@ def bounded(function: str, head: dict[str, Any], blobs: list[bytes]) -> _Answer:
 
     ``function`` is its name as ``module:function``. The function takes ``head``, a dict that JSON can hold,
     and ``blobs``, a list of byte strings, and returns a pair of the same two types. Raises
-    :class:`OutOfBounds` if the call exceeds the limits, raises an exception or ends the process.
+    :class:`OutOfBounds`, which names the limits, if the call exceeds one, raises an exception or ends the
+    process.
     """
     with _lock:
         worker = _idle.pop() if _idle else None
@@ -114,7 +118,7 @@ def _close_all() -> None:
 
 
 def _forget() -> None:
-    """Forget the idle workers, in a child process after a fork: they belong to the parent."""
+    """Empty the list of idle workers in a child process after a fork: the parent still uses the workers."""
     _idle.clear()
 
 

@@ -22,7 +22,7 @@ __all__ = ["Sandbox", "choose", "problem"]
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """A way to isolate untrusted scripts that works on this machine; :func:`choose` returns one."""
+    """Starts sandboxes of one ``kind``, which works on this machine; :func:`choose` returns an object."""
 
     kind: SandboxKind
 
@@ -37,15 +37,15 @@ class Sandbox:
         limits: Limits = Limits(),  # noqa: B008 - frozen
         hashes: int | None = None,
     ) -> Iterator[Target]:
-        """Start a sandbox over a source folder, and yield it as a :class:`Target`; for a ``with`` block.
+        """Return a context manager that starts a sandbox over a source folder and yields a :class:`Target`.
 
-        The files of ``tree`` are read-only inside. These files come last on ``sys.path``, after the folders
-        ``requires``, its dependencies. ``preload`` names modules (of the standard library or the
-        dependencies) that are imported before the first run. ``prelude`` is trusted Python source that is
-        executed before these imports, "" for none. ``limits`` hold for each run. ``hashes``, below 2**32, is
-        Python's hash seed inside; None draws one. Later changes of the folders have no effect. Raises
-        :class:`~crisol.errors.InputError` if one is no folder, and :class:`~crisol.errors.SandboxError` if
-        the sandbox does not start.
+        Inside the sandbox, the files of ``tree`` are read-only. Their folder is the last on ``sys.path``,
+        after the folders ``requires``, which hold the dependencies. ``preload`` names modules (of the
+        standard library or the dependencies) that are imported before the first run. ``prelude`` is trusted
+        Python source that is executed before these imports, "" for none. ``limits`` hold for each run.
+        ``hashes``, below 2**32, is Python's hash seed inside; None draws one. Later changes of the folders
+        have no effect. Entering raises :class:`~crisol.errors.InputError` if ``tree`` or one of ``requires``
+        is no folder, and :class:`~crisol.errors.SandboxError` if the sandbox does not start.
         """
         target = Target(self.kind, TargetSource.read(tree, requires, preload, prelude), limits, hashes)
         target.requires = tuple(requires)

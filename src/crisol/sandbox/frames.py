@@ -1,8 +1,9 @@
 """The messages (frames) between a sandbox and its caller: one JSON object and any number of byte strings.
 
-Both sides run this file. Inside the sandbox most of the package is missing, so this file imports the standard
-library only. A frame is the eight-byte length of its head, the head (JSON, whose ``"#"`` lists the sizes of
-the blobs) and the blobs. Nothing here trusts the peer: sizes are bounded, and JSON builds no objects.
+This module runs on both sides. Inside the sandbox most of the package is missing, so the module imports the
+standard library only. A frame is the eight-byte length of its head, the head (JSON, whose ``"#"`` lists the
+sizes of the byte strings) and the byte strings, called blobs. A frame from the other side can be hostile:
+sizes are bounded, and decoding JSON executes no code.
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ def send(channel: socket.socket, head: dict[str, Any], blobs: Sequence[bytes] = 
 def receive(channel: socket.socket, limit: int = MAX_FRAME) -> tuple[dict[str, Any], list[bytes]]:
     """Read one frame from a socket, and return its dict and its byte strings.
 
-    ``limit`` is the largest size, in bytes, of the dict and also of all byte strings together; its default
-    is 1 GiB. Raises :class:`ClosedError` if the other end has closed the socket, sent no frame or exceeds
-    ``limit``, and ``TimeoutError`` after the socket's time-out.
+    ``limit`` is the largest size, in bytes, of the dict and also of all byte strings together; its default is
+    1 GiB. Raises :class:`ClosedError` if the other end has closed the socket, or has sent bytes that are no
+    frame or exceed ``limit``, and ``TimeoutError`` after the socket's time-out.
     """
     (size,) = _LENGTH.unpack(_exactly(channel, _LENGTH.size))
     if size > limit:
@@ -66,8 +67,8 @@ def receive(channel: socket.socket, limit: int = MAX_FRAME) -> tuple[dict[str, A
 def rehearse() -> None:
     """Send and receive one frame inside this process, so that the next frame is fast.
 
-    The first use after a fork makes the kernel copy memory pages. With this call that happens before the time
-    of a run is measured.
+    The first call of :func:`send` and :func:`receive` after a fork is slow, because the kernel copies memory
+    pages. Call this function before the time of a run is measured.
     """
     near, far = socket.socketpair()
     send(near, {"names": ["rehearsal"], "seconds": 1.5}, [b"blob"])

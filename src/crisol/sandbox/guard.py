@@ -36,11 +36,11 @@ _HEARD = _NEVER | _REACHING | {"sys._getframe", "object.__getattr__"}
 def guard(files: dict[str, list[list[int]]]) -> Callable[[str, tuple[Any, ...]], None]:
     """Return an audit hook (PEP 578) that ends the process if code of patched files inspects the interpreter.
 
-    ``files`` maps the absolute path of each patched file inside the sandbox, the ``co_filename`` of its code,
-    to the line ranges that the patch left unchanged: [first, last], both included, from 1. Code on those
-    lines may inspect frames and code objects, unless it was called by code on changed lines. Tracing
-    functions, new audit hooks and ctypes are forbidden to all code of patched files. ``gc.get_objects``,
-    ``gc.get_referrers`` and ``gc.get_referents`` are forbidden to all code.
+    ``files`` maps the path of each patched file to the line ranges that the patch left unchanged. The path is
+    absolute inside the sandbox, as in ``co_filename``; a range is [first, last], both included, from 1. Code
+    on those lines may inspect frames and code objects, unless code on changed lines called it. No code of a
+    patched file may set a trace function, add an audit hook or use ctypes. No code at all may call
+    ``gc.get_objects``, ``gc.get_referrers`` or ``gc.get_referents``.
     """
     busy: set[int] = set()
     me, frame_at = _thread.get_ident, sys._getframe  # noqa: SLF001 - there is no public one

@@ -51,8 +51,8 @@ def keep(
     ``control``; one byte is written to the file descriptor ``taken`` when the job has arrived. ``places`` are
     the paths inside the sandbox. If the sandbox isolates, ``setup`` has the key ``scratch_mb`` (largest size
     of a writable folder in MiB) and the keys that :func:`crisol.sandbox.walls.confiner` reads; the other
-    limits come with the job. ``inherited`` holds the import hook and the snapshot of functions that were made
-    before the fork.
+    limits come with the job. ``inherited`` holds the import hook and the snapshot of functions that the
+    zygote made before it forked the keeper.
     """
     status = 1
     try:
@@ -93,10 +93,11 @@ def keep(
 class _Said(NamedTuple):
     """A report that the script's process sent.
 
-    ``kind`` is one of the constants of :mod:`.stage`: ``DECIDED``, ``OTHER``, ``RAISED`` or ``LIMIT``. The
-    first two count only with a ``secret`` of this run. For ``DECIDED`` the secret stands for exit code 0 or
-    1; for ``OTHER`` the exit code is ``code``. ``changed`` names functions and classes that the run replaced.
-    ``report`` is the result of a probe.
+    ``kind`` is one of four constants of :mod:`.stage`. ``DECIDED``: the script exited with code 0 or 1;
+    ``secret`` tells which. ``OTHER``: it exited with the code in ``code``. ``RAISED``: an exception ended it.
+    ``LIMIT``: an exception that a limit caused ended it. A report of the first two kinds is valid only if its
+    ``secret`` is one of this run. ``changed`` names functions and classes that the run replaced. ``report``
+    is the result of a probe.
     """
 
     kind: bytes
@@ -107,9 +108,9 @@ class _Said(NamedTuple):
 
 
 class _Run:
-    """One execution of a script, in a process that is forked at once and waits for a job.
+    """One execution of a script in a process of its own, whose output and report the object collects.
 
-    It also collects the output and the report of that process.
+    Making the object forks the process, which then waits for a job.
     """
 
     def __init__(
@@ -179,8 +180,8 @@ class _Run:
         """Run the judge of a script, which cannot import the target, and return the answer: (head, blobs).
 
         ``seen`` and ``output`` are the head and the blobs of the answer of :meth:`perform`, which ran the
-        other part of the script. All processes of that part have ended; the working folder is as they left
-        it. The seconds and the output in the result are those of both parts.
+        part of the script before the judge. All processes of that part have ended; the working folder is as
+        they left it. The seconds and the output in the result are those of both parts together.
         """
         code, source, zero, one = blobs
         shown = {
@@ -248,7 +249,7 @@ class _Run:
             places.release, places.target = places.target, copied
 
     def _uncover(self) -> None:
-        """Make the unpatched files the target's files again, for the canary."""
+        """Undo :meth:`_lay` for the canary: imports from the target then find the unpatched files."""
         places = self._places
         if places.isolated:
             from crisol.sandbox import walls  # noqa: PLC0415 - Linux only
@@ -261,8 +262,9 @@ class _Run:
         """Read the run's output until the run ends or exceeds a limit; then end all its processes.
 
         Returns (ending, CPU seconds of all processes). The ending is ``timeout``, ``limit``, ``failed`` (the
-        process ended before the script started), or else ``not_attested``; the script's report may replace
-        it. ``start`` is the time of the start, in seconds of the monotonic clock.
+        process ended before the script started), or else ``not_attested``. The ending does not take the
+        script's report into account; the caller does. ``start`` is the time of the start, in seconds of the
+        monotonic clock.
         """
         first = deadline = start + job["seconds"]
         budget = job["cpu_seconds"]
@@ -324,8 +326,8 @@ class _Run:
     def _second_act(self, job: dict[str, Any]) -> bool:
         """Start the canary in the script's process, if the job wants one after its report.
 
-        Returns whether the canary was started; a run has at most one. Also notes, in a sandbox that isolates,
-        whether other processes of the run go on.
+        Returns whether the canary was started; a run has at most one. In a sandbox that isolates, the method
+        first stores in ``_going_on`` whether other processes of the run still exist.
         """
         if self._first is None and self._places.isolated:
             self._going_on = usage.going_on(self._child)
@@ -379,7 +381,7 @@ class _Run:
     def _take(self, name: str, keep: int) -> bool:
         """Read one piece from a stream of the run: ``out``, ``err`` or ``report``.
 
-        Returns False if there was nothing to read, now or ever again. Of ``out`` and ``err`` the last
+        Returns False if there was nothing to read or the stream has ended. Of ``out`` and ``err`` the last
         ``keep`` bytes are kept.
         """
         try:
@@ -397,9 +399,9 @@ class _Run:
         return bool(chunk)
 
     def _left(self) -> bool:
-        """Return whether the script has reported its exit code completely.
+        """Return whether a complete report of the script's exit code has arrived.
 
-        Its process then waits until the keeper kills it or starts the canary.
+        The script's process then waits until the keeper kills it or starts the canary.
         """
         kept = self._kept["report"]
         if len(kept) < _SAID or bytes(kept[1:2]) not in {stage.DECIDED, stage.OTHER}:

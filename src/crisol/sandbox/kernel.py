@@ -1,7 +1,7 @@
 """Linux system calls that the standard library lacks, through ctypes: namespaces, mounts, Landlock.
 
-Runs inside the sandbox as well, without the rest of the package. Every function raises OSError as ``os``
-does.
+Runs inside the sandbox as well, without the rest of the package. A function whose system call fails raises
+``OSError``, like the functions of :mod:`os`.
 """
 
 from __future__ import annotations
@@ -155,7 +155,8 @@ def no_new_privileges() -> None:
 def set_dumpable(*, value: bool) -> None:
     """Allow (True) or forbid (False) other processes of this user to read this process's memory.
 
-    The same holds for the process's files in ``/proc``; see PR_SET_DUMPABLE in prctl(2). Raises ``OSError``.
+    The setting also covers reading this process's files in ``/proc``, such as ``/proc/PID/mem``; see
+    PR_SET_DUMPABLE in prctl(2). Raises ``OSError``.
     """
     _checked(_libc.prctl(_PR_SET_DUMPABLE, int(value), None, 0, 0), "dumpable")
 
@@ -226,9 +227,10 @@ def landlock(abi: int, writable: list[str], devices: list[str]) -> None:
 
 
 def bring_up_loopback() -> None:
-    """Bring up the interface ``lo`` of this network namespace, with small socket buffers.
+    """Bring up the interface ``lo`` of this network namespace.
 
-    Closed connections do not linger. Raises ``OSError``.
+    TCP buffers become small, and closed connections do not wait in TIME_WAIT, if the kernel permits it.
+    Raises ``OSError`` if the interface cannot be brought up.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         request = struct.pack("16sH22x", b"lo", 0)

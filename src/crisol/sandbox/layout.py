@@ -26,8 +26,8 @@ _NSSWITCH = "passwd: files\ngroup: files\nhosts: files\n"
 class User:
     """An invented user, drawn at random for one sandbox, so that code cannot tell that it is in a sandbox.
 
-    ``name`` is the login name, ``number`` the uid and gid, ``host`` the host name. ``root`` is a folder
-    inside that looks like a virtual environment and contains the target's files.
+    ``name`` is the login name, ``number`` the uid and gid, ``host`` the host name. ``root`` is the path,
+    inside the sandbox, of a folder that looks like a virtual environment and contains the target's files.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """The namespaces and the file system of a sandbox, made by system calls from inside.
 
-Runs inside the sandbox, before any untrusted code. bubblewrap builds the same from the same
-:class:`~.layout.Layout`. In both cases :func:`become_nobody` follows.
+Runs inside the sandbox, before any untrusted code. The file system is built from a :class:`~.layout.Layout`,
+as bubblewrap builds it. With or without bubblewrap, :func:`become_nobody` is called afterwards.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ _SPACES = (
 
 
 def enter(plan: dict[str, Any], user: int) -> None:
-    """Continue in a child process that is process 1 of new namespaces with a file system of its own.
+    """Move into new namespaces with a file system of their own, and continue there in a child process.
 
-    The function returns in that child; the calling process waits for its end and then ends, too. ``plan`` is
-    the result of :meth:`crisol.sandbox.layout.Layout.plain`. ``user`` is the uid that the child has in its
-    new user namespace; root needs no user namespace and stays root. Raises ``OSError`` if the kernel refuses.
+    The function returns in the child only, which is process 1 of its process namespace. The calling process
+    waits for the child to end and then ends, too. ``plan`` is the result of
+    :meth:`crisol.sandbox.layout.Layout.plain`. ``user`` is the uid that the child has in its new user
+    namespace; root needs no user namespace and stays root. Raises ``OSError`` if the kernel refuses.
     """
     _unshare(user)
     _continue_in_child()
@@ -80,8 +81,8 @@ def enter_wrapped() -> None:
 def _mount_proc(place: str) -> None:
     """Mount a ``/proc`` of this process namespace at the path ``place``.
 
-    In a user namespace, the kernel forbids this if a container masks parts of its own ``/proc``; nothing is
-    mounted then. Raises ``OSError`` for any other refusal.
+    In a user namespace, the kernel forbids this if Crisol runs in a container that masks parts of ``/proc``;
+    nothing is mounted then. Raises ``OSError`` for any other refusal.
     """
     try:
         kernel.mount("proc", place, "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
@@ -91,9 +92,10 @@ def _mount_proc(place: str) -> None:
 
 
 def _unshare(user: int) -> None:
-    """Move this process into new namespaces, with a user namespace unless root can do without one.
+    """Move this process into new namespaces.
 
-    ``user`` is the uid of the process in the new user namespace.
+    A user namespace is among them, unless root can create the others without it. ``user`` is the uid of the
+    process in the user namespace.
     """
     uid, gid = os.getuid(), os.getgid()
     if uid == 0:

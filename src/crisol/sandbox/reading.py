@@ -1,4 +1,4 @@
-"""Compute what a run needs of a patched file: the byte code, and the lines that the patch did not change.
+"""Compute the byte code of a patched file, and the ranges of lines that the patch did not change, for a run.
 
 Runs in a worker of :mod:`.bounded`, because the text is untrusted.
 """

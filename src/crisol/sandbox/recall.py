@@ -1,11 +1,12 @@
-"""Load the code of the target's modules and compile regular expressions once, for all runs.
+"""Load the byte code of the target's modules, and compile regular expressions, once for all runs.
 
 Runs inside the sandbox. The zygote unmarshals the code of the modules that the scripts import, and compiles
 the regular expressions that these modules compile on import. Every run inherits both; both are immutable.
 Each run still executes the modules anew. A file that the patch changes is read as usual. If the patch adds or
 deletes a file, or the script changes ``sys.path``, Python searches for modules as usual.
 
-The code of a run can reach the finder. Therefore no global of this module affects a verdict.
+Code of a run can reach the finder, and the globals of this module through it. Therefore no verdict may depend
+on these globals.
 """
 
 from __future__ import annotations
@@ -64,8 +65,8 @@ class Finder:
     ) -> ModuleSpec | None:
         """Return the spec of a module whose code was read before the run; None lets Python search for it.
 
-        The result is also None if Python could find the module in another file. ``name`` and ``path`` are as
-        in :meth:`importlib.abc.MetaPathFinder.find_spec`.
+        The result is also None if Python's own search could find another file first, as after a change of
+        ``sys.path``. ``name`` and ``path`` are as in :meth:`importlib.abc.MetaPathFinder.find_spec`.
         """
         compiled = self._known.get(name)
         if compiled is None:

@@ -82,11 +82,11 @@ class Script:
 
 
 class Canary(StrEnum):
-    """When a PoV runs a second time as a canary: ``one`` after exit code 1, ``any`` after exit code 0 or 1.
+    """The exit codes after which a PoV runs once more, as a canary, in the same process.
 
-    The members are ``AFTER_ONE`` and ``AFTER_ANY``. The second run is in the same process, on the unpatched
-    files. The second run must show the flaw; otherwise the patch has changed the process instead of the
-    program.
+    With ``AFTER_ONE`` (``one``) it does so after exit code 1, with ``AFTER_ANY`` (``any``) after exit code 0
+    or 1. The canary imports the unpatched files, so it must show the flaw. If it does not, the patch has
+    changed the process instead of the program.
     """
 
     AFTER_ONE = "one"

@@ -30,8 +30,8 @@ def untouched(before: bytes | None, after: bytes) -> list[tuple[int, int]]:
 
     ``before`` and ``after`` are the texts of the unpatched and the patched file; None is for a new file. A
     range is (first, last), counted from 1. The list is empty for a new file and for a text that does not
-    parse. The list is also empty if one of the texts has no name by which code inspects frames or code
-    objects, such as ``f_code`` or ``getattr``; the ranges are not needed then.
+    parse. It is also empty if one of the texts has none of the names that code needs to inspect frames or
+    code objects, such as ``f_code`` or ``getattr``, because the audit hook then needs no ranges.
     """
     if before is None or not _WORDS.search(before) or not _WORDS.search(after):
         return []

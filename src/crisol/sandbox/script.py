@@ -37,10 +37,9 @@ ZERO, ONE, LEAVE, LEAVE_BY_VALUE, REPORT, PUBLISH = b"01evrp"
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A compiled script, in which constants stand for secrets that each run puts in.
+    """A compiled script with marks, which are constants that each run replaces by secrets and functions.
 
-    The secrets are random; the script's exits use them, so that no other code can report an exit code.
-    ``code`` is the marshalled code; its constants that begin with ``mark`` are replaced by the secrets.
+    ``code`` is the marshalled code object. A constant in it is a mark if it is ``mark`` and one more byte.
     ``error`` is the traceback of a script that does not compile, for which ``code`` is empty; otherwise it is
     "".
     """
@@ -51,9 +50,9 @@ class Compiled:
 
 
 def seeded(source: str, seed: int) -> str:
-    r"""Return the text of a script with the seed ``seed``: its first line ``SEED = 0`` is changed.
+    r"""Return the text of a script in which the first line that reads ``SEED = 0`` sets ``seed`` instead.
 
-    A text without that line is returned unchanged.
+    A text without such a line is returned unchanged.
 
     >>> seeded("SEED = 0\n", 7)
     'SEED = 7\n'
@@ -66,7 +65,7 @@ def parts(source: str) -> tuple[str, str]:
 
     The lines ``# act`` and ``# judge`` divide the text. The first part is the text before ``# judge``. The
     judge is the text in which the lines from ``# act`` to ``# judge`` are blank, so that line numbers stay
-    right. Without both dividing lines the judge is "".
+    right. If one of the two lines is missing, the first part is the whole text and the judge is "".
 
     >>> parts("plan\n# act\nact\n# judge\nlook\n")
     ('plan\n# act\nact\n', 'plan\n\n\n\nlook\n')
@@ -79,7 +78,7 @@ def parts(source: str) -> tuple[str, str]:
 
 
 def compile_script(script: Script) -> Compiled:
-    """Compile a script; one that does not compile gives a result with ``error`` set, and no exception."""
+    """Compile a script; if it does not compile, the result has its ``error`` set and nothing is raised."""
     return _compile(script.name, script.source, script.role)
 
 
@@ -100,9 +99,9 @@ def _compile(name: str, source: str, role: Role) -> Compiled:
 def published(body: Sequence[ast.stmt], function: ast.Constant) -> list[ast.stmt]:
     """Return the statements of a script with a call ``function(name, value)`` after each class and function.
 
-    ``body`` are the statements of the script, which runs outside the module ``__main__``. The call puts the
-    class or function into ``__main__``, where pickle and type annotations look for it. ``function`` is a
-    constant that stands for the function; each run puts the function in its place.
+    ``body`` are the top-level statements of the script. The script's globals are not those of the module
+    ``__main__``, where pickle and type annotations look for classes and functions; the call puts them there.
+    ``function`` is a mark, a constant that each run replaces by the function.
     """
     shown: list[ast.stmt] = []
     for statement in body:
@@ -114,7 +113,9 @@ def published(body: Sequence[ast.stmt], function: ast.Constant) -> list[ast.stmt
 
 
 class _Exits(ast.NodeTransformer):
-    """Replaces every exit of a script by the call of a mark, a constant that each run replaces by a function.
+    """Rewrites every exit of a script, such as ``sys.exit(0)``, into a call of a function of Crisol.
+
+    The called function is a mark at first, a constant that each run replaces by the function.
 
     Imports under another name, such as ``from sys import exit as leave``, are recognised. A name that the
     script defines itself is no exit.
@@ -178,10 +179,10 @@ class _Exits(ast.NodeTransformer):
         return self._call(LEAVE_BY_VALUE, [*arguments[:1], self._constant(ZERO), self._constant(ONE)])
 
     def _secret(self, value: ast.expr) -> ast.expr | None:
-        """Return the argument of an exit with 0 and 1 replaced by the marks of their secrets.
+        """Return the mark that stands for the exit code ``value``: one for 0, another for 1.
 
-        None and False count as 0, True as 1. In a conditional expression both branches are replaced. The
-        result is None for any other expression, such as a variable.
+        None and False count as 0, True as 1. In a conditional expression, both branches are replaced by
+        marks. The result is None for any other expression, such as a variable.
         """
         match value:
             case ast.Constant(value=None | False | 0):

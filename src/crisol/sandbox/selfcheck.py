@@ -30,7 +30,7 @@ ATTEMPTS = {
 def escapes(kind: SandboxKind) -> tuple[str, ...]:
     """Run the escape attempts :data:`ATTEMPTS` in a sandbox, and return the names of those that succeeded.
 
-    In a sandbox that isolates, the result is empty. ``kind`` is the kind of sandbox. Raises
+    The result should be empty in a sandbox that isolates. ``kind`` is the kind of sandbox. Raises
     :class:`~crisol.errors.SandboxError` if the sandbox does not start.
     """
     target = Target(kind, TargetSource({}, (), (), ""), Limits(seconds=5.0, cpu_seconds=2.0))

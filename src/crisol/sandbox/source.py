@@ -18,7 +18,7 @@ __all__ = ["TargetSource"]
 
 @dataclass(frozen=True, slots=True)
 class TargetSource:
-    """The files of a sandbox, read into memory.
+    """The files of a sandbox, read into memory, and the code to load before the first run.
 
     ``tree`` maps the relative paths of the target's files to their content; ``requires`` has such a mapping
     for each dependency. ``preload`` names modules that are imported before the first run, ``prelude`` is
@@ -34,10 +34,10 @@ class TargetSource:
 
     @classmethod
     def read(cls, tree: Path, requires: Sequence[Path], preload: Sequence[str], prelude: str) -> TargetSource:
-        """Return the files of the folders ``tree`` and ``requires``, without links and special files.
+        """Read the files of the folders ``tree`` and ``requires``, and return them in a new object.
 
-        ``preload`` and ``prelude`` become the fields with these names. Raises
-        :class:`~crisol.errors.InputError` if a path is no folder.
+        Links, special files and byte code are left out. ``preload`` and ``prelude`` become the fields with
+        these names. Raises :class:`~crisol.errors.InputError` if a path is no folder.
         """
         for folder in (tree, *requires):
             if not folder.is_dir():

@@ -1,10 +1,10 @@
-"""The process in which a script and its target run, and the way in which only the script reports the end.
+"""The process in which a script and its target run; only the script can report its exit code to the keeper.
 
-Runs inside the sandbox. The outcomes of a run are secrets that the host drew; they are constants of the
-script's code, and nothing else in the process holds them. A script that exits writes one of them to the
-keeper at once and waits to be killed. So no code of the target runs between the script's decision and its
-report. The thread that becomes this process has one Python frame below the script's, that of
-:func:`_perform`, which holds nothing. All steps before and after it are a chain of C iterators (see
+Runs inside the sandbox. Two random secrets of the host stand for the exit codes 0 and 1. They are constants
+of the script's code, and nothing else in the process holds them. A script that exits sends one of them to the
+keeper at once and waits to be killed, so no code of the target runs between the exit and the report. Below
+the script's frame on the Python stack is only the frame of :func:`_perform`, which holds no object of Crisol.
+All steps before and after :func:`_perform` are a chain of C iterators, which have no frames (see
 :func:`open_stage`).
 """
 
@@ -58,10 +58,10 @@ _OUT_OF = frozenset({27, 28, 122})
 
 
 class Inherited(NamedTuple):
-    """The objects that were made before the fork of a run and that the run uses.
+    """The objects that the zygote makes once, and that each run inherits by the fork.
 
-    ``finder`` is the import hook with the modules whose code was read, ``watch`` the snapshot of all
-    functions and classes.
+    ``finder`` is the import hook with the byte code of modules of the target, ``watch`` the snapshot of the
+    functions and classes of all other modules.
     """
 
     finder: recall.Finder
@@ -123,9 +123,9 @@ def _perform(job: list[Any]) -> BaseException | None:
 def _unhook(hooks: tuple[tuple[Callable[[], object], Callable[[None], None]], ...]) -> None:
     """Remove a trace or profile function, if one is set.
 
-    ``hooks`` are pairs (function that returns the present one, function that sets it). A signal handler of
-    the script may exit while a patched function is on the stack; the guard would then end the process for an
-    unnecessary call of a setter.
+    ``hooks`` are pairs (getter, setter), such as (``sys.gettrace``, ``sys.settrace``). The setter is called
+    only if a function is set, because the guard ends the process if a patched function is on the stack during
+    the call. One is, for example, if a signal handler of the script exits.
     """
     for hooked, hook in hooks:
         if hooked() is not None:
@@ -138,8 +138,8 @@ def _ways(
     """Return the functions that replace the marks of a script, by the last byte of each mark.
 
     They report an exit code, or the result of a probe, on ``channel``, and do not return. They hold no
-    secrets: the script passes these as arguments. ``guarded`` is the mapping that the audit hook reads; a
-    report empties it.
+    secrets: the script passes these as arguments. ``guarded`` names the patched files for the audit hook; a
+    report empties it, because only unpatched files run afterwards.
     """
     process, thread, told, place = _getpid(), _thread.get_ident(), channel.fileno(), _place()
     changed, block, perform = inherited.watch.changed, _signal.pthread_sigmask, _alone(_perform)
@@ -192,11 +192,12 @@ def _place() -> str:
 
 
 def _second_act(channel: socket.socket, inherited: Inherited) -> list[Any]:
-    """Wait to be killed or for the canary; return the canary's globals and code, for :func:`_perform`.
+    """Wait for the job of a canary, and return the canary's globals and code, for :func:`_perform`.
 
-    The canary is a second run of the PoV in this process, over the unpatched files. Code of a run cannot
-    know, before the run has reported, whether a canary follows. Changes that the patch made to the process
-    stay; only the target's modules are imported anew.
+    If no canary follows, the keeper kills this process. The canary is a second run of the PoV in this
+    process, over the unpatched files. Code of a run cannot know, before the run has reported, whether a
+    canary follows. Changes that the patch made to the process stay; only the target's modules are imported
+    anew.
     """
     try:
         job, (code, zero, one) = frames.receive(channel)
@@ -230,8 +231,8 @@ def _second_act(channel: socket.socket, inherited: Inherited) -> list[Any]:
 def _lies_in(module: object, place: str) -> bool:
     """Return whether a module comes from the folder ``place``, by its ``__file__`` and ``__path__``.
 
-    A module that gives a false path stays loaded. The canary then meets the patch's module instead of the
-    release's.
+    A patched module that gives a false path stays loaded, so the canary uses it instead of the module of the
+    release.
     """
     if not isinstance(module, types.ModuleType):
         return False
@@ -350,9 +351,9 @@ def _limit(job: dict[str, Any]) -> None:
 def _tell(errors: list[BaseException], channel: int, error: BaseException | None) -> None:
     """Report on ``channel`` that the exception ``error`` ended the script.
 
-    The report holds no secret: untrusted code can end a run by an exception, but cannot report an exit code
-    so. ``SystemExit``, and None for no exception, are not reported; they end the process with status 1. The
-    exception is appended to ``errors``.
+    The report holds no secret, because untrusted code can raise exceptions, too; the report does not count as
+    an exit code. ``SystemExit``, and None for no exception, are not reported; they end the process with
+    status 1. The exception is appended to ``errors``.
     """
     _signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     if sys.gettrace() is not None:

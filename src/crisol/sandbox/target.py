@@ -67,11 +67,11 @@ _BOOT = (
 class Target:
     """A sandbox over the files of one program, in which scripts run; only one thread may use it at a time.
 
-    :meth:`Sandbox.target` makes it. ``kind`` says how its processes are isolated: by bubblewrap, by
-    namespaces, or weakly, by limits alone. ``source`` holds the files inside. ``limits`` hold for each run.
-    ``hashes``, below 2**32, is Python's hash seed inside; None draws one. ``landlock`` is the Landlock ABI
-    version in use, 0 for none. ``skipped`` names modules that could not be imported before the first run. The
-    first run starts the sandbox's process; if the process dies, the next run starts a new one.
+    :meth:`Sandbox.target` makes it. ``kind`` is the kind of isolation. ``source`` holds the files inside.
+    ``limits`` hold for each run. ``hashes``, below 2**32, is Python's hash seed inside; None draws one.
+    ``landlock`` is the Landlock ABI version in use, 0 for none. ``skipped`` names modules that could not be
+    imported before the first run. The first run starts the sandbox's process; if the process dies, the next
+    run starts a new one.
     """
 
     def __init__(
@@ -99,12 +99,12 @@ class Target:
         *,
         canary: Canary | None = None,
     ) -> Run:
-        """Run a script in the sandbox, and return how the run ended and what the script printed.
+        """Run a script in the sandbox, and return the run with its ending, exit code and output.
 
         ``overlay`` maps relative paths to the content that replaces a file, None for a deleted file; without
         an overlay the files are unpatched. ``limits`` None means the limits of the target. With ``canary``
-        the script runs a second time in the same process, on the unpatched files, and the exit code is
-        ``Run.canary``. Nothing that untrusted code does raises an exception here. Raises
+        the script runs a second time in the same process, on the unpatched files; the exit code of this
+        second run is ``Run.canary``. A failure of the script is never an exception of this method. Raises
         :class:`~crisol.errors.SandboxError` if the sandbox itself fails, and
         :class:`~crisol.errors.InputError` for a path in ``overlay`` outside the program's folder.
         """
@@ -160,11 +160,11 @@ class Target:
         )
 
     def _read(self, name: str, content: bytes) -> tuple[list[list[int]], bytes]:
-        """Return (unchanged line ranges, byte code) of a patched file, computed in a bounded worker.
+        """Return (unchanged line ranges, byte code) of a patched file, which a worker process computes.
 
-        ``name`` is its relative path. A range is [first, last], from 1; the byte code is the content of a
-        .pyc file. Both are empty if the worker exceeds its limits; the byte code is empty if the file does
-        not compile.
+        ``name`` is the relative path of the file. A range is [first, last], from 1; the byte code is the
+        content of a .pyc file. Both are empty if :func:`~crisol.sandbox.bounded.bounded` raises
+        ``OutOfBounds``; the byte code is empty if the file does not compile.
         """
         key = sha256(name.encode("utf-8", "surrogatepass") + b"\0" + content).digest()
         if key not in self._facts:
@@ -242,10 +242,11 @@ class Target:
         self.skipped = tuple(head["skipped"])
 
     def warm(self, scripts: Sequence[Script]) -> None:
-        """Restart the sandbox so that the modules which scripts import are loaded before each run.
+        """Find out which modules scripts import; a new sandbox process loads these before the first run.
 
-        ``scripts`` are trusted; each runs once on the unpatched files. Later runs are faster, which pays if
-        more than one patch is judged. Raises :class:`~crisol.errors.SandboxError` if the sandbox fails.
+        ``scripts`` are trusted; each runs once on the unpatched files. The sandbox's process is then ended,
+        and the next run starts the new one. Runs become faster, which pays if more than one patch is judged.
+        Raises :class:`~crisol.errors.SandboxError` if the sandbox fails.
         """
         tops = frozenset(
             name.partition("/")[0].removesuffix(".py") for files in self._source.requires for name in files
@@ -275,7 +276,8 @@ class Target:
         """Send one job to the zygote, and return the answer: (head, blobs).
 
         If the zygote dies or fails, a new one gets the job once more. Raises
-        :class:`~crisol.errors.SandboxError` if that fails, too, or if no answer comes in time.
+        :class:`~crisol.errors.SandboxError` if that fails, too, or if no answer comes within four times
+        ``limits.seconds`` and ten seconds more.
         """
         problem: object = None
         for _attempt in range(2):
@@ -313,8 +315,10 @@ def _spawn(
 ) -> subprocess.Popen[bytes]:
     """Start the Python interpreter that becomes the zygote; it gets no environment variables of the host.
 
-    ``descriptor`` is the zygote's end of the socket. ``stack`` closes files that only the new process needs.
-    Raises :class:`~crisol.errors.SandboxError` if it cannot be started.
+    ``kind`` is the kind of isolation, ``user`` the user that scripts see, and ``hashes`` the value of
+    ``PYTHONHASHSEED``. ``descriptor`` is the zygote's end of the socket. ``stack`` later closes the files
+    that only the new process needs. Raises :class:`~crisol.errors.SandboxError` if the interpreter cannot be
+    started.
     """
     python = [interpreter(), "-s", "-S", "-P", "-B", "-c", _BOOT, str(descriptor)]
     passed = [descriptor]
@@ -380,7 +384,10 @@ def _shown_places() -> tuple[str, ...]:
 
 
 def _inside(name: str) -> str:
-    """Return ``name`` if it is a plain relative path inside the tree; raise ``InputError`` if not."""
+    """Return the path ``name`` if it is relative and stays inside its folder; raise ``InputError`` if not.
+
+    The path must be normalised, such as ``a/b.py``, and not ``a/../b.py`` or ``a//b.py``.
+    """
     parts = PurePosixPath(name).parts
     if (
         not parts

@@ -1,4 +1,4 @@
-"""Write the target's files and their byte code inside a sandbox, and change some for a run.
+"""Write the target's files and their byte code inside a sandbox, and change some of the files for a run.
 
 Runs inside the sandbox. Nothing here executes a file of the target. The byte code of patched files comes from
 the host (:mod:`.bounded`); that of the release is compiled here, in a child process, because a file can crash
@@ -27,10 +27,10 @@ class Places:
     """The paths inside a sandbox.
 
     ``isolated`` says that the sandbox has a file system of its own. ``root`` is a folder that looks like a
-    virtual environment. The argument ``requires`` is the number of dependencies, the attribute ``requires``
-    the list of their folders. ``target`` is the folder of the target's files, ``release`` the folder of the
-    unpatched files. ``layer`` is the folder of the files that a run changes, ``scratch`` the working folder
-    of a run.
+    virtual environment. ``requires`` is the list of the dependencies' folders; it is made from their number,
+    the argument of the same name. ``target`` is the folder of the target's files, ``release`` the folder of
+    the unpatched files. ``layer`` is the folder of the files that a run changes, ``scratch`` the working
+    folder of a run.
     """
 
     def __init__(self, *, isolated: bool, root: str, requires: int) -> None:
@@ -81,11 +81,12 @@ def write(place: str, files: Mapping[str, bytes]) -> None:
 
 
 def change(overlay: Iterable[Mapping[str, Any]], contents: Iterable[bytes]) -> dict[str, bytes | None]:
-    """Return the files that a run changes, with their .pyc files, by relative path; None means deleted.
+    """Return the new content of the files that a run changes and of their .pyc files, by relative path.
 
-    ``overlay`` has a dict for each changed file. ``name`` is the path; ``content`` is True if the file is not
-    deleted, ``compiled`` if there is a .pyc file for it. ``contents`` holds the content and the .pyc file of
-    each file, as far as they exist, in the same order.
+    A content of None stands for a deleted file. ``overlay`` has a dict for each changed file, with three
+    keys: ``name`` is the path, ``content`` says whether the file has a new content (it is deleted otherwise),
+    and ``compiled`` whether it has a .pyc file. ``contents`` yields, in the order of ``overlay``, the content
+    of each file that has one, followed by its .pyc file if it has one.
     """
     files: dict[str, bytes | None] = {}
     blobs = iter(contents)
@@ -111,8 +112,8 @@ def _folders(name: str) -> list[str]:
 def copy_changed(source: str, place: str, files: Mapping[str, bytes | None]) -> None:
     """Copy the folder ``source`` to ``place``, with some files changed.
 
-    ``files`` maps relative paths to new content; None leaves the file out. ``place`` is made if it is not
-    there; in a folder that is there, files of the same path are replaced, and others stay.
+    ``files`` maps relative paths to new content; a file with None is left out. ``place`` is created if it
+    does not exist. Otherwise files of the same path in it are replaced, and other files stay.
     """
     shutil.copytree(source, place, dirs_exist_ok=True)
     for name, content in files.items():
@@ -137,7 +138,7 @@ def _cached_name(name: str) -> str:
 
 
 def byte_code(content: bytes, name: str) -> bytes | None:
-    """Return the content of the .pyc file for a source; None if it does not compile or is over 512 KiB.
+    """Return the .pyc file of a source as bytes; None if the source is over 512 KiB or does not compile.
 
     ``content`` is the source, ``name`` its file name in tracebacks. Python uses this .pyc file without a
     comparison with the source (PEP 552, unchecked).

@@ -1,4 +1,4 @@
-"""Read from the kernel a run's memory, CPU time and waiting time, and whether it has other processes."""
+"""Read from the kernel the memory, CPU time and waiting time of a run, and whether other processes remain."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["going_on", "processor_seconds", "resident_pages", "sockets", "waited
 
 
 def going_on(process: int) -> list[str]:
-    """Return ["other processes"] if processes of a run other than its first one go on, else an empty list.
+    """Return ["other processes"] if a run has processes besides its first one, else an empty list.
 
-    ``process`` is the id of the run's first process. The caller is process 1 of the run's process namespace;
-    processes that have ended and wait to be asked for their status do not count.
+    ``process`` is the id of the run's first process. The caller, process 1 of the run's process namespace,
+    and zombies do not count.
     """
     try:
         others = [name for name in os.listdir("/proc") if name.isdigit() and name not in {"1", str(process)}]

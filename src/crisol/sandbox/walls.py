@@ -1,6 +1,7 @@
 """The mounts of one run, and the rights that its script loses.
 
-A run gets mounts of its own, among them an overlay over the target's files. Its script cannot undo them.
+A run gets mounts of its own, among them an overlay over the target's files. The script cannot undo the
+mounts.
 """
 
 from __future__ import annotations
@@ -26,11 +27,12 @@ _LAST_PROCESS = 30_000
 
 
 def prepare_run(scratch_mb: int, layer: str, target: str) -> None:
-    """Give this process a host name and mounts of its own, as each run needs them.
+    """Give this process a host name and mounts of its own, for one run.
 
     The process gets new ``/tmp`` and ``/dev/shm``, each of at most ``scratch_mb`` (MiB), a new ``/proc``, and
-    a new folder at the path ``layer`` for changed files. ``target`` is the folder of the target's files; it
-    becomes the working folder, which :func:`uncover` needs. Raises ``OSError`` if the kernel refuses.
+    a new folder at the path ``layer`` for changed files. ``target`` is the folder of the target's files. It
+    becomes the working folder, by which :func:`uncover` finds the original files later. Raises ``OSError`` if
+    the kernel refuses.
     """
     kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS)
     socket.sethostname(f"{socket.gethostname().partition('-')[0]}-{os.urandom(3).hex()}")
@@ -50,7 +52,7 @@ def prepare_run(scratch_mb: int, layer: str, target: str) -> None:
 
 
 def _start_processes_at(number: int) -> None:
-    """Let process ids in this namespace continue at about ``number``, if the kernel permits it."""
+    """Give the next new process in this namespace an id of about ``number``, if the kernel permits it."""
     with contextlib.suppress(OSError), open("/proc/sys/kernel/ns_last_pid", "w", encoding="ascii") as file:
         file.write(str(number))
 

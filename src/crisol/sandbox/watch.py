@@ -2,8 +2,8 @@
 
 Runs inside the sandbox. The zygote records the modules and classes that it has loaded; when the script of a
 run exits, the run compares them with the record. CPython before 3.14 counts every change of a dictionary (PEP
-509), so a change that was taken back is detected, too. Values that are neither callable nor a module nor a
-descriptor may change: they are the caches and settings of their modules.
+509), so a change that was taken back is detected, too. Only callables, modules and descriptors are compared:
+other values may change, because modules keep their caches and settings in them.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ class Watch:
         )
 
     def _counted(self) -> array[int]:
-        """Return the version of each dictionary of the snapshot, in order; empty if Python counts none.
+        """Return the version of each dictionary of the snapshot, in order.
 
-        The versions are read from memory. Access to the dictionaries themselves would change their reference
-        counts, and the kernel would copy the memory pages of a forked process: most of the cost of a
-        comparison.
+        The result is empty if this Python does not count the changes of dictionaries. The versions are read
+        from memory. Access to the dictionaries themselves would change their reference counts; then the
+        kernel would copy memory pages of the forked process, which takes most of the time of a comparison.
         """
         return array("Q", map(_VALUE, self._versions))
 
@@ -123,7 +123,7 @@ def _dictionaries() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _counts_changes() -> bool:
-    """Return whether this Python counts the changes of each dictionary, at the place :data:`_VERSION_AT`."""
+    """Return whether each dictionary holds a count of its changes, at the offset :data:`_VERSION_AT`."""
     if sys.version_info >= (3, 14) or sys.implementation.name != "cpython" or sys.maxsize < 1 << 32:
         return False
     names: dict[str, int] = {"a": 1}

@@ -1,7 +1,7 @@
 """The zygote: the first process of a sandbox, which imports once and forks a keeper for every run.
 
-Runs inside, as the first process of the outer sandbox. It never runs code of the target, whose files it only
-writes and compiles; it does import the dependencies that it is told to preload.
+Runs inside the sandbox. The zygote never runs code of the target: it only writes and compiles the target's
+files. It does import the modules that the setup names, from the standard library and the dependencies.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main(descriptor: int) -> None:
     """Run as the zygote, the first process of a sandbox: write the target's files, then fork keepers.
 
     ``descriptor`` is the file descriptor of the socket on which the setup and the jobs arrive. The function
-    ends the process and never returns; it does so when the socket is closed.
+    never returns: it ends the process when the socket is closed.
     """
     control = socket.socket(fileno=descriptor)
     try:
@@ -130,10 +130,10 @@ def _warm(setup: dict[str, Any], places: tree.Places) -> tuple[list[str], stage.
 def _serve(
     control: socket.socket, places: tree.Places, setup: dict[str, Any], inherited: stage.Inherited
 ) -> None:
-    """Fork keepers so that one is always ready: when a job takes one, fork the next. Never returns.
+    """Fork keepers so that one always waits for a job: when it gets the job, fork the next. Never returns.
 
-    Ends the process with status 0 if the waiting keeper has ended without a job, and with 1 if a keeper
-    failed.
+    Ends the process with status 0 if the waiting keeper has ended without a job, and with status 1 if a
+    keeper failed.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     keepers: dict[int, int] = {}
