@@ -150,10 +150,10 @@ class BreakerReport(_Strict):
 
     A state is ``disabled``, ``metrics_only``, ``closed``, ``half_open``, ``open`` or ``forced_open``, here
     from best to worst. ``workers`` maps the process id of each worker, as text, to the state there.
-    ``retry_after`` is the seconds that a rejected caller should wait, 0 while calls pass. ``successes``,
-    ``failures`` (time-outs included), ``timeouts`` and ``rejections`` count calls. ``recovered`` and
-    ``relapsed`` count the half-open periods that ended with the breaker closed, and with the breaker open
-    again.
+    ``retry_after`` is the seconds that a rejected caller should wait, 0 while every call passes.
+    ``successes``, ``failures`` (time-outs included), ``timeouts`` and ``rejections`` count calls.
+    ``recovered`` and ``relapsed`` count the half-open periods that ended with the breaker closed, and with
+    the breaker open again.
     """
 
     name: str
