@@ -1,8 +1,8 @@
-"""A/B testing: keep asking whether the model still deserves its trust.
+"""A/B testing: compare the model's predictions with the verdicts on sampled patches.
 
-``Sampler`` picks patches, ``run`` (or, live, the shadow queue) makes :class:`~crisol.records.Trial` records,
-a ``TrialStore`` keeps them, and pure functions turn what the store sums up into estimates that may be
-believed.
+A ``Sampler`` chooses patches. ``run``, or in a service the shadow queue, makes
+:class:`~crisol.records.Trial` records, and a ``TrialStore`` keeps them. Pure functions compute metrics with
+intervals from the store's tallies.
 """
 
 from crisol.abtest.runner import Arm, Experiment, Truth, label_of, run

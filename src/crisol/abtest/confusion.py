@@ -1,8 +1,8 @@
 """Estimate precision, recall and the like from a weighted confusion matrix, each with an interval.
 
-Patches that the model was sure of are wargamed with a small probability p, unsure ones always. Counting them
-alike would describe the patches that were wargamed; weighting each by 1/p describes the patches that arrived
-(Hájek 1971). Positive means valid, so a false positive is a false accept.
+A patch of which the model is sure is wargamed with a small probability p, any other patch always (p = 1).
+Without weights the metrics would describe the wargamed patches. With the weight 1/p for each patch they
+describe all patches that arrived (Hájek 1971). Positive means valid, so a false positive is a false accept.
 """
 
 from __future__ import annotations
@@ -91,9 +91,9 @@ def proportion(hits: Sequence[Cell], misses: Sequence[Cell], level: float = 0.95
     interval's coverage, in (0, 1).
 
     The interval is Wilson's, with the effective number of trials in place of their number: share * (1 -
-    share) / variance, where the variance is estimated by linearisation of a ratio of weighted sums. For few
-    trials pseudo-trials are added to the variance (Agresti & Coull 1998). With equal weights the result is
-    Wilson's interval itself.
+    share) / variance, where the variance is estimated by linearisation of a ratio of weighted sums. The
+    variance counts a few pseudo-trials, half of them hits, so that it also holds for few trials (Agresti &
+    Coull 1998). With equal weights the result is Wilson's interval itself.
     """
     hit, total = sum(hits, Cell()), sum([*hits, *misses], Cell())
     if total.n == 0:
@@ -145,10 +145,10 @@ def _mcc(tally: Tally, level: float) -> Estimate:
 
 
 def _correlation(cells: Sequence[float]) -> tuple[float, list[float]]:
-    """Return Matthews' correlation coefficient, and its derivative by each of the four ``cells``.
+    """Return Matthews' correlation coefficient, and its derivatives by the four ``cells``.
 
-    ``cells`` are the weights of tp, fp, fn and tn; the derivatives have the same order. If a row or a column
-    of the matrix is empty, the result is (NaN, empty list).
+    ``cells`` are the weights of tp, fp, fn and tn; the i-th derivative is the partial one by the i-th weight.
+    If a row or a column of the matrix is empty, the result is (NaN, empty list).
     """
     tp, fp, fn, tn = cells
     margins = (tp + fp, tp + fn, tn + fp, tn + fn)

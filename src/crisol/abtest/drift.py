@@ -86,11 +86,13 @@ def calibration_drift(
 
 
 def _watch(stakes: NDArray[np.float64], run_length: float) -> Alarm:
-    """Run a CUSUM of e-values on each column of ``stakes``, and watch the mean of the columns' evidence.
+    """Run a CUSUM of e-values on each column of ``stakes``, and return the alarm of their mean.
 
     ``stakes`` has one row for each trial, in the order of time. A column holds gain times bet, for one kind
-    of error and one size of bet; it has no positive mean unless there is drift. The mean of e-detectors is
-    again an e-detector, so that false alarms are at least ``run_length`` trials apart on average.
+    of error and one size of bet; it has no positive mean unless there is drift. Each CUSUM is an e-detector
+    (Shin, Ramdas & Rinaldo 2024), and so is their mean, the ``evidence`` of the result. The alarm is raised
+    when the mean reaches ``run_length``; false alarms are then at least ``run_length`` trials apart on
+    average.
     """
     steps = np.log1p(stakes)
     evidence = np.empty(len(steps))

@@ -81,14 +81,14 @@ def plan(
     level: float = 0.95,
     power: float = 0.80,
 ) -> TrialPlan:
-    """Return the sample size for one question: the difference between two arms, or the size of a share.
+    """Return the sample size to detect a difference between two arms, or else to estimate a share.
 
-    ``design`` says which patches are wargamed. For the first question give ``difference``, the smallest
+    ``design`` says which patches are wargamed. To detect a difference give ``difference``, the smallest
     difference in accuracy to detect; ``power`` is the probability of detecting it, and ``discordance`` the
-    share of the patches on which exactly one arm is right. For the second question give ``margin``, the
-    half-width of the interval of a share; ``expected`` is a guess at that share. ``level`` is the confidence
-    level. Raises :class:`~crisol.errors.ExperimentError` for a value out of range, and unless exactly one of
-    ``difference`` and ``margin`` is given.
+    share of the patches on which exactly one arm is right. To estimate a share of the patches, such as the
+    accuracy, give ``margin``, the half-width of its interval; ``expected`` is a guess at the share. ``level``
+    is the confidence level. Raises :class:`~crisol.errors.ExperimentError` for a value out of range, and
+    unless exactly one of ``difference`` and ``margin`` is given.
     """
     if (difference is None) == (margin is None):
         raise ExperimentError("give either difference or margin: a plan answers one question")
@@ -140,7 +140,7 @@ def detectable_difference(
 
 
 def trials_for_margin(margin: float, expected: float, *, level: float = 0.95) -> int:
-    """Return how many trials of weight 1 are needed to estimate a share within ± ``margin``.
+    """Return how many trials of weight 1 are needed to estimate a share, such as the accuracy.
 
     ``margin`` is the half-width of Wilson's interval, and ``level`` the interval's coverage. ``expected`` is
     a guess at the share, 0 to 1. Raises :class:`~crisol.errors.ExperimentError` for a margin outside (0,

@@ -83,7 +83,7 @@ def results(
     Columns: one for each property; n, the number of conclusive trials; inconclusive, the number of other
     trials; then accuracy, precision, recall, f1, mcc, false_accept_rate and prevalence, each followed by the
     bounds of its interval, with the endings ``_low`` and ``_high``. ``level`` is the intervals' coverage. A
-    metric that no trial supports is NaN. Without matching trials the table has no rows.
+    metric is NaN if the group has no trials for it. Without matching trials the table has no rows.
     """
     rows = [
         dict(zip((str(slice_) for slice_ in by), key, strict=True)) | _row(metrics(tally, level))
@@ -102,10 +102,10 @@ def window_results(
     """Return a table with the metrics of the trials in each of several time windows that end at ``now``.
 
     ``windows`` maps names to durations; None means 1h, 24h, 7d and 30d. ``where`` selects trials of
-    ``store``; its times are ignored. Each window has one row. Columns: window (the name), n (conclusive
-    trials), inconclusive (other trials), then accuracy, precision, recall, f1, mcc, false_accept_rate and
-    prevalence, each followed by the bounds of its interval, with the endings ``_low`` and ``_high`` and the
-    coverage ``level``. A window without trials has n = 0.
+    ``store``; its ``since`` and ``until`` are ignored. Each window has one row. Columns: window (the name), n
+    (conclusive trials), inconclusive (other trials), then accuracy, precision, recall, f1, mcc,
+    false_accept_rate and prevalence, each followed by the bounds of its interval, with the endings ``_low``
+    and ``_high`` and the coverage ``level``. A window without trials has n = 0.
     """
     rows = []
     for name, span in (WINDOWS if windows is None else windows).items():

@@ -1,7 +1,7 @@
 """Sample the patches that are wargamed although the model is sure of them.
 
-A sampler looks only at the patch, and also returns the probability with which it samples the patch. Estimates
-later give each trial the weight 1 / that probability.
+A sampler decides whether to wargame a patch. It returns the decision, and the probability with which it
+chooses the patch. Estimates later give the trial the weight 1 / that probability.
 
 >>> sampler = HashSampler(rate=0.10, salt="2026")
 >>> sampler.draw("3f9a") == sampler.draw("3f9a")
@@ -54,10 +54,11 @@ def uniform(*parts: str) -> float:
 
 
 def allots(salt: str, patch: str, arm: str, share: float) -> bool:
-    """Return whether an arm of an experiment is to predict a sampled patch, with probability ``share``.
+    """Return whether an arm of an experiment is to predict a sampled patch.
 
-    ``patch`` is the identity of the patch, ``arm`` the name of the arm, ``salt`` any text. The same three
-    always give the same answer. The answer does not depend on the sampling or on the other arms.
+    The answer is yes for about the share ``share`` of the patches. ``patch`` is the identity of the patch,
+    ``arm`` the name of the arm, ``salt`` any text. The answer comes from a hash of these three, so that a
+    repeated call gives the same answer. It does not depend on the sampling or on the other arms.
     """
     return uniform("arm", salt, arm, patch) < share
 
@@ -92,9 +93,9 @@ class HashSampler:
 class RandomSampler:
     """A sampler that decides by a random number, anew each time that a patch arrives. Not thread-safe.
 
-    ``rate``, 0 to 1, is the probability that a patch is sampled; ``seed`` starts the random generator. Use it
-    if the same patch arrives again and each arrival counts. Raises :class:`~crisol.errors.SettingsError` for
-    a rate outside 0..1.
+    ``rate``, 0 to 1, is the probability that a patch is sampled; ``seed`` starts the random generator. Use
+    this sampler if the same patch may arrive again and each arrival counts. Raises
+    :class:`~crisol.errors.SettingsError` for a rate outside 0..1.
     """
 
     rate: float

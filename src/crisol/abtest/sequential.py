@@ -28,7 +28,7 @@ class ConfidenceSequence:
     """A running weighted mean after each of n trials, with bounds; three arrays of shape (n,).
 
     ``estimate`` is the mean of the trials so far, between the bounds ``low`` and ``high``. All bounds hold at
-    once: an experiment may be stopped at any trial because of them.
+    once, so that an experiment may be stopped as soon as they answer its question.
     """
 
     estimate: NDArray[np.float64]
@@ -100,11 +100,12 @@ def betting_sequence(
 def asymptotic_sequence(
     values: ArrayLike, weights: ArrayLike | None = None, *, level: float = 0.95, tuned_for: int = 500
 ) -> ConfidenceSequence:
-    """Return the confidence sequence of a running weighted mean that may change; valid for many trials.
+    """Return an asymptotic confidence sequence of a running weighted mean; the true mean may change.
 
-    ``values``, shape (n,), are in the order of time and have no limits. ``weights``, shape (n,), are 1 /
-    sampling probability; None means all 1. ``level`` is the probability that all bounds together cover the
-    true running mean. The bounds are narrowest after about ``tuned_for`` trials, and NaN before the second.
+    ``values``, shape (n,), are any finite numbers, in the order of time. ``weights``, shape (n,), are 1 /
+    sampling probability; None means all 1. ``level`` is the probability, in the limit of many trials, that
+    all bounds together cover the true running mean. The bounds are narrowest after about ``tuned_for``
+    trials, and NaN before the second.
 
     The method is the normal-mixture boundary of Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas (2024). Raises
     :class:`~crisol.errors.InputError`, which names the first wrong value, for values that are not finite or
@@ -130,7 +131,7 @@ def _capped(bets: NDArray[np.float64], room: NDArray[np.float64]) -> NDArray[np.
 
 
 def _bets(x: NDArray[np.float64], share: NDArray[np.float64], alpha: float) -> NDArray[np.float64]:
-    """Return the bet on each trial, which depends on the trials before it alone ("predictable plug-in").
+    """Return the bet on each trial, computed from the earlier trials ("predictable plug-in").
 
     ``x`` are the values in the order of time. ``share`` is each trial's weight divided by the largest
     possible weight. ``alpha`` is 1 - the level of the confidence sequence.

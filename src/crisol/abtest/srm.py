@@ -1,7 +1,7 @@
 """Test for a sample ratio mismatch: whether the arms got their planned shares of the patches.
 
-A sample ratio mismatch means that trials were lost on the way, and not at random: no estimate can be believed
-until it is explained.
+A sample ratio mismatch means that trials were lost on the way, and not at random. No estimate can
+be believed until the cause is known.
 """
 
 from __future__ import annotations

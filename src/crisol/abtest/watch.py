@@ -39,7 +39,7 @@ class Watched:
     ``calibration`` from :func:`watch`, ``false accepts`` or ``false refusals`` from
     :func:`~crisol.abtest.rungs.watch_rungs`. ``baseline`` is the number of conclusive trials at the beginning
     that served as reference; the indexes in ``alarm`` count from the trial after them. ``raised_on`` is the
-    identity of the patch at which the alarm was raised, None if none was.
+    identity of the patch at which the alarm was raised, None without an alarm.
     """
 
     arm: str
@@ -67,10 +67,10 @@ def watch(
 ) -> tuple[Watched, ...]:
     """Detect whether an arm makes more errors than before, or is no longer calibrated.
 
-    ``arm`` is the name of the arm; ``trials`` are its trials, in the order of time. The first conclusive
-    trials show what is usual for the arm; the later ones are compared with them. ``reference``, in (0, 1), is
-    the share of the conclusive trials that are the first ones. Returns two results: ``errors``
-    (:func:`~crisol.abtest.drift.worsening`) and ``calibration``
+    ``arm`` is the name of the arm; ``trials`` are its trials, in the order of time. The first part of the
+    conclusive trials gives the usual error rate and calibration, with which the rest is compared.
+    ``reference``, in (0, 1), is the size of that part, as a share of the conclusive trials. Returns two
+    results: ``errors`` (:func:`~crisol.abtest.drift.worsening`) and ``calibration``
     (:func:`~crisol.abtest.drift.calibration_drift`). ``max_weight`` is the largest possible weight of a
     trial, 1 / rate; None means the largest in ``trials``. Raises :class:`~crisol.errors.ExperimentError` for
     fewer than two conclusive trials or a ``reference`` out of range.
@@ -110,10 +110,11 @@ def watch(
 
 
 def _overconfidence(trials: Sequence[Trial]) -> float:
-    """Return the mean confidence of trials minus the lower bound of their accuracy, within 0 and 0.49.
+    """Return the mean confidence of trials minus the lower bound of their accuracy, clipped to [0, 0.49].
 
-    It is the overconfidence that :func:`~crisol.abtest.drift.calibration_drift` tolerates. The trials have no
-    weights here, because that function uses none.
+    The bound is that of Wilson's 95 % interval. The result is the overconfidence that
+    :func:`~crisol.abtest.drift.calibration_drift` tolerates. The trials have no weights here, because that
+    function uses none.
     """
     _, wrong = wilson(sum(not trial.correct for trial in trials) / len(trials), len(trials), 0.95)
     confidence = sum(trial.confidence for trial in trials) / len(trials)
@@ -121,13 +122,14 @@ def _overconfidence(trials: Sequence[Trial]) -> float:
 
 
 def predicted_drift(trials: Sequence[Trial], reference: float = 0.25) -> pd.DataFrame:
-    """Compare the predictions in the first trials with those in the rest.
+    """Compare the predictions in the first part of the trials with those in the rest.
 
     ``trials`` are in the order of time; inconclusive trials are used, too. ``reference``, in (0, 1), is the
-    share of the trials that are the first ones. Returns a table with the rows probability and confidence. Its
-    columns are feature (one of these names), psi (population stability index), ks (Kolmogorov-Smirnov
-    statistic), p_value, adjusted_p_value (by Holm's method), and drifted: whether psi is at least 0.25 and
-    adjusted_p_value below 0.001. Raises :class:`~crisol.errors.InputError` if either part has no trial.
+    size of the first part, as a share of the trials. Returns a table with the rows probability and
+    confidence. Its columns are feature (one of these names), psi (population stability index), ks
+    (Kolmogorov-Smirnov statistic), p_value, adjusted_p_value (by Holm's method), and drifted: whether psi is
+    at least 0.25 and adjusted_p_value below 0.001. Raises :class:`~crisol.errors.InputError` if either part
+    has no trial.
     """
     import pandas as pd  # noqa: PLC0415 - the service watches rungs, and does without it
 
