@@ -303,8 +303,8 @@ async def _insert(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> in
 async def _copy(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
     """Insert trials (``rows``) by way of a temporary table, in one transaction; return how many were new.
 
-    COPY fills the temporary table, since COPY cannot skip ids that the table of trials already has. An INSERT
-    from there can.
+    COPY into the table of trials would fail for an id that the table already has. Therefore COPY fills the
+    temporary table, and an INSERT moves its rows to the table of trials without the known ids.
     """
     async with connection.transaction(), connection.cursor() as cursor:
         await cursor.execute("CREATE TEMP TABLE IF NOT EXISTS incoming (LIKE trials) ON COMMIT DELETE ROWS")
@@ -361,9 +361,10 @@ def _translated() -> Iterator[None]:
 def _hourly_query(where: TrialFilter, by: Sequence[Slice], part: Slice | None) -> tuple[str, dict[str, Any]]:
     """Return the SQL query that computes tallies from the hourly sums, and its parameters' values by name.
 
-    Only the incomplete hours at the two ends of the filter ``where`` are read from the table of trials.
-    ``by`` lists the properties to group by. ``part`` selects the sums to read: ``Slice.CWE`` those for each
-    CWE, ``Slice.BAND`` those for each band of confidence, None those over all trials.
+    Only the incomplete hours at the beginning and at the end of the period that ``where`` selects are read
+    from the table of trials. ``by`` lists the properties to group by. ``part`` selects the sums to read:
+    ``Slice.CWE`` those for each CWE, ``Slice.BAND`` those for each band of confidence, None those over all
+    trials.
     """
     condition, values = sql.conditions(where, _parameter)
     names, _ = sql.conditions(

@@ -38,9 +38,9 @@ class RedisBucket:
     A key names a client, for example by its address. ``client`` is the connection to Redis. Calls go through
     the circuit breaker ``breaker``; None makes a new one. If Redis does not answer or the breaker is open,
     ``fallback`` decides: ``local`` uses buckets of this process, which continue from the last answers of
-    Redis; ``open`` allows every request; ``closed`` refuses every request. ``fallbacks`` counts such
-    requests. The keys in Redis begin with ``prefix`` and contain the rate, so a changed rate starts with full
-    buckets.
+    Redis; ``open`` allows every request; ``closed`` refuses every request. ``fallbacks`` counts the requests
+    that ``fallback`` decided. The keys in Redis begin with ``prefix`` and contain the rate, so a changed rate
+    starts with full buckets.
     """
 
     def __init__(
@@ -105,9 +105,9 @@ class RedisBucket:
         return limited(self, key, cost)
 
     async def peek(self, key: str) -> BucketDecision:
-        """Return the state of the bucket of ``key`` as the decision on a request of 0 tokens; take none.
+        """Return the state of the bucket of ``key``, as the decision on a request of 0 tokens.
 
-        A Redis that does not answer is no error: then ``fallback`` decides.
+        No token is taken. A Redis that does not answer is no error: then ``fallback`` decides.
         """
         return BucketDecision(self.rate, await self.take(key, 0.0), 0.0)
 
