@@ -7,8 +7,8 @@
     clock.jump()  # the server and its children now see 1970
     clock.mend()  # and now the machine's time again
 
-A small C library, compiled on the spot and loaded by ``LD_PRELOAD``, adds an offset from a file to every time
-of day that a process asks for. Monotonic clocks are unchanged.
+A small C library adds an offset, which it reads from a file, to every time of day that a process asks for. It
+is compiled when the clock is made, and loaded by ``LD_PRELOAD``. Monotonic clocks are unchanged.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class ClockRefused(UnavailableError):
 def _jumps() -> Iterator[int]:
     """Yield the six offsets of :meth:`WallClock.jump`, in seconds, in turn and without end.
 
-    The first offset leads to 1970, where the clock of a machine with a flat battery starts.
+    The first offset turns the present time into the start of 1970, as after a flat battery.
     """
     return cycle((-int(time.time()), _HOUR, -_HOUR, 2 * _DAY, -2 * _DAY, _TEN_YEARS))
 

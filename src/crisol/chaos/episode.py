@@ -29,9 +29,9 @@ class Episode:
     the service reported that it refused to load a model.
 
     ``due`` counts the patches for which the service had to store a trial, ``lost`` those of them without a
-    stored trial, and ``skewed`` the trials with a date outside the test. ``admitted`` is the number of
-    requests that an attacker got admitted, divided by the number that the rate limit allows; NaN without an
-    attacker that sends many requests.
+    stored trial, and ``skewed`` the trials dated before the beginning or after the end of the test.
+    ``admitted`` is the number of requests that an attacker got admitted, divided by the number that the rate
+    limit allows; NaN without an attacker that sends many requests.
     """
 
     fault: Fault
@@ -81,9 +81,9 @@ class Episode:
         """The figures of the episode, by name.
 
         A *sign* of the fault is a request that failed, an answer that names a missing dependency, or a
-        circuit breaker that is not closed. The service has *recovered* at the end of the fault or at a later
-        sign, whichever is first followed by a quiet time without signs. The quiet time is five seconds, or
-        half of the load after the fault if that is shorter.
+        circuit breaker that is not closed. A *quiet time* is a time without signs: five seconds, or half of
+        the load after the fault if that is shorter. The service has *recovered* at the end of the fault if a
+        quiet time follows, otherwise at the first later sign that a quiet time follows.
 
         - ``detect_s``: seconds from the begin of the fault to the first sign; NaN without a sign.
         - ``recover_s``: seconds from the end of the fault to the recovery; infinite if the load ended before
@@ -145,8 +145,8 @@ def _quiet_after(signs: pd.Series[float], end: float, last: float) -> float:
 
     ``signs`` are the times of the signs of a fault, ascending; ``end`` is the time of the fault's end,
     ``last`` that of the last request. All are in seconds of one clock. The quiet time is five seconds, or
-    half of the time from ``end`` to ``last`` if that is shorter. The result is infinite if ``last`` comes too
-    early to show a recovery.
+    half of the time from ``end`` to ``last`` if that is shorter. The result is infinite if signs go on until
+    less than a quiet time before ``last``.
     """
     quiet = min(_QUIET, (last - end) / 2)
     well = end

@@ -1,4 +1,4 @@
-"""The faults of chaos tests: each says what it needs, and how it begins and ends."""
+"""The faults of chaos tests: how each begins and ends, and which servers it needs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Stage:
 
     ``service`` always runs. It reaches ``redis`` through ``proxy`` and ``postgres`` directly; ``clock`` is
     its wall clock. ``model`` is the folder of the model that the service uses, a copy that a fault may
-    damage. A fault adds the calls that undo it to ``held``; they are made when the fault ends.
+    damage. ``held`` collects calls that undo the fault: the fault adds them, and they are made when it ends.
     """
 
     service: ServiceProcess
@@ -63,10 +63,10 @@ class Fault:
     has. ``disk`` gives PostgreSQL a small disk, ``enclosed`` gives the service Linux namespaces of its own,
     and ``clocked`` a wall clock of its own. ``changes`` are environment variables of the service.
 
-    ``flood`` adds an attacker, who sends many requests: 0 none, 1 under one address, n under n false
-    addresses. The attacker sends ``pace`` requests a second; 0 means as fast as possible. ``hostile`` adds a
-    client that sends malicious patches. With ``fresh``, cached verdicts are deleted during the load, so that
-    wargames run.
+    ``flood`` is the number of client addresses under which an attacker sends many requests; more than one are
+    false addresses, and 0 means no attacker. The attacker sends ``pace`` requests a second; 0 means as fast
+    as possible. ``hostile`` adds a client that sends malicious patches. With ``fresh``, cached verdicts are
+    deleted during the load, so that wargames run.
     """
 
     name: str
@@ -115,7 +115,7 @@ def _delay(stage: Stage, seconds: float) -> None:
 
 
 def _fill(stage: Stage) -> None:
-    """Let Redis refuse every write: no memory left, and nothing may be evicted."""
+    """Set Redis's memory limit to 1 byte without eviction, so that Redis refuses every write."""
     with redis.Redis.from_url(_redis(stage).url) as client:
         client.config_set("maxmemory-policy", "noeviction")
         client.config_set("maxmemory", "1")
@@ -129,7 +129,8 @@ def _empty(stage: Stage) -> None:
 def _fill_disk(stage: Stage) -> None:
     """Fill PostgreSQL's disk, and make every new trial need disk space.
 
-    Without the lower ``fillfactor``, new trials would fit into the free space of the table's pages on disk.
+    The table's ``fillfactor`` is lowered. Otherwise new trials would fit into the free space of the table's
+    pages on disk.
     """
     with psycopg.connect(_postgres(stage).dsn, autocommit=True) as connection:
         connection.execute("ALTER TABLE trials SET (fillfactor = 10)")

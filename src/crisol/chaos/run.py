@@ -191,7 +191,7 @@ def _steady(schedule: Schedule) -> LoadPlan:
 def _inject(
     stage: Stage, fault: Fault, load: Load, attack: Load | None, *, begin: float, schedule: Schedule
 ) -> float:
-    """Start the steady load and, at the time ``begin``, the fault; end the fault, and return when it ended.
+    """Start the steady load and, at the time ``begin``, the fault; end the fault, and return its end time.
 
     The steady load goes on before, during and after the fault; the call returns when the load has ended, too.
     ``attack`` is the load of an attacker during the fault, None for none. ``begin`` and the result are in
@@ -296,9 +296,10 @@ def _kept(settings: Settings, root: Path, postgres: PostgresServer | None) -> li
 
 
 class _Observer:
-    """Polls the breakers four times a second and, less often, drops the cached entries of a tag.
+    """A thread that polls the service's breakers four times a second and invalidates tags of its cache.
 
-    ``refused`` says whether the service was ever seen to refuse a model.
+    ``dropped`` maps each tag to the number of polls after which it is invalidated again. ``refused`` says
+    whether the service was ever seen to refuse a model.
     """
 
     def __init__(self, url: str, dropped: Mapping[str, int]) -> None:
