@@ -168,14 +168,14 @@ def watch_command(
     ] = 0.25,
     as_json: Json = False,
 ) -> None:
-    """Look in the stored trials for signs that models became worse, and exit 1 if there is one.
+    """Examine the stored trials for signs that a model or a rung became worse, and exit 1 if there is one.
 
     The signs are more errors or worse calibration of an arm than in its first
     trials, more errors of a rung than it may make, a changed distribution of the
-    predictions, and an arm with fewer trials than its share. --reference is the
-    share of each arm's trials, from the first on, with which the later ones are
-    compared. --share gives the planned share of an arm. Each experiment is
-    examined by itself.
+    predictions, and an arm whose number of trials does not fit its planned share
+    of the patches. --reference is the share of each arm's trials, from the first
+    on, with which the later ones are compared. --share gives the planned share of
+    an arm. Each experiment is examined by itself.
     """
     from crisol.abtest.results import arms_of, experiments_of
     from crisol.abtest.store import TrialFilter
@@ -281,12 +281,12 @@ def plan(
 ) -> None:
     """Print how many patches must arrive, and be wargamed, to answer one question about models.
 
-    The question is a difference in accuracy between two arms (--difference) or a
-    share to within a margin on either side (--margin); give one of the two. For a
-    difference, --discordance is the share of patches on which exactly one arm is
-    right, and --power the probability of detecting the difference. For a share,
-    --expected is a guess at its size. --rate is the sampling rate.
-    --wargame-seconds is the duration of one wargame.
+    The question is whether two arms differ in accuracy by --difference, or how
+    large a share of the patches is, such as the accuracy, within ± --margin; give
+    one of the two. For a difference, --discordance is the share of patches on
+    which exactly one arm is right, and --power the probability of detecting the
+    difference. For a share, --expected is a guess at its size. --rate is the
+    sampling rate. --wargame-seconds is the duration of one wargame.
     """
     from crisol.abtest.power import Design
     from crisol.abtest.power import plan as plan_of
@@ -340,7 +340,7 @@ def disable() -> None:
 
 
 def _lead_to_run(experiment: str) -> None:
-    """Print the MLflow run that made an experiment's trials, where there is one."""
+    """Print the id of the MLflow run that made an experiment's trials; print nothing without such a run."""
     # Trials need no MLflow, which an installation for serving alone does not have.
     with suppress(ModuleNotFoundError):
         from crisol.tracking.runs import of_trials

@@ -1,11 +1,11 @@
-"""Shared parts of the commands: consoles, options for reading a patch, exit codes, and error endings.
+"""Shared parts of the commands: consoles, options for reading a patch, exit codes and the printing of errors.
 
 A command that fails prints one line, never a traceback.
 ======  ==============================================================================
 code    meaning
 ======  ==============================================================================
 0       valid, or done
-1       invalid: the patch was refuted, or the check that was asked for says no
+1       invalid: the patch is invalid, or the check that the command makes failed
 2       not judged: the wargame could not decide, which is never counted against a patch
 64      wrong use: an option, a setting, a patch or a file that cannot be used
 65      content that does not match its hash, checksum or schema
@@ -92,20 +92,20 @@ class Exit(IntEnum):
 
 
 class _Console(Console):
-    """A console that shows text as it is: no markup, and nothing that a stranger wrote moves the cursor."""
+    """A console that prints text without interpreting markup, and replaces the control characters in it."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         # A name such as "[/red]" would be markup otherwise; what is to be coloured is a Text with a style.
         super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Make text printable before its width is measured."""
+        """Return text with its control characters replaced, before its width is measured."""
         return super().render_str(printable(text), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
-        """Render text for the terminal.
+        """Yield the segments of a renderable, with the control characters in their text replaced.
 
-        All output passes through here, cells of tables and live displays included.
+        Rich calls this method for all output, including cells of tables and live displays.
         """
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=printable(segment.text))
@@ -262,7 +262,7 @@ def read_patch(path: Path) -> bytes:
 def creatable(path: Path | None) -> Path | None:
     """Check that a file can be written at ``path``, and return ``path``; None is returned as None.
 
-    The check leaves no file behind. With it a command can fail before its work rather than after. Raises
+    The check leaves no file behind. A command makes it before its work, so as not to fail afterwards. Raises
     :class:`~crisol.errors.CannotCreate` if no file can be written.
     """
     if path is None:
@@ -293,9 +293,10 @@ def creatable_folder(path: Path) -> Path:
 
 
 def _open_streams() -> bool:
-    """Make standard input, output and error usable in any locale; return whether standard output is open.
+    """Make standard input, output and error usable, and return whether standard output is open.
 
-    A closed stream is replaced by the null device.
+    A closed stream is replaced by the null device. A character that the encoding of output or error lacks is
+    written as a backslash escape.
     """
     for number in range(3):
         try:

@@ -57,7 +57,7 @@ def build_command(
 
     Verdicts that an earlier build stored are not made again, so an interrupted
     build can be resumed. --only limits the build to some vulnerabilities; the
-    default table then keeps its rows of all others.
+    default table then keeps its rows of all other vulnerabilities.
     """
     from crisol.wargaming.corpus import load_table, save_table, updated
     from crisol.wargaming.vulnerability import find
@@ -73,10 +73,10 @@ def build_command(
 
 @app.command("list")
 def list_command(table: TablePath = None, as_json: Json = False) -> None:
-    """Print for each vulnerability the number of its candidates and of their labels, then the totals.
+    """Print for each vulnerability the number of all, of valid and of invalid candidates, then the totals.
 
-    The last lines print the AUC with which a candidate's label can be guessed
-    from its origin alone and from its style alone; both should be near 0.5.
+    The last lines print the AUC with which a candidate's label can be guessed from
+    its origin alone and from its style alone; both should be near 0.5.
     """
     from crisol.lab.ground_truth import leaks
     from crisol.wargaming.census import basic_only, census
@@ -308,7 +308,7 @@ def export_command(
 
 
 def plan(settings: Settings, mutants: int = 40, seed: int = 0) -> Plan:
-    """Return the settings of a corpus build; nothing is built.
+    """Return the plan of a corpus build, made from the settings; nothing is built.
 
     ``mutants`` is the largest number of mutants for each vulnerability. The same ``seed`` gives the same
     mutants.

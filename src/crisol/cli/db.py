@@ -46,7 +46,10 @@ def status(as_json: Json = False) -> None:
 
 @app.command()
 def upgrade() -> None:
-    """Apply the schema migrations that the trials' database lacks; other processes may do so meanwhile."""
+    """Apply the schema migrations that the trials' database lacks.
+
+    Several processes may run this command at the same time.
+    """
     from crisol.backends import migrate
     from crisol.wiring import open_database
 

@@ -74,8 +74,8 @@ def evaluate(
     """Measure the model variants on labelled patches, by cross-validation or on a separate test set.
 
     Give either --data, or --train and --test. With --data no fold splits a group.
-    --group names the field of a patch that is its group, --outer the field by
-    which the folds are made (default: the group). With --train and --test the
+    --group names the field whose value is the group of a patch, --outer the field
+    by which the folds are made (default: the group). With --train and --test the
     variants learn from one file and are measured on the other. With --stream,
     which needs --data, the patches of a group arrive one by one, and each is
     decided with the verdicts on the earlier ones; --repeats is the number of
@@ -125,9 +125,11 @@ def promote(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Train a challenger; make it champion unless it is worse on the same patches (then exit 1).
+    """Train a challenger, compare it with the champion, and make it champion if it is shown to be no worse.
 
-    VARIANT is the name of a variant in experiments/variants.yaml. --force makes
+    VARIANT is the name of a variant in experiments/variants.yaml. Both predict the
+    same patches. A challenger that was trained on fewer vulnerabilities than the
+    champion is refused, too. Exit 1 if it does not become champion; --force makes
     it champion in any case.
     """
     from crisol.lab import compare, nested, promotion
@@ -169,7 +171,7 @@ def retrain(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Train a challenger on the corpus and the A/B trials, and measure what the trials brought.
+    """Train a challenger on the corpus and the A/B trials, and measure whether the trials improve it.
 
     A share of the trials' vulnerabilities (--held-out) is kept for the
     measurement. The challenger is compared with the champion's variant, trained
@@ -334,9 +336,9 @@ def _show_choices(choices: list[Choice]) -> None:
 
 
 def _show_guarantees(table: pd.DataFrame) -> None:
-    """Print which share of the wargames a variant may skip at each level of the error rate.
+    """Print the share of the wargames that a variant may skip, for each bound on its error rates.
 
-    ``table`` has one row for each level.
+    ``table`` has one row for each bound, the column ``level``.
     """
     percent = "{:.1%}".format
     out.print(

@@ -208,9 +208,10 @@ def _tracked(
 ) -> Iterator[TrackedRun | None]:
     """Return a context manager that opens an MLflow run, logs parameters and data to it, and yields the run.
 
-    Where MLflow is not installed or its store fails, it prints a line on standard error and yields None: the
-    command can do without, since it prints its figures. ``name`` is the run's name, ``given`` its parameters,
-    ``frame`` the corpus table and ``corpus`` the table's path, "" for the small default.
+    Where MLflow is not installed or its store fails, the context manager prints a line on standard error and
+    yields None; the command then goes on without a run, and still prints its figures. ``name`` is the run's
+    name, ``given`` its parameters, ``frame`` the corpus table and ``corpus`` the table's path, "" for the
+    small default.
     """
     from crisol.errors import StoreError
 

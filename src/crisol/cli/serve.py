@@ -80,7 +80,10 @@ def _serve_here(settings: Settings, listener: socket.socket) -> None:
 
 
 def _serve_many(settings: Settings, listener: socket.socket, workers: int) -> None:
-    """Start the workers, start those anew that die, and stop them all."""
+    """Run ``workers`` worker processes on the socket ``listener`` until interrupted, then stop them all.
+
+    A worker that dies is replaced by a new one.
+    """
     from uvicorn.supervisors import Multiprocess
 
     from crisol.service.embedded import configure

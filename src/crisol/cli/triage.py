@@ -111,7 +111,7 @@ def _read(paths: Sequence[Path], vulnerability: str) -> Iterator[Candidate]:
 def _text(text: str, name: str, vulnerability: str) -> Iterator[Candidate]:
     """Yield the candidates in the text of standard input: JSON lines with a diff each, or one diff.
 
-    ``name`` is the name of a single diff, and the beginning of the names of lines without one.
+    ``name`` is the name of a single diff. A JSON line without a ``name`` gets ``name`` and the line's number.
     ``vulnerability`` is the id of the vulnerability. Raises :class:`~crisol.errors.DatasetError` for a line
     without a diff.
     """
@@ -131,9 +131,9 @@ def _text(text: str, name: str, vulnerability: str) -> Iterator[Candidate]:
 
 
 def _named(candidates: Iterator[Candidate]) -> list[Candidate]:
-    """Give every candidate a unique name.
+    """Return the candidates with unique names: a number is added to a name that occurs again.
 
-    Raise :class:`~crisol.errors.DatasetError` without a candidate.
+    Raises :class:`~crisol.errors.DatasetError` if there is no candidate.
     """
     by_name: dict[str, Candidate] = {}
     for candidate in candidates:

@@ -37,7 +37,7 @@ def init(
 
 
 def doctor(as_json: Json = False) -> None:
-    """Check which sandbox, stores and servers this machine has, and print what each missing one costs.
+    """Print which sandbox, stores and servers this machine has, and what does not work without each of them.
 
     Exit 0 even if one is missing.
     """
@@ -62,9 +62,10 @@ def clean(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Remove the files in data/cache: tables, verdicts, traces; never runs, models or trials in mlruns.
+    """Remove the files in data/cache: tables, verdicts and traces.
 
-    Downloaded releases stay unless --releases is given.
+    Downloaded releases stay unless --releases is given. The runs, models and
+    trials in mlruns always stay.
     """
     from crisol.lab import workspace
 
