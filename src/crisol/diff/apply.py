@@ -22,11 +22,11 @@ _EFFORT = 200
 
 
 class Edit(NamedTuple):
-    """One replacement of consecutive lines in a text: ``removed`` lines give way to the lines ``added``.
+    """One replacement of consecutive lines in a text by the lines ``added``.
 
     ``at`` is the 0-based index of the first removed line, or of the line before which the new lines are
-    inserted. ``removed`` is a number of lines, 0 for an insertion. Each line in ``added`` includes its line
-    end.
+    inserted. ``removed`` is the number of removed lines, 0 for an insertion. Each line in ``added`` includes
+    its line end.
     """
 
     at: int
@@ -220,7 +220,7 @@ def _sides(hunk: Hunk, *, crlf: bool, plain: bool) -> _Sides:
 
 
 def _edits(sides: _Sides, start: int) -> list[Edit]:
-    """Return the edits of a hunk; ``start`` is the 0-based index of its first line in the file."""
+    """Return the edits of a hunk; ``start`` is the 0-based index in the file of the hunk's first line."""
     made: list[Edit] = []
     at, removed, added = start, 0, list[str]()
     for tag, line in [*sides.tagged, (" ", "")]:

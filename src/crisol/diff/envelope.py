@@ -77,7 +77,11 @@ def unwrapped(text: str | bytes, limits: DiffLimits) -> list[str]:
 
 
 def _decode(content: bytes) -> str:
-    """Decode bytes as UTF-8, or as UTF-16 where a mark says so, as a redirection in PowerShell writes."""
+    """Return bytes decoded as UTF-8, or as UTF-16 if they begin with its byte-order mark.
+
+    PowerShell, for example, writes UTF-16 with a mark when a command's output is redirected to a file. Raises
+    :class:`~crisol.errors.MalformedDiff` for broken UTF-16.
+    """
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         try:
             return content.decode("utf-16")
@@ -87,7 +91,11 @@ def _decode(content: bytes) -> str:
 
 
 def _mail(lines: list[str]) -> list[str]:
-    """Decode the bodies of a mail, or of the mails of an mbox, whose headers say how they are encoded."""
+    """Return the lines of one or several mails with the encoded bodies decoded; a plain text is unchanged.
+
+    A body is decoded if the header above it names quoted-printable or base64. Raises
+    :class:`~crisol.errors.MalformedDiff` if that fails.
+    """
     out: list[str] = []
     body: list[str] = []
     boundaries: set[str] = set()
@@ -140,7 +148,11 @@ def _body(lines: list[str], encoding: str, charset: str) -> list[str]:
 
 
 def _without_indentation(lines: list[str]) -> list[str]:
-    """Take the indentation of a fence, as in a list of Markdown, off the lines of its block."""
+    """Return the lines without the indentation of each Markdown code block that holds a diff.
+
+    A code block in a list is indented as a whole. The indentation of its opening fence is removed from all
+    its lines.
+    """
     out: list[str] = []
     indent, fence = 0, ""
     for at, line in enumerate(lines):

@@ -21,7 +21,7 @@ __all__ = ["Fitted", "LeftOut", "cut", "fit"]
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A file of a diff that no wargame runs: its ``path`` in the diff, and ``why``, such as ``a test``."""
+    """A part of a diff that is not judged: the ``path`` of its file, and ``why``, such as ``a test``."""
 
     path: str
     why: str
@@ -109,7 +109,10 @@ def cut(series: Series) -> Fitted:
 
 
 def _without_versions(series: Series) -> tuple[Series, list[LeftOut]]:
-    """Leave out the hunks that exchange version strings: they seldom fit a release, and mend nothing."""
+    """Return the diff without the hunks that change only version strings, and the parts that are left out.
+
+    Such hunks seldom match a release, and have no effect on a vulnerability.
+    """
     steps: list[Step] = []
     left: list[LeftOut] = []
     for step in series.steps:
@@ -125,10 +128,10 @@ def _without_versions(series: Series) -> tuple[Series, list[LeftOut]]:
 
 
 def _strays(series: Series, tree: Tree, places: FilePlaces) -> list[LeftOut]:
-    """Return the strays of a diff, such as binary content, as parts that are left out.
+    """Return the strays of a diff as parts that are left out.
 
-    Raises a stray's error if it is binary, the release contains the file and a wargame could run it: then the
-    patch cannot be judged.
+    Raises the ``error`` of a stray with binary content if the release contains its file and a wargame could
+    run that file, because the patch cannot be judged then.
     """
     for stray in series.strays:
         path = places.path(stray.path) or stray.path
@@ -175,8 +178,8 @@ class _File:
 def _from_origins(lines: Sequence[str], origin: Sequence[int], total: int) -> list[Edit]:
     """Return the edits that turn the old lines of a file into ``lines``.
 
-    ``origin`` has one number for each line of ``lines``: the 0-based index of the old line that it was, or -1
-    for a new line. ``total`` is the number of old lines.
+    ``origin`` has one number for each line of ``lines``: the 0-based index of the same line among the old
+    lines, or -1 for a new line. ``total`` is the number of old lines.
     """
     made: list[Edit] = []
     at, added = 0, list[str]()
@@ -192,7 +195,11 @@ def _from_origins(lines: Sequence[str], origin: Sequence[int], total: int) -> li
 
 
 def _trimmed(before: Sequence[str], made: Sequence[Edit]) -> list[Edit]:
-    """Take from both ends of every edit the lines that it removes and adds again."""
+    """Return the edits without the unchanged lines at the beginning and at the end of each.
+
+    A line is unchanged if an edit removes it and adds it again. An edit that changes no line is left out.
+    ``before`` are the lines before the edits.
+    """
     out: list[Edit] = []
     for at, removed, added in made:
         old = before[at : at + removed]

@@ -1,4 +1,4 @@
-"""Say for people what a text is that is no unified diff, and how to get one."""
+"""Messages about texts that are no unified diffs: which kind of text it is, and how to get a diff."""
 
 from __future__ import annotations
 

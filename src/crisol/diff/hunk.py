@@ -170,7 +170,7 @@ def _ended_early(lines: Sequence[str], at: int, body: list[str], old: int, new: 
 
 
 def _goes_on(lines: Sequence[str], at: int) -> bool:
-    """Return whether another file, hunk or mail begins at a line."""
+    """Return whether another file, hunk or mail begins at the 0-based index ``at`` of ``lines``."""
     return is_header(lines, at) or lines[at].startswith(_NEXT) or lines[at].rstrip() == "--"
 
 
@@ -197,7 +197,11 @@ def _check_end(lines: Sequence[str], end: int) -> None:
 
 
 def _counted(lines: Sequence[str], header: int) -> tuple[int, int]:
-    """Count the old and the new lines of the hunk whose header is the 0-based line ``header``."""
+    """Return (number of old lines, number of new lines) of a hunk, counted from its lines.
+
+    ``header`` is the 0-based index of the hunk's header in ``lines``. Raises
+    :class:`~crisol.errors.MalformedDiff` for a line that is no line of a hunk.
+    """
     old = new = blank = 0
     for at in range(header + 1, len(lines)):
         line = lines[at]

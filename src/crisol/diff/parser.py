@@ -66,9 +66,11 @@ def read(text: str | bytes, limits: DiffLimits = _LIMITS, reading: ReadOptions =
 
 
 class _Extended(NamedTuple):
-    """The lines that git writes for a file above its hunks, such as ``rename from PATH``.
+    """The content of the lines that git writes above the hunks of a file, such as ``rename from PATH``.
 
-    ``moved`` has the paths ``from`` and ``to`` of a rename or a copy.
+    ``moved`` has the paths ``from`` and ``to`` of a rename or a copy; ``copied`` says that it is a copy.
+    ``created``, ``deleted`` and ``submodule`` say whether the lines declare a new file, a deleted file or a
+    submodule.
     """
 
     moved: dict[str, str]
@@ -130,7 +132,11 @@ class _Parser:
         return MalformedDiff(message, line=self.at + 1)
 
     def _git_file(self) -> Step | None:
-        """Read ``diff --git`` and what follows; None for a change of mode alone and for a stray."""
+        """Read the change of a file that begins with ``diff --git``, and return it.
+
+        The result is None for a stray, which is added to the strays, and for a change of the file's mode
+        alone.
+        """
         start, header = self.at, self.lines[self.at][len("diff --git ") :]
         self.at += 1
         about = self._extended()
@@ -159,7 +165,10 @@ class _Parser:
         return None
 
     def _extended(self) -> _Extended:
-        """Read git's lines between ``diff --git`` and the hunks."""
+        """Read the lines that git writes between ``diff --git`` and the hunks, and return their content.
+
+        Raises :class:`~crisol.errors.UnsafeDiff` for the mode of a link or a special file.
+        """
         created = deleted = submodule = copied = False
         moved: dict[str, str] = {}
         while self.at < len(self.lines):

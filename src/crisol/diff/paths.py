@@ -121,7 +121,11 @@ def _safe(path: str, line: int) -> str:
 
 
 def _unquote(text: str, line: int) -> str:
-    """Undo git's C quoting of a path."""
+    """Return the path that git's quotes and C escapes stand for; ``text`` begins with a quote.
+
+    ``line`` is the 1-based line number for error messages. Raises :class:`~crisol.errors.MalformedDiff`
+    without the closing quote, and :class:`~crisol.errors.UnsafeDiff` for a path that is not UTF-8.
+    """
     if len(text) < 2 or not text.endswith('"'):
         raise MalformedDiff("a quoted path without its closing quote", line=line)
     out, end = bytearray(), 0

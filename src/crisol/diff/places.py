@@ -1,4 +1,7 @@
-"""Find the file of a release that each path of a diff means; paths in repositories have more folders."""
+"""Find the file of a release that each path of a diff means.
+
+The diff of a repository may have other folders at the front of its paths than the release.
+"""
 
 from __future__ import annotations
 
@@ -112,10 +115,10 @@ def place(series: Series, tree: Tree) -> FilePlaces:
 
 
 def _beside_packages(choices: list[str], tree: Tree) -> str:
-    """Return the kind of a file that no wargame runs, such as ``a test``; "" for any other file.
+    """Return the kind of a file outside all packages that no wargame runs, such as ``a test``; "" for others.
 
-    A file is examined if it lies in a top folder of the tree that is no package, as tests do in a whole
-    repository. ``choices`` are its possible places, the first of which is taken.
+    ``choices`` are the paths in the tree that the file may have; the first is examined. A file is outside all
+    packages if the top folder of its path has no ``__init__.py``.
     """
     top, _, rest = choices[0].partition("/") if choices else ("", "", "")
     return outside(choices[0], present=False) if rest and tree.read(f"{top}/__init__.py") is None else ""
@@ -125,9 +128,9 @@ def _decide(places: FilePlaces, open_: dict[str, list[str]], first: dict[str, St
     """Add to ``places.found`` the file that each path of a diff means.
 
     ``open_`` maps a path to the files that it may mean. ``first`` maps a path to its first step in the diff.
-    Paths with one best file, and paths whose change fits no file, are decided first. Each other path gets the
-    file whose prefix is replaced as for one of those paths. Raises :class:`~crisol.errors.PatchDoesNotApply`
-    if that leaves several files, or none.
+    Paths with one best file, and paths whose change fits no file, are decided first. Each other path gets
+    that one of its files which needs the same replacement of a prefix as one of those paths, such as ``src/``
+    by ``lib/``. Raises :class:`~crisol.errors.PatchDoesNotApply` if that leaves several files, or none.
     """
     unclear: dict[str, list[str]] = {}
     for path, choices in open_.items():
@@ -154,8 +157,9 @@ def _decide(places: FilePlaces, open_: dict[str, list[str]], first: dict[str, St
 def _one_each(places: FilePlaces, first: dict[str, Step], tree: Tree) -> None:
     """Keep one path where several paths of a diff mean the same file, such as ``lib/x.py`` and ``lib3/x.py``.
 
-    The path whose change fits the file is kept; the others move from ``places.found`` to ``places.left_out``.
-    Raises :class:`~crisol.errors.PatchDoesNotApply` if several fit and give different texts.
+    The first path whose change fits the file is kept, or the first path if none fits; the others move from
+    ``places.found`` to ``places.left_out``. Raises :class:`~crisol.errors.PatchDoesNotApply` if several fit
+    and give different texts.
     """
     count = Counter(places.found.values())
     for target in [target for target, times in count.items() if times > 1]:
@@ -171,7 +175,11 @@ def _one_each(places: FilePlaces, first: dict[str, Step], tree: Tree) -> None:
 
 
 def _choices(path: str, tree: Tree) -> list[str]:
-    """Return the files of the tree that a path may mean."""
+    """Return the files of the tree that a path of a diff may mean: the same path, or paths with the same end.
+
+    Two paths have the same end if the file's name and its folder are equal, or if one path is the end of the
+    other. Raises :class:`~crisol.errors.PatchDoesNotApply` if there are too many such files.
+    """
     if tree.read(path) is not None:
         return [path]
     out: list[str] = []
