@@ -59,12 +59,13 @@ class Examined:
 
 
 def examine(ground: Ground, after: Mapping[str, str | None]) -> Examined:
-    """Return what :meth:`crisol.evidence.facts.Facts.examine` returns, computed in a process with limits.
+    """Return the program that an untrusted patch makes, and the fact that decides the patch.
 
-    Use it for patches from strangers, whose text may be made to exhaust memory or time. ``after`` maps the
-    path of each file that the patch touches, relative to the program's root, to the patched text, None for a
-    deleted file. Raises :class:`~crisol.sandbox.bounded.OutOfBounds` for a patch that takes more than 10 s of
-    processor time or 768 MiB, or that cannot be read.
+    :meth:`crisol.evidence.facts.Facts.examine` computes the same without limits. This function computes it in
+    a process with limits, because the text of a patch may be made to exhaust memory or time. ``after`` maps
+    the path of each file that the patch touches, relative to the program's root, to the patched text, None
+    for a deleted file. Raises :class:`~crisol.sandbox.bounded.OutOfBounds` for a patch that takes more than
+    10 s of processor time or 768 MiB, or that cannot be read.
     """
     texts = {path: text.encode(errors="surrogatepass") for path, text in after.items() if text is not None}
     head = {

@@ -1,4 +1,4 @@
-r"""The known verdicts on one vulnerability, and what they say of another patch.
+r"""Compare a patch with the patches of the same vulnerability whose verdicts are known.
 
 >>> from crisol.diff import parse
 >>> from crisol.evidence.similarity import sketch
@@ -156,10 +156,10 @@ class Memory:
             self._append(judged)
 
     def recall(self, sketch: Sketch, probability: float) -> Recall:
-        """Return what the memory knows of a patch, by the patch's sketch.
+        """Return the judged patches that are most similar to a patch, and the memory row of the patch.
 
-        ``probability`` is the probability of valid that the model gives from the diff alone; the memory row
-        contains it.
+        ``sketch`` is the patch's sketch. ``probability`` is the probability of valid that the model gives
+        from the diff alone; the memory row contains it.
         """
         cold, n = _log_odds(probability), len(self._judged)
         right = int(self._label[:n].sum())
@@ -255,10 +255,10 @@ class Memory:
 
 
 class _Part:
-    """The items of one part of a sketch that each judged patch has, as a 0/1 matrix.
+    """A 0/1 matrix for one part of the sketches: which judged patch has which item.
 
-    A row stands for an item, a column for a judged patch. Each item also has the numbers of valid and of
-    invalid patches that have it.
+    A row stands for an item, a column for a judged patch. For each item the numbers of valid and of invalid
+    patches that have it are stored, too.
     """
 
     def __init__(self) -> None:
@@ -285,10 +285,11 @@ class _Part:
     def compare(self, items: tuple[int, ...], label: _Floats) -> tuple[_Floats, list[float]]:
         """Return the Jaccard similarity of ``items`` to each judged patch, and six values about the items.
 
-        ``label`` has one value for each judged patch, 1 for valid and 0 for invalid. The six values are those
-        of :data:`_PER_SHARING` from ``has`` on: sums, minima and maxima of the log-odds of valid that the
-        present and the missing items give, and the share of unknown items. Without both classes, all six are
-        NaN.
+        ``label`` has one value for each judged patch, 1 for valid and 0 for invalid. The six values have the
+        last six names of :data:`_PER_SHARING`. They come from the log-odds of valid that each known item
+        gives, if the patch has the item and if it lacks the item: the two sums, the minimum and the maximum
+        of the present items, the minimum of the missing items; then the share of items that no judged patch
+        has. All six are NaN unless there are both valid and invalid patches.
         """
         present = [number for item in items if (number := self._number.get(item)) is not None]
         numbers = np.array(present, dtype=np.intp)
