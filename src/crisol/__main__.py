@@ -1,4 +1,4 @@
-"""``python -m crisol``: the command line, for those who start it from another interpreter."""
+"""``python -m crisol``: the command line, run by the Python interpreter of your choice."""
 
 from crisol.cli import main
 

@@ -41,25 +41,26 @@ class Settings(BaseSettings):
     Model. ``CRISOL_MODEL`` is the folder of the served model; None means the champion.
     ``CRISOL_TRUSTED_CLASSES`` lists Python classes, separated by commas, that a model file may contain
     besides Crisol's own. The model accepts a patch without a wargame if its probability is at least
-    ``CRISOL_ACCEPT_AT``, and refuses a patch if its probability is at most ``CRISOL_REJECT_AT``. If only one
-    of the two is set, the model never decides the other way. If neither is set, the thresholds that are
-    stored with the model hold. ``AB_TEST_RATE`` is the probability with which a patch is wargamed although
-    the model is sure of it: with ``CRISOL_AB_MODE=shadow`` after the answer is sent, with ``blocking``
-    before.
+    ``CRISOL_ACCEPT_AT``, and refuses a patch if its probability is at most ``CRISOL_REJECT_AT``. If only
+    ``CRISOL_ACCEPT_AT`` is set, the model refuses no patch; if only ``CRISOL_REJECT_AT`` is set, it accepts
+    none. If neither is set, the thresholds that are stored with the model hold. ``AB_TEST_RATE`` is the
+    probability with which a patch is wargamed although the model is sure of it: with
+    ``CRISOL_AB_MODE=shadow`` after the answer is sent, with ``blocking`` before.
 
     Service. The service listens on ``CRISOL_HOST`` and ``PORT``; 0 takes a free port. With
-    ``CRISOL_API_TOKEN`` every request needs this token, except reads if ``CRISOL_READS=open``; without a
-    token the service answers only this machine. The next four are lists separated by commas.
-    ``CRISOL_ALLOWED_HOSTS`` are further accepted ``Host`` headers. ``CRISOL_TRUSTED_PROXIES`` are the
-    addresses and networks, such as ``10.0.0.0/8``, whose ``X-Forwarded-For`` header is believed.
-    ``CRISOL_RATE_LIMITS`` are rates such as ``validate=50/60:10`` (name, tokens, seconds, burst) or
-    ``validate=off``. The names are ``ml-first``, ``validate``, ``ml-accuracy``, ``ab-testing``, ``cache``,
-    ``breakers`` and ``vulnerabilities``. ``CRISOL_ADAPTIVE_LIMITS`` are pairs such as ``validate=2``: if
-    answers take longer than 2 seconds, that rate shrinks. ``CRISOL_BODY_LIMIT`` is the largest request body
-    in bytes, ``CRISOL_CACHE_MB`` the largest cache in this process in MiB; with 0 the process keeps no
-    entries. ``CRISOL_METRICS`` is a folder through which several workers share Prometheus metrics; None is
-    for a single worker. OpenTelemetry spans are sent to ``OTEL_EXPORTER_OTLP_ENDPOINT``, None sends none;
-    ``OTEL_TRACES_SAMPLER_ARG`` is the share of the traces that is sent, 0 to 1.
+    ``CRISOL_API_TOKEN`` every request needs this token, except ``GET /health`` and the web page; with
+    ``CRISOL_READS=open`` no GET request needs it. Without a token the service answers only this machine. The
+    next four are lists separated by commas. ``CRISOL_ALLOWED_HOSTS`` are further accepted ``Host`` headers.
+    ``CRISOL_TRUSTED_PROXIES`` are the addresses and networks, such as ``10.0.0.0/8``, whose
+    ``X-Forwarded-For`` header is believed. ``CRISOL_RATE_LIMITS`` are rates such as ``validate=50/60:10``
+    (name, tokens, seconds, burst) or ``validate=off``. The names are ``ml-first``, ``validate``,
+    ``ml-accuracy``, ``ab-testing``, ``cache``, ``breakers`` and ``vulnerabilities``.
+    ``CRISOL_ADAPTIVE_LIMITS`` are pairs such as ``validate=2``: if answers take longer than 2 seconds, that
+    rate shrinks. ``CRISOL_BODY_LIMIT`` is the largest request body in bytes, ``CRISOL_CACHE_MB`` the largest
+    cache in this process in MiB; with 0 the process keeps no entries. ``CRISOL_METRICS`` is a folder through
+    which several workers share Prometheus metrics; None is for a single worker. OpenTelemetry spans are sent
+    to ``OTEL_EXPORTER_OTLP_ENDPOINT``, None sends none; ``OTEL_TRACES_SAMPLER_ARG`` is the share of the
+    traces that is sent, 0 to 1.
     """
 
     model_config = SettingsConfigDict(
@@ -183,7 +184,7 @@ class Settings(BaseSettings):
 
     @property
     def inbox(self) -> Path:
-        """The path of ``data/candidates``: patches from outside, one JSONL file for each vulnerability."""
+        """The path of ``data/candidates``: imported patches, one JSONL file for each vulnerability."""
         return self.root / "data" / "candidates"
 
     @property
@@ -308,7 +309,7 @@ def variable(field: str) -> str:
 
 
 def _find_root(start: Path) -> Path:
-    """Return the nearest folder upwards that holds ``data/vulnerabilities``, else ``start`` itself."""
+    """Return the nearest of ``start`` and its parents that holds ``data/vulnerabilities``, else ``start``."""
     for folder in (start, *start.parents):
         if (folder / "data" / "vulnerabilities").is_dir():
             return folder

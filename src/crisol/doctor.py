@@ -1,4 +1,4 @@
-"""Report which sandbox, stores and servers this machine has, and what each missing one costs."""
+"""Report which sandbox, stores and servers this machine has, and what does not work without each of them."""
 
 from __future__ import annotations
 

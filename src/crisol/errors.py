@@ -1,7 +1,7 @@
 """All errors that Crisol raises on purpose.
 
-Crisol's failures and the patch's never mix: a sandbox that did not start is a ``SandboxError``; a patch that
-broke the tests is no error but a verdict.
+An error means that Crisol failed, such as ``SandboxError`` for a sandbox that did not start, or that its
+input cannot be used. A patch that breaks the tests raises no error: its verdict is invalid.
 
 ::
 
@@ -102,7 +102,11 @@ class CrisolError(Exception):
 
 
 def _again(kind: type[CrisolError], args: tuple[Any, ...], state: dict[str, Any]) -> CrisolError:
-    """Return an error as it was before it was pickled or copied."""
+    """Return a copy of an error: its class ``kind``, its ``args``, and its attributes ``state``.
+
+    Pickling and copying call this function. By default they would call the class with ``args`` alone, which
+    most classes here do not accept.
+    """
     error = kind.__new__(kind)
     error.args = args
     error.__dict__.update(state)
