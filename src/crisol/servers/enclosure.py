@@ -7,8 +7,8 @@
         enclosure.path(folder / "filler")  # the same file, seen from outside
         enclosure.allow(0)  # from now on the kernel refuses namespaces to the processes inside
 
-A holder process keeps the namespaces open until the block is left. Where Crisol runs as root, all user ids
-are the same inside; otherwise only the caller's own exists there.
+A holder process keeps the namespaces open until the block is left. If Crisol runs as root, every user id
+inside equals the one outside; otherwise only the caller's user id exists inside.
 """
 
 from __future__ import annotations
@@ -107,9 +107,9 @@ class Enclosure:
 def _hold(folder: str, megabytes: int) -> None:
     """Create the namespaces and the small disk, and keep them until standard input ends.
 
-    Each line of standard input is a number: so many further namespaces of each kind may be created from then
-    on. Each step is answered on standard output by the line ``done``, or by the error, which ends the
-    function.
+    Each line of standard input is a number, the limit on further namespaces of each kind from then on. After
+    the start and after each line, the function prints the line ``done``. After an error it prints the message
+    instead, and returns.
     """
     try:
         _unshare()

