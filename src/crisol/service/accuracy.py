@@ -52,19 +52,20 @@ class Accuracy:
     async def report(self, time_range: str, model_version: str | None) -> AccuracyReport:
         """Return how well predictions agree with verdicts in the trials of a time range that ends now.
 
-        ``time_range`` is a text such as ``90m``, ``24h`` or ``7d``, or ``all``. A ``model_version`` of None
-        means the trials of all versions. Raises :class:`~crisol.errors.InputError` for any other time range.
+        ``time_range`` is a number of minutes, hours or days, such as ``90m``, ``24h`` or ``7d``, or ``all``;
+        any other text raises :class:`~crisol.errors.InputError`. A ``model_version`` of None means the trials
+        of all versions.
         """
         tallies = await self._tallies(time_range, model_version, None)
         return _report(dict(tallies.groups).get("", Tally()), time_range, model_version, tallies.seconds)
 
     async def by(self, by: Slice, time_range: str, model_version: str | None) -> dict[str, AccuracyReport]:
-        """Return how well predictions agree with verdicts in each group of trials, by the group's value.
+        """Return how well predictions agree with verdicts in each group of trials.
 
-        ``by`` is a member of :class:`~crisol.abtest.tally.Slice`, such as ``Slice.CWE``; the keys of the
-        result are texts such as ``CWE-22``. ``time_range`` is a text such as ``90m``, ``24h`` or ``7d``, or
-        ``all``, and ends now. A ``model_version`` of None means the trials of all versions. Raises
-        :class:`~crisol.errors.InputError` for any other time range.
+        ``by`` is the property by which trials are grouped, such as ``Slice.CWE``. The keys of the result are
+        the values of that property, such as ``CWE-22``. ``time_range`` ends now. It is a number of minutes,
+        hours or days, such as ``90m``, ``24h`` or ``7d``, or ``all``; any other text raises
+        :class:`~crisol.errors.InputError`. A ``model_version`` of None means the trials of all versions.
         """
         tallies = await self._tallies(time_range, model_version, by)
         return {

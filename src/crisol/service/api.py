@@ -80,7 +80,7 @@ def _health(app: Routes, service: Service) -> None:
 
     @app.get("/health", tags=["health"])
     async def liveness() -> dict[str, str]:
-        """Say that the process answers."""
+        """Report that the process is alive."""
         return alive()
 
     @app.get(
@@ -143,8 +143,8 @@ def _accuracy(app: Routes, service: Service) -> None:
     ) -> AbResults:
         """Return how well the model's predictions agree with verdicts in each group of trials.
 
-        Grouped by ``rung``, the answers that callers got are compared with verdicts, not the model's
-        predictions.
+        If trials are grouped by ``rung``, the answers that callers got are compared with the verdicts,
+        instead of the model's predictions.
         """
         if by is None:
             return AbResults(by=None, groups={"all": await accuracy.report(time_range, model_version)})
@@ -187,7 +187,10 @@ def _switch(app: Routes, service: Service) -> None:
     async def enable_rung(
         name: Annotated[str, Path(pattern=r"^[a-z_]{1,32}$", examples=["memory"])],
     ) -> AbStatus:
-        """Let a rung decide again that broke its promise; the other workers follow within ten seconds."""
+        """Switch on a rung that was switched off because it broke its promise.
+
+        The other workers follow within ten seconds.
+        """
         await asyncio.to_thread(service.guard.enable, name)
         return _ab_status(service)
 
@@ -213,7 +216,7 @@ def _cache(app: Routes, service: Service) -> None:
 
     @app.get("/wargaming/cache/stats", tags=["cache"])
     async def stats() -> CacheReport:
-        """Return hits, misses and sizes by kind."""
+        """Return the hits, the misses and the size of the cache, for each kind of entry."""
         kinds = cache.stats()
         hits = sum(kind.hits + kind.shared_hits for kind in kinds)
         lookups = hits + sum(kind.misses for kind in kinds)
@@ -227,9 +230,10 @@ def _cache(app: Routes, service: Service) -> None:
 
     @app.post("/wargaming/cache/invalidate", tags=["cache"])
     async def invalidate(wish: Invalidate) -> Invalidated:
-        """Forget a key, a tag or everything.
+        """Delete cache entries: those with a tag, the one with a key, or all.
 
-        Other workers follow within a minute, or at once with a shared Redis.
+        With a shared Redis, the entries are deleted there, too, and other workers follow within a minute.
+        Without one, other workers keep their own entries.
         """
         if wish.tag is not None:
             return Invalidated(entries=await cache.invalidate(wish.tag))
@@ -253,12 +257,12 @@ def _vulnerabilities(app: Routes, service: Service) -> None:
 def _breakers(app: Routes, view: BreakerView) -> None:
     @app.get("/wargaming/breakers", tags=["breakers"])
     async def breakers() -> list[BreakerReport]:
-        """Return the circuit breakers: the worst state of all workers, and what they counted together."""
+        """Return each circuit breaker: its worst state in any worker, and its counters over all workers."""
         return view.report()
 
     @app.post("/wargaming/breakers/{name}/reset", tags=["breakers"])
     async def reset(
         name: Annotated[str, Path(pattern=r"^[a-z_]{1,32}$", examples=["cache"])],
     ) -> BreakerReport:
-        """Close a breaker and forget what it has seen; the other workers follow within ten seconds."""
+        """Close a circuit breaker and forget its recent calls; other workers follow within ten seconds."""
         return view.reset(name)

@@ -106,7 +106,11 @@ def _report(
 
 
 def _touched(folder: Path | None, name: str) -> int:
-    """Return the time of the last requested reset, in nanoseconds since the epoch; 0 means never."""
+    """Return the time of the last requested reset of the breaker ``name``; 0 means never.
+
+    The time is in nanoseconds since the epoch. Workers find a request as a file in ``folder``; with None for
+    ``folder`` there is none.
+    """
     if folder is None:
         return 0
     try:

@@ -84,8 +84,8 @@ class Service:
     def missing(self) -> tuple[str, ...]:
         """Return the names of the unavailable dependencies among ``cache`` and ``database``.
 
-        A dependency counts as unavailable if its circuit breaker is not closed, or if its last call failed.
-        Neither is called now.
+        A dependency counts as unavailable if its circuit breaker is not closed, or if the last call of it
+        failed. The method calls no dependency.
         """
         cache, database = self._watched
         if cache.quiet and database.quiet:
@@ -93,7 +93,7 @@ class Service:
         return tuple(breaker.name for breaker in self._watched if not breaker.quiet)
 
     def strained(self) -> bool:
-        """Return whether the circuit breaker of any dependency is open or half open; none is called."""
+        """Return whether any circuit breaker is open, forced open or half open; no dependency is called."""
         return any(breaker.state in _HELD for breaker in self.breakers)
 
     async def refresh(self) -> None:

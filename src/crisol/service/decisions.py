@@ -47,8 +47,8 @@ class ReadQuestions:
     def keep(self, digest: bytes, question: Question) -> None:
         """Store ``question``, which was read from the body with the SHA-256 ``digest``.
 
-        If there are more than 10,000, the oldest is removed. A question whose ``cut`` has more than 500
-        characters is not stored.
+        If there are more than 10,000, the oldest is removed. A question is not stored if its ``cut``, the
+        message about left-out files, has more than 500 characters.
         """
         if len(question.cut) > _CUT_CHARACTERS:
             return

@@ -162,7 +162,7 @@ class _Server(uvicorn.Server):
 
 
 class _Thread(threading.Thread):
-    """Runs the server's loop; signals stay with the main thread."""
+    """A thread that runs the server in an event loop; signals are still handled by the main thread."""
 
     def __init__(self, application: Application, listener: socket.socket) -> None:
         super().__init__(name="crisol-server", daemon=True)

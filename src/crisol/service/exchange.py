@@ -36,7 +36,7 @@ class Exchange:
     ``status`` is the HTTP status of the answer, 0 before the answer begins; ``answer_headers`` are added to
     its headers. ``validated`` is the decision about a patch in the answer, None without one.
     ``limit_seconds`` were spent in the middleware that limits the rate, ``gate_seconds`` in the one that
-    checks the token, and ``inside_seconds`` in everything behind them.
+    checks the token, and ``inside_seconds`` in the application that the latter calls.
     """
 
     headers: dict[bytes, bytes]

@@ -23,8 +23,8 @@ class Gate:
     """ASGI middleware that checks token, origin, content type and size of requests before they reach ``app``.
 
     ``limit`` is the size of the largest body, in bytes. A ``token`` of None means that no bearer token is
-    needed. With ``reads_open``, GET requests need none; ``GET /health`` and the web page never need one. The
-    body is read here and stored in the request's :class:`~crisol.service.exchange.Exchange`. A refused
+    needed. With ``reads_open``, GET requests need no token; ``GET /health`` and the web page never need one.
+    The body is read here and stored in the request's :class:`~crisol.service.exchange.Exchange`. A refused
     request raises :class:`~crisol.service.problems.Problem`, with the status 400, 401, 403, 413 or 415.
     """
 
@@ -81,8 +81,9 @@ class Gate:
     def _check_kind(self, kind: bytes, content: bytes) -> None:
         """Raise :class:`Problem` unless the content type ``kind`` is ``application/json``.
 
-        A form of another site cannot send that type. An empty body needs no content type if the service has a
-        token, which such a form cannot send either.
+        The check protects users from requests that a form on another site sends in their name: a form cannot
+        send this content type. An empty body needs no content type if the service requires a token, because a
+        form cannot send that either.
         """
         if not content and self._token is not None:
             return

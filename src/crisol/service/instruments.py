@@ -1,4 +1,4 @@
-"""The measurements of a service: it counts requests, and reads other values from the parts that keep them."""
+"""The measurements of a service: counts of requests, and values that its other objects keep."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ class Instruments:
             self.metrics.watch(names.CACHE_BYTES, kind, read=partial(getattr, stats, "bytes"))
 
     def _watch_model(self) -> None:
-        """Add a metric for the model in use, if it has none yet."""
+        """Add a metric for the model in use, unless one exists for this model."""
         predictor = self._service.validator.model.served.predictor
         if predictor is None:
             return

@@ -94,7 +94,7 @@ def targets(text: str) -> dict[str, AdaptivePolicy]:
 def route(scope: MutableMapping[str, Any]) -> str | None:
     """Return the name of the rate limit for a request, such as ``ml-first``; None means no limit.
 
-    ``scope`` is the request's ASGI scope, whose path decides.
+    ``scope`` is the request's ASGI scope; the name depends on its path alone.
     """
     path: str = scope["path"]
     name = _ROUTES.get(path)

@@ -49,10 +49,10 @@ class PhaseReport(Struct, frozen=True):
 
 
 class Timings(Struct, frozen=True):
-    """How long an answer took in all (``total_ms``), its prediction and its wargame, in milliseconds.
+    """Durations in milliseconds: of the whole request, of the prediction, and of the wargame.
 
-    ``model_ms`` and ``wargame_ms`` are null if there was no prediction or no wargame. An answer from the
-    cache repeats these two from the original decision.
+    ``model_ms`` is null if there was no prediction, ``wargame_ms`` if there was no wargame. An answer from
+    the cache repeats these two from the original decision.
     """
 
     total_ms: float
@@ -68,8 +68,8 @@ class Answer(Struct, frozen=True):
     and ``detail`` a message on it for people. ``phases`` and ``sandbox`` (``bubblewrap``, ``namespaces`` or
     ``weak``) describe the wargame; ``probability``, ``model_version`` and ``feature_version`` describe the
     prediction. Without a wargame or a prediction these are null or empty. ``vulnerability`` is null if it is
-    not registered. ``patch`` is the identity of the patch. ``degraded`` names ``cache``, ``database``,
-    ``memory``, ``ml_model`` or ``sandbox``.
+    not registered. ``patch`` is the identity of the patch. ``degraded`` names the unavailable dependencies
+    among ``cache``, ``database``, ``memory``, ``ml_model`` and ``sandbox``.
     """
 
     outcome: Annotated[
@@ -134,9 +134,9 @@ def answer_of(
 ) -> Answer:
     """Return the answer for a decision, ``validated``.
 
-    ``question`` is the request without the text of its patch. ``request_id`` and ``seconds``, how long the
-    request took, are copied into the answer. ``missing`` names dependencies that are unavailable now; they
-    are added to those that the decision names as ``degraded``.
+    ``question`` is the request without the text of its patch. ``seconds`` is the duration of the request; it
+    and ``request_id`` are copied into the answer. ``missing`` names dependencies that are unavailable now;
+    they are added to those that the decision names as ``degraded``.
     """
     decision = validated.decision
     prediction, verdict, degraded = decision.prediction, decision.verdict, decision.degraded

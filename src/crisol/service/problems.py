@@ -1,6 +1,6 @@
-"""Error answers of the service, as RFC 9457 problem documents: what was wrong, where, and what to do.
+"""The service's answers to errors, as problem documents of RFC 9457, which describe error, place and remedy.
 
-They never hold a traceback or a path of the host.
+The answers never hold a traceback or a path of the host.
 """
 
 from __future__ import annotations

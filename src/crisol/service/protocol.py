@@ -62,7 +62,7 @@ class PatientProtocol(HttpToolsProtocol):
             self._expect(BODY_SECONDS)
 
     def on_message_begin(self) -> None:
-        """Note that a request's head has begun."""
+        """Count received bytes as the head of a request from now on; the parser calls this."""
         self._in_head = True
         super().on_message_begin()
 
@@ -88,7 +88,7 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """Note that the body has ended."""
+        """End the time limit for the body; the parser calls this."""
         self._in_body = False
         self._stop_reading()
         super().on_message_complete()
