@@ -130,9 +130,8 @@ def mcnemar(only_first: int, only_second: int) -> tuple[float, str]:
 def sequence(pairs: Pairs, level: float = 0.95) -> ConfidenceSequence:
     """Return the confidence sequence of the weighted difference in accuracy, first arm minus second.
 
-    ``pairs`` are the patches that both arms predicted; the difference lies within -1 and 1. ``level`` is the
-    probability that all bounds of the sequence, one pair of bounds after each patch, cover the true
-    difference.
+    ``pairs`` are the patches that both arms predicted. ``level`` is the probability that all bounds of the
+    sequence, one pair of bounds after each patch, cover the true difference.
     """
     return betting_sequence(pairs.difference, pairs.weight, low=-1.0, high=1.0, level=level)
 
