@@ -38,10 +38,10 @@ def progress() -> Progress:
 
 
 class _Rate(ProgressColumn):
-    """The steps that a task finishes in a second, or the seconds that a step takes."""
+    """A column of the progress bar: steps in a second or, for slow steps, the seconds of one step."""
 
     def render(self, task: Task) -> Text:
-        """Return ``2.5/s`` or ``4.0 s each``, nothing before the first step."""
+        """Return the rate as text, such as ``2.5/s`` or ``4.0 s each``; none before the first step ends."""
         elapsed = task.finished_time if task.finished else task.elapsed
         if not elapsed or not task.completed:
             return Text("")
