@@ -92,7 +92,7 @@ class JudgedPrograms:
 
 @dataclass(slots=True)
 class Facts:
-    """The knowledge that decides patches of one vulnerability with certainty; :func:`gather` makes it.
+    """The traces and verdicts that yield the facts about patches of one vulnerability; see :func:`gather`.
 
     ``tree`` is the vulnerable program. ``ways`` are the traces of its PoVs, without those that failed.
     ``public`` is the name of the public PoV, "" where no PoV was traced. ``judged`` holds the verdicts on
@@ -167,7 +167,7 @@ class Facts:
 
 
 def gather(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> Facts:
-    """Return the knowledge that decides patches of a vulnerability, without any verdict yet.
+    """Return the :class:`Facts` of a vulnerability, with the traces of its PoVs and without verdicts.
 
     The traces of the PoVs are read from the cache folder ``cache``, which also keeps the release and is
     created if it is missing. Where traces are missing, the PoVs run in the sandbox. If the sandbox fails,
@@ -183,10 +183,10 @@ def gather(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> Facts
 
 
 def lay_out(folder: Path, ways: tuple[Way, ...]) -> Facts:
-    """Return the knowledge that decides patches of the release in ``folder``, without any verdict yet.
+    """Return the :class:`Facts` of the vulnerable release in ``folder``, without verdicts.
 
-    ``ways`` are the traces of its PoVs. Traces that failed are left out, and so are those of programs that
-    read their own source text, where even a changed comment may matter
+    ``ways`` are the traces of its PoVs. A trace is left out if it failed, or if the code in it may read its
+    own source text or line numbers, since even a changed comment may matter then
     (:func:`~crisol.evidence.reach.sees_itself`).
     """
     tree = open_tree(folder)

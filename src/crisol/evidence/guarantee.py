@@ -58,7 +58,7 @@ def certify(
     delta: float = 0.10,
     seed: int,
 ) -> Guarantee:
-    """Return the policy that skips most wargames with error rates that are shown to be small.
+    """Return the guarantee of the policy that skips most wargames while its errors are shown to be rare.
 
     ``walk`` takes a policy and returns the simulation of all streams under it; its predictions for a group
     must come from models that were not trained on that group. ``label`` (arrivals,) is 1 for a valid patch, 0

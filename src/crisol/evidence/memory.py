@@ -123,8 +123,9 @@ class Recall:
 class Memory:
     """The verdicts known for one vulnerability, at most ``most`` of them.
 
-    By default ``most`` is 1,000. When it is full, a new verdict drops the older half. A new verdict on a
-    stored patch replaces the earlier one. Threads must not share a memory.
+    By default ``most`` is 1,000. When the memory is full, the older half of the verdicts is dropped before a
+    new one is added. A new verdict on a stored patch replaces the earlier one. Threads must not share a
+    memory.
     """
 
     def __init__(self, most: int = _MOST) -> None:
