@@ -1,7 +1,7 @@
 """Crisol: how far can a model stand in for running the exploit?
 
-The names below are the public interface; each is imported when it is first used, so that ``import crisol``
-costs nothing. Everything else is an implementation detail of its module.
+The names in ``__all__`` are the public interface; each is imported when it is first used, so that
+``import crisol`` takes little time. Everything else is an implementation detail of its module.
 
 >>> import crisol
 >>> crisol.parse("not a diff")
