@@ -117,9 +117,10 @@ def train(
 
     ``variant`` is a :class:`~crisol.model.variants.Variant`, or the caller's own estimator in a
     :class:`~crisol.model.variants.Given`. With ``search`` the hyper-parameters are chosen from the variant's
-    grid on these patches; otherwise the variant's own are used. A ``Given`` is never searched. ``seed`` draws
-    the folds and seeds the estimator. The calibration uses up to five folds that split no group. Raises
-    :class:`~crisol.errors.DatasetError` for fewer than two groups, or fewer than two patches of a class.
+    grid on these patches; otherwise the variant's own are used. Those of a ``Given`` are never searched.
+    ``seed`` draws the folds and seeds the estimator. The calibration uses up to five folds that split no
+    group. Raises :class:`~crisol.errors.DatasetError` for fewer than two groups, or fewer than two patches of
+    a class.
     """
     label = labels(patches)
     group = np.array([patch.group for patch in patches])
