@@ -1,4 +1,4 @@
-"""Encode records as bytes, and decode them: msgpack, a hash of the record type and a checksum, never pickle.
+"""Encode records as bytes and decode them, with msgpack, a checksum and a hash of the record type.
 
 An entry is ``version(1) schema(4) checksum(8) payload``, with numbers of bytes in brackets. ``schema`` is a
 hash of the record's fields and types, so an entry of another record type is refused and never decoded in
