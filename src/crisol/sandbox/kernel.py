@@ -201,8 +201,8 @@ def landlock(abi: int, writable: list[str], devices: list[str]) -> None:
     """Restrict this process by Landlock: it may write only below some folders and to some devices.
 
     ``writable`` are paths of folders, ``devices`` paths of device files. Reading and executing stay allowed.
-    ``abi`` is the result of :func:`landlock_abi`; from 6 on the process also loses abstract Unix sockets and
-    signals to processes that it did not start. Raises ``OSError``.
+    ``abi`` is the result of :func:`landlock_abi`. From 6 on, the process also may not send signals to
+    processes that it did not start, nor connect to their abstract Unix sockets. Raises ``OSError``.
     """
     execute, write, read, list_ = 1, 2, 4, 8
     truncate = 1 << 14 if abi >= 3 else 0

@@ -34,7 +34,8 @@ class Limits:
     resident memory of all processes together may be twice as much. ``processes`` is the largest number of
     processes. ``file_mb`` (MiB) limits the size of each file, ``scratch_mb`` (MiB) the size of each writable
     folder. The last ``output_bytes`` of standard output and of standard error are kept; sixteen times as much
-    output ends the run. Raises :class:`~crisol.errors.InputError` for a limit that is not positive.
+    output ends the run. Raises :class:`~crisol.errors.InputError` for a limit that is not positive or not
+    below 2**31.
     """
 
     seconds: float = 10.0
