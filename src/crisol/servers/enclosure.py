@@ -68,8 +68,8 @@ class Enclosure:
     def command(self, command: Sequence[str], user: str = "") -> list[str]:
         """Return the command line that runs ``command`` inside the namespaces; nothing is started.
 
-        ``user`` is the name of the user that the command runs as; "" means the caller. A process started with
-        the command line keeps its process id.
+        ``user`` is the name of the user that the command runs as; "" means the caller. The command runs in
+        the very process that is started, under its process id.
         """
         return [*_PROGRAM, "enter", str(self._held().pid), user, *command]
 
