@@ -109,10 +109,10 @@ class Answer(Struct, frozen=True):
 def read_submission(body: bytes, client: str) -> Submission:
     """Return the submission that a JSON request body describes.
 
-    Files of the diff that are tests or documents are left out by their names; no release is read. ``client``
-    is the caller's address. If no file is left, the submission has an empty patch and the reason in
-    ``misfit``. Raises :class:`~crisol.service.problems.Problem` with status 422 for a malformed body, and
-    :class:`~crisol.errors.DiffError` for a malformed diff.
+    A file of the diff is left out if its name marks it as a test or a document; the release is not read for
+    that. ``client`` is the caller's address. If no file is left, the submission has an empty patch and the
+    reason in ``misfit``. Raises :class:`~crisol.service.problems.Problem` with status 422 for a malformed
+    body, and :class:`~crisol.errors.DiffError` for a malformed diff.
     """
     try:
         ask = _decode(body)
