@@ -93,10 +93,11 @@ def _file(tree: ProgramTree, path: str, text: str | None, way: Way) -> str | Non
 
 
 def _as_file(path: str, way: Way, *, comes_or_goes: bool) -> str | None:
-    """Return a sentence if the program may notice a file other than by executing it, else None.
+    """Return a sentence on how the program may notice a file other than by executing it, None if it cannot.
 
-    ``comes_or_goes`` means that the patch creates or deletes the file. A changed file that is neither Python
-    nor documentation always gives a sentence.
+    ``path`` is a file that the patch touches, ``way`` the trace of the PoV. ``comes_or_goes`` means that the
+    patch creates or deletes the file. For a file that is neither Python nor documentation the result is never
+    None.
     """
     if path in way.opened:
         return f"{path} is read as a file"
@@ -108,10 +109,11 @@ def _as_file(path: str, way: Way, *, comes_or_goes: bool) -> str | None:
 
 
 def _looked_for(path: str, way: Way) -> bool:
-    """Return whether an import may have looked for the Python file ``path``, in any folder.
+    """Return whether an import may have looked for the Python file ``path``, in whatever folder.
 
-    Only module names are compared. Names of the standard library, and names that Python or pytest imports by
-    itself, always count.
+    The file's module name is compared with the last parts of the names that the PoV tried to import; folders
+    are ignored. For a module name of the standard library, and for one that Python or pytest imports by
+    itself, the result is always True.
     """
     parts = PurePosixPath(path.removesuffix(".py")).parts
     name = parts[-2] if parts[-1] == "__init__" and len(parts) > 1 else parts[-1]
@@ -125,9 +127,10 @@ def _looked_for(path: str, way: Way) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Ran:
-    """The code of one file that ran: (name, first line) of each code object, and the executed lines.
+    """The executed code of one file: its code objects and its lines.
 
-    ``lines`` is None if lines were not traced.
+    ``codes`` has a pair (name, first line) for each code object that ran. ``lines`` are the numbers of the
+    executed lines, None if lines were not traced.
     """
 
     path: str
@@ -244,7 +247,11 @@ def _first(node: ast.AST) -> int:
 
 
 def _head(node: ast.AST, habits: Habits) -> list[str]:
-    """Return texts that describe a compound statement without its suites; equal heads give equal texts."""
+    """Return the head of a compound statement, which is all but its suites, as texts to be compared.
+
+    Two heads with the same syntax give the same texts. ``habits`` says whether the program reads docstrings;
+    if it does, the docstring of a function or class is part of its head.
+    """
     parts = [
         f"{name}={_plain(value)}"
         for name, value in ast.iter_fields(node)

@@ -1,7 +1,7 @@
 """The second stage, which predicts a patch from the memory of its vulnerability.
 
-Gradient boosting over :data:`~crisol.evidence.memory.COLUMNS`, the cold probability among them, learnt from
-simulated streams of other vulnerabilities.
+Its model is gradient boosting over the columns :data:`~crisol.evidence.memory.COLUMNS` of memory rows, one of
+which is the cold probability. It is trained on simulated streams of other vulnerabilities.
 """
 
 from __future__ import annotations
@@ -136,11 +136,11 @@ def train(rows: _Floats, label: _Ints, group: NDArray[np.str_], *, seed: int) ->
 
 
 def across_groups(rows: _Floats, label: _Ints, fold: _Ints, *, seed: int) -> dict[int, SecondStage]:
-    """Return a second stage for each fold, by the fold's number; each is trained on all other folds.
+    """Return a second stage for each fold, by the fold's number, trained and calibrated on all other folds.
 
-    Each is calibrated on the out-of-fold scores of these other folds. ``rows`` (n, columns) are memory rows.
-    ``label`` (n,) is 1 for a valid patch, 0 for an invalid one; ``fold`` (n,) is the number of each row's
-    fold. There must be at least two folds. ``seed`` seeds the training.
+    It is calibrated on the out-of-fold scores of the rows in these other folds. ``rows`` (n, columns) are
+    memory rows. ``label`` (n,) is 1 for a valid patch, 0 for an invalid one; ``fold`` (n,) is the number of
+    each row's fold. There must be at least two folds. ``seed`` seeds the training.
     """
     trees = {
         int(number): _fit(rows[fold != number], label[fold != number], seed) for number in np.unique(fold)

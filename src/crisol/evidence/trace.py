@@ -127,8 +127,8 @@ def _tracer() -> str:
 def _traced(target: Target, tracer: str, script: Script) -> Way:
     """Run a PoV under the tracer, and return its trace, with the executed lines if possible.
 
-    A second run without lines follows if the first one does not exit, or is too slow for the PoV's timers.
-    ``tracer`` is the source of the probe.
+    A second run, in which lines are not traced, follows if the first run is killed, or if the tracer slows it
+    so much that time limits in the PoV may have expired. ``tracer`` is the source of the probe.
     """
     way = Way(script.name, (), frozenset(), frozenset(), frozenset(), ("the run was cut short",))
     for lines in (True, False):

@@ -76,7 +76,10 @@ class _Recorder:
         return self.on_line
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:  # noqa: ARG002 - a finder
-        """Record the name of a module that an import looks for; leave the search to the finders behind."""
+        """Record the name of a module that an import looks for.
+
+        The result is always None, so that Python asks the next finder of ``sys.meta_path``.
+        """
         self.imports.add(name)
 
     def on_audit(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -104,7 +107,7 @@ class _Recorder:
                     (self.opened if event == "open" else self.listed).add(name[len(self.place) :])
 
     def cost(self) -> float:
-        """Measure and return the processor time that one trace event takes at most, in seconds."""
+        """Measure the processor time of one trace event five times; return the largest result, in seconds."""
 
         def nothing() -> int:
             return 1
@@ -144,7 +147,7 @@ def _stretch(factor: float) -> list[float]:
 
 
 def _run(recorder: _Recorder, name: str, source: str) -> object:
-    """Execute a PoV as the main program; return its exit code, or what it raised."""
+    """Execute a PoV as the main program; return its exit code, or the exception that it raised, as text."""
     module = type(sys)("__main__")
     module.__dict__.update(__file__=name, __builtins__=dict(vars(builtins)))
     sys.modules["__main__"] = module
@@ -171,11 +174,12 @@ def _run(recorder: _Recorder, name: str, source: str) -> object:
 def main(arguments: bytes) -> bytes:
     """Trace one PoV and return what it executed and read, as JSON.
 
-    ``arguments`` is JSON with ``name`` and ``source`` of the PoV, ``lines`` (trace lines, too) and
-    ``stretch`` (factor by which the PoV's own time limits grow). The result has ``places`` (for each executed
-    code object of the target its file, name, first line and the sorted lines that ran), ``imports``,
-    ``opened`` and ``listed`` (names of modules, files and folders), and ``lost``: sentences on what was not
-    followed, such as a PoV that broke or timed out. An empty ``lost`` means that nothing was missed.
+    ``arguments`` is JSON with ``name`` and ``source`` of the PoV, ``lines`` (a bool: whether lines are
+    traced) and ``stretch`` (the factor by which the PoV's own time limits grow). The result has ``places``
+    (for each executed code object of the target its file, name, first line and the sorted lines that ran),
+    ``imports``, ``opened`` and ``listed`` (names of modules, files and folders), and ``lost``: sentences on
+    what was not followed, such as a PoV that broke or timed out. An empty ``lost`` means that nothing was
+    missed.
     """
     job = json.loads(arguments)
     place = sys.path[-1] + "/"  # the target stands last
