@@ -1,8 +1,8 @@
 """The A/B experiment for notebooks.
 
-It trains on some vulnerabilities, predicts the patches of the others, and keeps every trial. The corpus holds
-the verdict on every patch, so the estimates from sampling can be compared with the figures of all patches,
-and with those of trials that are counted without weights.
+It trains models on some vulnerabilities, predicts the patches of the others, and stores every trial. The
+corpus holds the verdict on every patch. So the tables show three values of each measure: the weighted
+estimate from the sampled patches, the same without weights, and the value over all patches.
 """
 
 from __future__ import annotations
@@ -55,13 +55,15 @@ def experiment(
 
     Nothing is executed: the verdict of each patch is looked up in ``frame``, the corpus table. ``variants``
     are the arms, the champion first: names from ``experiments/variants.yaml``, or recipes. If the sequence is
-    empty, the first variant of that file is the only arm. The share ``held_out`` of the vulnerabilities tests
-    the arms, the others train them.
+    empty, the first variant of that file is the only arm. The arms are tested on the share ``held_out`` of
+    the vulnerabilities, and trained on the others.
 
-    The champion's thresholds allow at most the share ``errors`` of errors on the training patches. A test
-    patch between these thresholds is always sampled, any other with the probability ``rate``; None takes the
-    setting ``AB_TEST_RATE``. Each sampled patch gives one trial for each arm, which is stored. ``seed`` draws
-    the split and the sample, and seeds the training. A second call with the same arguments adds no trial.
+    The champion's thresholds are chosen on out-of-fold predictions of the training patches: at most the share
+    ``errors`` of the accepted patches is invalid, and at most that share of the rejected ones is valid. A
+    test patch between these thresholds is always sampled, any other with the probability ``rate``; None takes
+    the setting ``AB_TEST_RATE``. Each sampled patch gives one trial for each arm, which is stored. ``seed``
+    draws the split and the sample, and seeds the training. A second call with the same arguments adds no
+    trial.
 
     ``spoiled_after`` tests the alarms: after this share of the test patches, the champion's probabilities p
     are replaced by 1 - p; 1 means never. Raises :class:`~crisol.errors.DatasetError` for too few
@@ -93,11 +95,12 @@ def sweep(
 ) -> pd.DataFrame:
     """Run an A/B experiment at each of several sampling rates, and return the champion's accuracy for each.
 
-    ``rates`` are the sampling rates, in [0, 1]. Columns: rate, trials (number), wargamed (trials as a share
-    of the test patches), estimate with low and high (weighted accuracy with its 95 % interval), naive
-    (accuracy of the trials without weights), whole (accuracy if every patch is wargamed). For the other
-    arguments and errors see :func:`experiment`; also raises :class:`~crisol.errors.ExperimentError` if
-    ``rates`` is empty.
+    ``rates`` are the sampling rates, in [0, 1]. The table has a row for each, with these columns: ``rate`` is
+    the sampling rate, ``trials`` the number of trials, ``wargamed`` that number as a share of the test
+    patches. ``estimate`` is the weighted accuracy, with the ends ``low`` and ``high`` of its 95 % interval.
+    ``naive`` is the accuracy of the trials without weights, ``whole`` the accuracy if every patch is
+    wargamed. For the other arguments and errors see :func:`experiment`; also raises
+    :class:`~crisol.errors.ExperimentError` if ``rates`` is empty.
     """
     if not rates:
         raise ExperimentError("rates is empty: give at least one, such as 0.10")
@@ -188,10 +191,10 @@ def _meet(
 
 
 def _arm(name: str, model: training.FittedModel, patches: Sequence[LabelledPatch]) -> Arm:
-    """Return an arm that repeats predictions of ``model``, made here for all patches in one batch.
+    """Predict all patches by ``model`` in one batch; return an arm that looks up these predictions.
 
-    A batch is much faster than single rows, for a forest above all. Each prediction is given an equal share
-    of the batch's time.
+    A batch is much faster than single rows, for a forest above all. Each prediction records an equal share of
+    the batch's time.
     """
     begun = perf_counter()
     probabilities = model.probabilities(patches)

@@ -25,8 +25,8 @@ _STEPS = 50
 class ExperimentResult:
     """The tables of an A/B experiment.
 
-    Estimates are weighted: a trial weighs 1 / its sampling probability. Intervals are 95 %, and nan for test
-    patches of fewer than ten vulnerabilities.
+    Estimates are weighted: a trial weighs 1 / its sampling probability. Intervals are 95 %; their ends are
+    nan if the test patches belong to fewer than ten vulnerabilities.
 
     ``table`` has a row for each arm and measure. Columns: arm, measure (a name in
     :data:`crisol.abtest.confusion.METRICS`, such as ``accuracy``), estimate, low, high, trials (number),
@@ -41,8 +41,8 @@ class ExperimentResult:
     the change began), raised_on (identity of the patch that raised the alarm); the last three are missing
     without an alarm. Conclusive trials are counted, from 1. ``evidence`` has a row for each test and trial.
     Columns: arm (``arm: test``), trials (number so far), estimate (how near the test is to an alarm, 0 to 1;
-    1 is an alarm), low (0), high (as estimate). ``disagreements`` has a row for each trial whose prediction
-    contradicts the verdict, with the columns of :func:`crisol.lab.disagreements.disagreements`.
+    1 is an alarm), low (always 0), high (equal to estimate). ``disagreements`` has a row for each trial whose
+    prediction contradicts the verdict, with the columns of :func:`crisol.lab.disagreements.disagreements`.
     ``confusions`` maps an arm to the sums of weights (true accepts, false accepts, false rejects, true
     rejects). ``experiment`` is the name under which the trials are stored; "" in the result of
     :func:`summed`, which knows no name.
@@ -68,8 +68,9 @@ class ExperimentResult:
     def measures(self, arm: str) -> dict[str, float]:
         """Return the figures of one arm in ``table`` by name, as MLflow metrics.
 
-        A measure such as ``accuracy`` gives five of them: ``accuracy`` (the estimate), ``accuracy_low``,
-        ``accuracy_high``, ``accuracy_naive`` and ``accuracy_whole``, after the columns of ``table``.
+        A measure gives five figures, one for each of the columns estimate, low, high, naive and whole. Those
+        of ``accuracy``, for example, are named ``accuracy`` (the estimate), ``accuracy_low``,
+        ``accuracy_high``, ``accuracy_naive`` and ``accuracy_whole``.
         """
         ends = {"": "estimate", "_low": "low", "_high": "high", "_naive": "naive", "_whole": "whole"}
         return {
@@ -200,6 +201,6 @@ def _weights(tally: Tally) -> tuple[float, float, float, float]:
 
 
 def _unweighted(tally: Tally) -> Tally:
-    """Return the same trials as if each had been sampled with certainty."""
+    """Return the tally of the same trials, each with the weight 1."""
     tp, fp, fn, tn = (Cell(cell.n, cell.n, cell.n) for cell in (tally.tp, tally.fp, tally.fn, tally.tn))
     return Tally(tp, fp, fn, tn)

@@ -75,9 +75,9 @@ def summary(frame: pd.DataFrame, slowdown: Slowdown) -> pd.DataFrame:
     """Return a row for each limit, from the table ``frame`` that :func:`compare` returns.
 
     Columns: limit; p95_slow_median and p95_slow_worst (median and maximum of p95 while the server is slow, in
-    seconds); refused (requests); admitted_while_slow (requests); recovered_after (seconds from the end of the
-    slowdown until p95 stays below four times its median before the slowdown; 0 if it is below from the end
-    on, the rest of the simulation if it never is).
+    seconds); refused (number of requests); admitted_while_slow (number of requests); recovered_after (seconds
+    from the end of the slowdown to the end of the last second in which p95 exceeds four times its median
+    before the slowdown; 0 if there is no such second).
     """
     rows = []
     for limit, part in frame.groupby("limit", sort=False):

@@ -1,6 +1,6 @@
-"""A labelled set as streams of arrivals, with a second stage for each fold.
+"""Prepare the data of a study of streams: labelled patches as streams, and a second stage for each fold.
 
-``prepared = prepare(settings, StreamQuestion(Path("set.jsonl")))``
+Example: ``prepared = prepare(settings, StreamQuestion(Path("set.jsonl")))``.
 """
 
 from __future__ import annotations
@@ -111,7 +111,12 @@ def prepare_table(settings: Settings, question: StreamQuestion, frame: pd.DataFr
 def _read(
     settings: Settings, question: StreamQuestion, patches: Sequence[LabelledPatch]
 ) -> tuple[Variant, list[LabelledPatch]]:
-    """Return the question's variant, and the patches, with the vulnerable source if the variant reads it."""
+    """Return the variant of ``question``, and the patches in the form that the variant needs.
+
+    For a variant that reads the vulnerable source, that source is added to the patches. Raises
+    :class:`~crisol.errors.ExperimentError` for an unknown variant, and :class:`~crisol.errors.DatasetError`
+    if the source is needed and no patch is of a registered vulnerability.
+    """
     chosen = chosen_variants(settings, (question.variant,))
     chosen, enriched = with_source(settings, chosen, patches, named=True)
     return chosen[question.variant], enriched

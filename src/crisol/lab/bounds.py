@@ -53,10 +53,10 @@ class Domain:
 
 
 def domain(comment: str) -> Domain | None:
-    """Return the allowed values that a parameter's comment begins with, None if it begins with none.
+    """Return the allowed values that a parameter's comment states at its start, None if it states none.
 
-    ``comment`` is the text after ``# ``. It begins with an interval such as ``[0, 1]`` or ``(0, inf)``, or
-    with a choice such as ``{group, project}``; a malformed one gives None.
+    ``comment`` is the text after ``# ``. It states them as an interval such as ``[0, 1]`` or ``(0, inf)``, or
+    as a choice such as ``{group, project}``. The result is also None where this notation is malformed.
     """
     if match := _INTERVAL.match(comment):
         text = f"{match[1]}{match[2]}, {match[3]}{match[4]}"

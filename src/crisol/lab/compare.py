@@ -48,12 +48,13 @@ warnings.filterwarnings("ignore", "A worker stopped while some jobs were given",
 class VariantComparison:
     """The evaluations of several variants on the same patches, with a table that ranks the variants.
 
-    ``table`` has a row for each variant, the best on top; below them are the controls (guesses that ignore
-    what a patch does) and the wargame alone. Columns: variant; headline_auc (AUC on the patches by people and
-    agents, which ranks the variants) with the ends headline_low and headline_high of its 95 % interval; auc
-    (on all patches) with auc_low and auc_high; false_accept_rate (share of the invalid patches that are
-    accepted without a wargame); saved (share of the patches that are decided without a wargame);
-    wargames_per_second (patches that one process decides in a second, if it only wargames the rest).
+    ``table`` has a row for each variant, the best on top; below them are a row for each control (a guess that
+    ignores what a patch does), and one for ``wargame alone`` (every patch is wargamed). Columns: variant;
+    headline_auc (AUC on the patches by people and agents, which ranks the variants) with the ends
+    headline_low and headline_high of its 95 % interval; auc (on all patches) with auc_low and auc_high;
+    false_accept_rate (share of the invalid patches that are accepted without a wargame); saved (share of the
+    patches that are decided without a wargame); wargames_per_second (patches that one process decides in a
+    second, if it wargames only those that the model does not decide).
 
     ``truth`` (patches,) is 1 for a valid patch, 0 for an invalid one. ``evaluations`` has one for each
     variant, ``controls`` one for each control. ``certified`` maps the name of a variant to its policy with a
@@ -65,9 +66,9 @@ class VariantComparison:
     truth: NDArray[np.int_]
     evaluations: tuple[Evaluation, ...]
     controls: tuple[Evaluation, ...]
-    """Guesses that never look at what a patch does, see :mod:`crisol.model.controls`."""
+    """The evaluations of guesses that ignore what a patch does, see :mod:`crisol.model.controls`."""
     certified: dict[str, RiskGuarantee]
-    """By variant: where it may decide alone, with a guarantee over vulnerabilities."""
+    """The policy of each variant, with its guarantee over new vulnerabilities, by the variant's name."""
     served: frozenset[str]
     """Names of the variants that a service can serve: those that read the diff alone."""
 
@@ -121,9 +122,9 @@ class VariantComparison:
 
     @property
     def choices(self) -> pd.DataFrame:
-        """A table with a row for each hyper-parameter search, whose columns are the fields of ``Choice``.
+        """A table with a row for each hyper-parameter search.
 
-        They are fold, variant, parameters and auc, see :class:`crisol.model.search.Choice`.
+        Its columns are fold, variant, parameters and auc, see :class:`crisol.model.search.Choice`.
         """
         return as_table(choice for evaluated in self.evaluations for choice in evaluated.choices)
 
@@ -133,7 +134,7 @@ class VariantComparison:
         return self.scores[self.best]
 
     def frontiers(self, wargame_seconds: float, accept_seconds: float) -> dict[str, pd.DataFrame]:
-        """Return for each variant, by name, the savings and errors of skipped wargames at every threshold.
+        """Return for each variant, by name, a table: wargames saved, and wrong decisions, at each threshold.
 
         ``wargame_seconds`` is the cost of a wargame, ``accept_seconds`` that of a false accept, both in
         seconds. For the columns of the tables see :func:`crisol.lab.frontier.frontier`.
@@ -248,7 +249,7 @@ def evaluate_each(
     search: bool = True,
     outer: Outer = "group",
 ) -> Iterator[Evaluation]:
-    """Evaluate variants, as many at a time as there are cores, and yield each evaluation in their order.
+    """Evaluate variants, as many at a time as there are cores; yield evaluations in the order of variants.
 
     ``chosen`` maps names to variants, ``folds`` is the largest number of folds. With ``search`` the
     hyper-parameters of each fold are chosen from the variant's grid. No fold splits the patches that have the
@@ -280,10 +281,11 @@ def compare(
 
     ``names`` are variants of ``experiments/variants.yaml`` in the workspace that
     :func:`crisol.config.load_settings` finds; if empty, all are compared. The columns ``saved`` and
-    ``false_accept_rate`` of the result belong to thresholds that decide at most the share ``false_accepts``
-    of each class wrongly; those for a vulnerability are chosen on all others. In the policies with a
-    guarantee, ``alpha`` bounds the share of invalid patches among the accepted ones, ``beta`` the share of
-    valid patches among the rejected ones, each with the confidence 1 - ``delta``.
+    ``false_accept_rate`` of the result are measured with thresholds without a guarantee: for each
+    vulnerability they are chosen on all others, where they decide at most the share ``false_accepts`` of the
+    valid patches, and of the invalid ones, wrongly. In the policies with a guarantee, ``alpha`` bounds the
+    share of invalid patches among the accepted ones, ``beta`` the share of valid patches among the rejected
+    ones, each with the confidence 1 - ``delta``.
 
     With ``search`` the hyper-parameters of each fold are chosen from the variant's grid. No fold splits the
     patches that have the same value of the field ``outer``: ``group``, ``project`` or ``cwe``. ``seed`` draws

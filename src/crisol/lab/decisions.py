@@ -21,10 +21,9 @@ def act(
     """Return two boolean arrays (patches,): accepted without a wargame, decided without a wargame.
 
     ``truth`` (patches,) is 1 for a valid patch, 0 for an invalid one; ``probability`` (patches,) is the
-    probability of valid; ``groups`` (patches,) names the vulnerability of each patch. ``choose`` takes a
-    truth and probabilities of valid, two arrays of equal length, and returns a policy. It is called once for
-    each vulnerability, with the patches of all others; the policy that it returns decides the patches of that
-    vulnerability.
+    probability of valid; ``groups`` (patches,) names the vulnerability of each patch. ``choose`` is called
+    once for each vulnerability, with two arrays: ``truth`` and ``probability`` of the patches of all other
+    vulnerabilities. It returns the policy that decides the patches of that vulnerability.
     """
     accepted, decided = np.zeros(len(truth), dtype=bool), np.zeros(len(truth), dtype=bool)
     for group in np.unique(groups):

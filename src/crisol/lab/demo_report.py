@@ -137,12 +137,12 @@ def _auc(row: Mapping[Any, Any]) -> str:
 
 
 def _interval(estimate: float, low: float | None, high: float | None) -> str:
-    """Return the estimate and, where there are vulnerabilities enough for one, its interval."""
+    """Return a text with an estimate and, if ``low`` is a number, its interval: ``0.812 [0.700, 0.900]``."""
     return f"{estimate:.3f}" if pd.isna(low) else f"{estimate:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _named(finished: Finished, name: str) -> pd.DataFrame:
-    """Return the table ``name`` that a finished run stored, with the column names of the report."""
+    """Return the table ``name`` that a finished run stored; columns are renamed for readers."""
     return _table(finished, name).rename(columns=_NAMES)
 
 

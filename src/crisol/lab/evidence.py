@@ -46,9 +46,10 @@ class Measured:
     ``facts`` describes the data by name: the numbers ``patches``, ``correct`` (valid patches), ``groups`` and
     ``repeats`` (orders of each group), and the text ``content_hash``. ``by_known`` has a row for each number
     of earlier verdicts on the vulnerability, ``policies`` and ``near_misses`` a row for each policy; for
-    their columns see :func:`measure`. ``coverages`` has for ``memory``, ``cold`` and ``nearest neighbour``
-    (ways to predict) two arrays, coverage and error rate, as :func:`crisol.lab.frontier.risk_coverage`
-    returns them, over the patches for whose vulnerability a verdict was known.
+    their columns see :func:`measure`. ``coverages`` maps three ways to predict, ``memory``, ``cold`` and
+    ``nearest neighbour``, to two arrays each: the coverage and error rate that
+    :func:`crisol.lab.frontier.risk_coverage` returns. Both are computed over the patches that arrived when a
+    verdict on their vulnerability was known.
     """
 
     facts: dict[str, float | str]

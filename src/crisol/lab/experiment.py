@@ -1,8 +1,8 @@
 """Experiments: one YAML file for one question, and the parameters that its notebook accepts.
 
-An experiment names a notebook and sets some of the notebook's parameters; the notebook's own ``parameters``
-cell declares all parameters, their types and their smoke-size defaults. Any other parameter raises an error
-that names it, before the notebook runs.
+An experiment names a notebook and sets some of the notebook's parameters. The notebook's own ``parameters``
+cell declares all parameters and their types; its defaults make a short test run. A parameter that the cell
+does not declare raises an error before the notebook runs; the error names the parameter.
 """
 
 from __future__ import annotations

@@ -49,9 +49,9 @@ def until_first_valid(prepared: Prepared) -> pd.DataFrame:
 def found_by(table: pd.DataFrame, most: int = 16) -> pd.DataFrame:
     """Return a table of the share of groups in which a valid patch was found, by the number of wargames.
 
-    ``table`` comes from :func:`until_first_valid`. There is a row for each number of wargames a group, from 1
-    to ``most``. Columns: wargames, and the shares random, cold and memory, one for each order of
-    :func:`until_first_valid`.
+    ``table`` comes from :func:`until_first_valid`. The column wargames is the number of wargames that each
+    group may use, from 1 to ``most``. The columns random, cold and memory hold the share of groups, one for
+    each order of :func:`until_first_valid`.
     """
     rows = []
     for wargames in range(1, most + 1):
@@ -69,7 +69,8 @@ def totals(table: pd.DataFrame) -> dict[str, float]:
 
     ``table`` comes from :func:`until_first_valid`. The keys, for MLflow, are ``until_first_valid.random``,
     ``until_first_valid.cold`` and ``until_first_valid.memory``; ``until_first_valid.cold_of_random`` and
-    ``until_first_valid.memory_of_random`` are shares of the number for the random order.
+    ``until_first_valid.memory_of_random`` are the numbers of these two orders, divided by that of the random
+    order; an empty table gives neither.
     """
     whole = {order: float(table[order].sum()) for order in ORDERS}
     shares = {

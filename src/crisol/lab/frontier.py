@@ -1,6 +1,6 @@
-"""The savings and errors of skipped wargames, at every threshold.
+"""The wargames that a model saves, and the wrong decisions that it makes, at each threshold.
 
-Savings against errors form the frontier; each threshold is one operating point on it.
+The pairs (wargames saved, wrong decisions) of all thresholds form a curve, the frontier.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def frontier(
     wargame_seconds: float,
     accept_seconds: float,
 ) -> pd.DataFrame:
-    """Return a table of the savings and errors of skipped wargames, for each threshold t from 0.5 to 1.
+    """Return a table of the wargames saved and the wrong decisions for each threshold t from 0.5 to 1.
 
     A patch with the probability p of valid is accepted if p >= t, rejected if p < 1 - t, and wargamed
     otherwise. ``truth`` (n,) is 1 for a valid patch, 0 for an invalid one; ``probability`` (n,) is p.
@@ -70,11 +70,11 @@ def guarantees(
     probability of valid; ``groups`` (n,) names the vulnerability of each patch. ``delta`` is 1 minus the
     confidence. ``seed`` draws the order in which the tests take the vulnerabilities.
 
-    Columns: level; needed (the fewest vulnerabilities that can show the level, if none has an error);
-    accept_at and reject_at (thresholds with a guarantee, None if there are none); accepted, rejected and
-    skipped (shares of all patches at these thresholds); skipped_without and wrong_among_accepted_without
-    (skipped share, and share of invalid patches among the accepted ones, at thresholds that keep the level
-    on these patches, without a guarantee).
+    Columns: level; needed (the number of vulnerabilities that a guarantee at this level needs, if none of
+    them has an error); accept_at and reject_at (thresholds with a guarantee, None if there are none);
+    accepted, rejected and skipped (shares of all patches at these thresholds); skipped_without and
+    wrong_among_accepted_without (skipped share, and share of invalid patches among the accepted ones, at
+    thresholds that keep the level on these patches, without a guarantee).
     """
     rows = []
     for level in _LEVELS:

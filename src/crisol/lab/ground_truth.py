@@ -70,9 +70,10 @@ def open_corpus(settings: Settings, corpus: str, seed: int, smoke: Sequence[str]
 def facts(frame: pd.DataFrame) -> dict[str, float]:
     """Return figures of a corpus table by name.
 
-    They are vulnerabilities, candidates and inconclusive (numbers); share_valid and share_valid_basic (shares
-    of valid among the conclusive candidates, by the strict and by the basic label); median_seconds (of a
-    wargame); wargames_per_second (of one process).
+    ``vulnerabilities``, ``candidates`` and ``inconclusive`` are the numbers of vulnerabilities, of candidates
+    and of inconclusive candidates. ``share_valid`` and ``share_valid_basic`` are the shares of valid
+    candidates among the conclusive ones, by the strict and by the basic label. ``median_seconds`` is the
+    median time of a wargame; ``wargames_per_second`` is how many wargames one process finishes in a second.
     """
     conclusive = frame[frame["outcome"] != Outcome.INCONCLUSIVE]
     return {

@@ -50,8 +50,9 @@ class EvaluationQuestion:
 def facts(question: EvaluationQuestion) -> dict[str, Any]:
     """Return figures of the file ``question.data`` by name.
 
-    They are patches, correct (valid patches), groups and projects (numbers), languages (text), content_hash
-    (SHA-256). Raises :class:`~crisol.errors.DatasetError` where the file cannot be read.
+    ``patches``, ``correct``, ``groups`` and ``projects`` are the numbers of patches, of valid patches, of
+    groups and of projects. ``languages`` is a text that lists the languages of the patches, ``content_hash``
+    the SHA-256 of the patches. Raises :class:`~crisol.errors.DatasetError` where the file cannot be read.
     """
     patches = dataset.open_set(question.data, question.group)
     return {

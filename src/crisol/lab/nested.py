@@ -55,7 +55,8 @@ def log_evaluation(
 def log_comparison(run: TrackedRun, settings: Settings, comparison: VariantComparison) -> None:
     """Store a comparison in MLflow, with a nested run for each variant and control.
 
-    ``run`` itself gets the measures of the comparison's champion, and its name.
+    ``run`` itself gets the measures of the comparison's champion, and the names of the champion and of the
+    best variant.
     """
     variants = chosen_variants(settings, list(comparison.scores))
     rows = {str(row["variant"]): row for row in comparison.table.to_dict("records")}

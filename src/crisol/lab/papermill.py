@@ -93,9 +93,9 @@ def run(
 ) -> Finished:
     """Execute an experiment's notebook in a new MLflow run, and return where the results are.
 
-    ``overrides`` maps the name of a parameter, or ``seed``, to a value as text, which replaces that of the
-    experiment. ``progress`` shows a progress bar. Raises :class:`CellFailed` where a cell raises or the
-    kernel dies; the notebook so far is stored in the MLflow run. Raises
+    ``overrides`` maps the name of a parameter, or ``seed``, to a text; the value that the text describes
+    replaces the experiment's own. ``progress`` shows a progress bar. Raises :class:`CellFailed` where a cell
+    raises or the kernel dies; the MLflow run then stores the notebook as far as it ran. Raises
     :class:`~crisol.errors.ExperimentError` for an unknown parameter or variant or a wrong value,
     :class:`~crisol.errors.DatasetError` for a corpus table that does not exist, and
     :class:`~crisol.errors.StoreError` if MLflow's store cannot be opened.

@@ -186,8 +186,8 @@ def _read_statement(statement: ast.stmt, allowed: Domain | None) -> Parameter:
 def _read_annotation(node: ast.expr) -> tuple[type, bool, type | None]:
     """Return (type of a parameter, whether it may be None, type of a list's members) from its annotation.
 
-    The last is None for other types, and for a list without such a type. Raises
-    :class:`~crisol.errors.ExperimentError` for an unknown type.
+    The type of the members is None for a parameter that is no list, and for a list whose annotation does not
+    name that type. Raises :class:`~crisol.errors.ExperimentError` for an unknown type.
     """
     match node:
         case ast.BinOp(left=left, op=ast.BitOr(), right=ast.Constant(value=None)):

@@ -38,8 +38,8 @@ class Poisoning:
     Valid becomes invalid, and invalid becomes valid. ``begins`` is the arrival, counted from 1, from which on
     the verdicts are inverted. ``arrivals`` has a row for each arrival. Columns: arrival (from 1), group,
     decided (``valid`` or ``invalid`` by the memory; "" where the patch was wargamed instead), valid (whether
-    the patch really is), wrong (whether the memory decided wrongly), sampled (whether a patch that the memory
-    decided was wargamed, too), poisoned (whether the verdicts were inverted by then).
+    the patch is valid by its true verdict), wrong (whether the memory decided wrongly), sampled (whether a
+    patch that the memory decided was wargamed, too), poisoned (whether the verdicts were inverted by then).
 
     ``alarms`` has two rows. Columns: watched (``false accepts`` or ``false refusals``), promised (the share
     of errors that the memory may make), trials (number of sampled decisions of that kind), raised_at (arrival
@@ -114,10 +114,10 @@ def poison(prepared: Prepared, *, after: float = 0.5, rate: float = 0.25, seed: 
 
     The arrivals of all streams come in one random order. After the share ``after`` of them, in [0, 1], every
     verdict in the memory is inverted; 1 means never. Nothing is executed, since the verdicts are known. A
-    patch that the memory decides is also wargamed with the probability ``rate``, in (0, 1]; the alarms see
-    only these. A patch that the memory does not decide is always wargamed. The thresholds for one half of the
-    groups are chosen on the other half. ``seed`` draws the order and the sample. Raises
-    :class:`~crisol.errors.ExperimentError` for ``after`` or ``rate`` out of range.
+    patch that the memory decides is also wargamed with the probability ``rate``, in (0, 1]; only trials of
+    such patches can raise an alarm. A patch that the memory does not decide is always wargamed. The
+    thresholds for one half of the groups are chosen on the other half. ``seed`` draws the order and the
+    sample. Raises :class:`~crisol.errors.ExperimentError` for ``after`` or ``rate`` out of range.
     """
     if not 0.0 <= after <= 1.0 or not 0.0 < rate <= 1.0:
         raise ExperimentError(f"after is {after} and rate {rate}; they lie within [0, 1] and (0, 1]")
@@ -213,9 +213,10 @@ def _alarms(trials: list[Trial], when: list[int]) -> pd.DataFrame:
 
 
 def _arrival(at: list[int], alarm: Watched | None, of: Callable[[Watched], int | None]) -> float:
-    """Return the arrival, counted from 1, of the trial that ``of(alarm)`` names; nan if there is none.
+    """Return at which arrival a trial was made, counted from 1.
 
-    ``at`` holds the arrivals of the watched trials, counted from 0; ``of`` returns a trial's number, from 1.
+    ``of`` takes the alarm and returns the number of the trial, from 1; the result is nan if it returns None,
+    or if ``alarm`` is None. ``at`` holds the arrival of each trial, counted from 0.
     """
     trial = None if alarm is None else of(alarm)
     return float("nan") if trial is None else float(at[trial - 1] + 1)

@@ -88,7 +88,7 @@ def check_served(variant: Variant) -> None:
 def contenders(settings: Settings, challenger: str) -> list[str]:
     """Return the names of the variants that a promotion compares: challenger and champion, sorted.
 
-    ``challenger`` is the name of a variant. The list has no other name if there is no champion, or if
+    ``challenger`` is the name of a variant. The list has the challenger alone if there is no champion, or if
     ``experiments/variants.yaml`` lacks the champion's variant. Raises :class:`~crisol.errors.ModelError` if
     the challenger reads the vulnerable source, and :class:`~crisol.errors.ExperimentError` if it is unknown.
     """
@@ -110,9 +110,10 @@ def promote(
     """Train a variant on all patches of a comparison, register it, and promote it if it passes the gate.
 
     ``name`` is the name of the variant, ``tracked`` the MLflow run that stores the model. The model passes
-    the gate if there is no champion, if the champion is of the same variant, or if :func:`not_worse` says so
-    for the out-of-fold predictions of both. It never passes if it was trained on fewer vulnerabilities than
-    the champion. ``force`` makes any model champion. ``seed`` seeds the training and draws resamples. Raises
+    the gate if there is no champion, if the champion is of the same variant, or if :func:`not_worse`, applied
+    to the out-of-fold predictions of both variants, finds the new model no worse. It never passes if it was
+    trained on fewer vulnerabilities than the champion, or if the comparison lacks the champion's variant.
+    ``force`` makes any model champion. ``seed`` seeds the training and draws resamples. Raises
     :class:`~crisol.errors.ModelError` if the exported ONNX file gives other probabilities than the model, or
     if the variant reads the vulnerable source.
     """
@@ -227,7 +228,7 @@ def not_worse(
     at 95 % confidence: its Brier score is shown to be at most 0.005 higher, and its mean cost is not shown to
     be higher. The test is a paired bootstrap over ``groups`` (patches,), the name of each patch's
     vulnerability; ``seed`` draws the resamples. ``weight`` (patches,) weighs the patches; None weighs them
-    equally. For fewer than ten groups the answer is False.
+    equally. With fewer than ten vulnerabilities the challenger may not replace the champion.
     """
     names, group = np.unique(groups, return_inverse=True)
     if len(names) < LEAST_GROUPS:
@@ -260,12 +261,12 @@ def register(
 ) -> Registered:
     """Train an evaluated variant on all patches, register it as challenger, and return the new version.
 
-    The hyper-parameters are searched if the evaluation searched them.
-    ``judged`` is the pair (evaluation, guarantee); the guarantee's policy is stored with the model. A second
-    stage with its own policy is stored, too, if there are patches of two vulnerabilities and both classes.
-    ``tracked`` is the MLflow run that stores the model. ``seed`` seeds the training. Raises
-    :class:`~crisol.errors.ModelError` if the exported ONNX file gives other probabilities than the model, or
-    if the variant reads the vulnerable source.
+    ``judged`` is the pair (evaluation, guarantee). The hyper-parameters are searched if that evaluation has
+    searched them; the guarantee's policy is stored with the model. A second stage with its own policy is
+    stored, too, if there are patches of two vulnerabilities and both classes. ``tracked`` is the MLflow run
+    that stores the model. ``seed`` seeds the training. Raises :class:`~crisol.errors.ModelError` if the
+    exported ONNX file gives other probabilities than the model, or if the variant reads the vulnerable
+    source.
     """
     evaluation, guarantee = judged
     name = evaluation.name

@@ -164,11 +164,10 @@ def retrain(
 ) -> Retraining:
     """Train a variant on corpus and trials, compare it with two other models, and register it as challenger.
 
-    For the three models see :class:`Retraining`. The patches of the share ``design.held_out`` of the trials'
-    vulnerabilities test all three, each weighed by 1 / its sampling probability; the models are trained on
-    the other vulnerabilities. The registered model is then trained on all patches. The registered model
-    becomes champion only with ``design.promote``, if it is shown to be no worse, and never on fewer
-    vulnerabilities than the champion.
+    For the three models see :class:`Retraining`. All three are tested on the share ``design.held_out`` of the
+    trials' vulnerabilities, and trained on the other vulnerabilities. A test patch weighs 1 / its sampling
+    probability. The registered model is then trained on all patches. It becomes champion only with
+    ``design.promote``, if it is shown to be no worse, and never on fewer vulnerabilities than the champion.
 
     ``frame`` is the corpus table, ``gathered`` the labelled patches of the trials, ``tracked`` the MLflow run
     that stores the model. ``watch`` is called with the name of each model after its test; None calls nothing.

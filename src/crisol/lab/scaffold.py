@@ -1,4 +1,4 @@
-"""A new experiment: notebook, question and test from one template."""
+"""Write the files of a new experiment from templates: notebook, experiment file and test."""
 
 from __future__ import annotations
 
@@ -101,8 +101,9 @@ def new_experiment(root: Path, name: str) -> list[Path]:
 
     They are a notebook (``.py`` and ``.ipynb``), an experiment file and a test, below the folder ``root``.
     ``name`` is a Python name in lower case, such as ``longer_diffs``; the notebook gets the next free number.
-    Raises :class:`~crisol.errors.ExperimentError` for another kind of name or one that exists, and
-    :class:`~crisol.errors.CannotCreate` where a file cannot be written.
+    Raises :class:`~crisol.errors.ExperimentError` if ``name`` has another form, or if an experiment or
+    notebook of that name exists already, and :class:`~crisol.errors.CannotCreate` where a file cannot be
+    written.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,60}", name):
         raise ExperimentError(f"{name!r} is no name for an experiment; write it as longer_diffs")

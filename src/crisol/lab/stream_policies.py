@@ -77,7 +77,7 @@ def beliefs(prepared: Prepared) -> dict[str, Believe]:
 
     Each is a function from memory rows (n, columns) and group numbers (n,), those of ``prepared.group``, to
     probabilities of valid (n,). They are ``cold`` (the model that reads the diff alone), ``mean label`` (the
-    share of valid ones among the earlier verdicts), ``nearest neighbour`` (by the similarity to the most
+    share of valid patches among those judged earlier), ``nearest neighbour`` (by the similarity to the most
     similar valid and invalid patches) and ``memory`` (the second stage).
     """
     return {
@@ -187,12 +187,13 @@ def _tightened(
     ladder: Callable[[Policy], LadderPolicy],
     policy: Policy,
 ) -> LadderPolicy:
-    """Return a ladder policy, after tightening one rung's thresholds until its simulated errors are allowed.
+    """Return a ladder policy, after tightening one rung's thresholds until a simulation keeps the bounds.
 
-    ``policy`` is the rung's policy to start from. ``ladder`` makes a ladder policy of the rung's policy, and
-    ``played_by`` simulates a ladder policy. Accepting needs at least 1 / alpha accepted patches, since fewer
-    cannot show the level alpha. If tightening does not bring enough patches with allowed errors, the accept
-    threshold becomes None.
+    The bounds on the error shares are ``alpha`` and ``beta`` of the study's question. ``policy`` is the
+    rung's policy to start from. ``ladder`` makes a ladder policy of the rung's policy, and ``played_by``
+    simulates a ladder policy. The rung may accept only if the simulation accepts at least 1 / alpha patches,
+    since fewer cannot show an error share of alpha. Where no accept threshold achieves both within a fixed
+    number of steps, it becomes None.
     """
     question = prepared.question
     for step in range(2 * _STEPS):
@@ -215,9 +216,10 @@ def _tightened(
 
 
 def _loosest(prepared: Prepared, full: Played, inside: NDArray[np.bool_]) -> Policy:
-    """Return the policy with the loosest thresholds whose errors on the selected arrivals are allowed.
+    """Return the policy with the loosest thresholds that keep alpha and beta on the selected arrivals.
 
     ``full`` is a simulation in which every patch is wargamed; the mask ``inside`` selects its arrivals.
+    ``alpha`` and ``beta`` are the bounds on the error shares in ``prepared.question``.
     """
     question, probability = prepared.question, full.probability[inside]
     label = prepared.label[full.arrival[inside]]

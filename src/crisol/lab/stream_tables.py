@@ -23,12 +23,13 @@ _BOOTSTRAP = 500
 def outcome(prepared: Prepared, played: Played) -> dict[str, float]:
     """Return the shares that a simulated policy skips, accepts and rejects, and its error shares, by name.
 
-    ``skipped`` is the share of arrivals that are decided without a wargame, ``seconds`` the share of the
-    wargame time of all arrivals that this saves; each also has ``_low`` and ``_high``, the ends of a 95 %
-    interval over groups. ``accepted`` and ``refused`` are shares of all arrivals. ``false_of_accepted`` is
-    the share of invalid patches among the accepted ones, ``false_accepts`` that of accepted invalid patches
-    among the skipped ones, ``false_refusals`` that of valid patches among the rejected ones; a share of no
-    patches is 0. ``played`` is the simulation, ``prepared`` the data of the study.
+    ``skipped`` is the share of arrivals that are decided without a wargame. ``seconds`` is the wargame time
+    of these arrivals, as a share of the wargame time of all arrivals. Each also has ``_low`` and ``_high``,
+    the ends of a 95 % interval over groups. ``accepted`` and ``refused`` are shares of all arrivals.
+    ``false_of_accepted`` is the share of invalid patches among the accepted ones, ``false_accepts`` that of
+    accepted invalid patches among the skipped ones, ``false_refusals`` that of valid patches among the
+    rejected ones; a share of no patches is 0. ``played`` is the simulation, ``prepared`` the data of the
+    study.
     """
     label, group = prepared.label[played.arrival], prepared.group[played.arrival]
     seconds = np.array([prepared.arrivals[at].seconds for at in played.arrival])

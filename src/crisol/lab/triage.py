@@ -81,9 +81,9 @@ class TriageEntry:
     ``name`` and ``diff`` are those of a candidate that makes the program; ``repeats`` names the other
     candidates that make it. ``outcome`` is None until it is decided; ``source`` is the rung that decided,
     ``reason`` and ``detail`` say why the program is not valid, ``evidence`` what the decision rests on.
-    ``probability`` is the probability of valid from the diff alone, None without a model. ``lacks`` names
-    parts that only the known fix has, ``adds`` parts that only the candidate has. ``lines`` is the number of
-    changed lines, ``seconds`` the duration of the wargame, 0 without one.
+    ``probability`` is the probability of valid from the diff alone, None without a model. ``lacks`` describes
+    changes that the known fix makes and the candidate does not, ``adds`` the reverse, each up to four.
+    ``lines`` is the number of changed lines, ``seconds`` the duration of the wargame, 0 without one.
     """
 
     name: str

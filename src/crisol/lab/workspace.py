@@ -105,9 +105,10 @@ def leftovers(settings: Settings, *, releases: bool = False) -> Iterator[Leftove
 
 
 def remove(leftover: Leftover) -> None:
-    """Delete a file or folder from the cache folder, one of :func:`leftovers`; of a symbolic link, the link.
+    """Delete a file or folder of the cache folder that :func:`leftovers` yielded.
 
-    Raises :class:`~crisol.errors.CannotCreate` where it cannot be deleted.
+    Of a symbolic link only the link is deleted, not the file to which it points. Raises
+    :class:`~crisol.errors.CannotCreate` where it cannot be deleted.
     """
     try:
         if leftover.path.is_dir() and not leftover.path.is_symlink():
