@@ -1,4 +1,5 @@
 """Put load on a service from a separate process.
 
-The load is planned and bounded; latency counts from the intended start; targets judge the figures.
+A plan bounds the number of requests and the duration. The latency of a request counts from its planned start.
+Load targets are bounds that the measured figures must keep.
 """

@@ -1,8 +1,9 @@
 """The client of a load test: a separate process that sends the requests and records their times.
 
-``python -m crisol.loadtest.client FOLDER`` reads ``job.msgpack`` there, sends, prints one line of JSON for
-each half-second of progress, and leaves ``samples.npz``. It knows enough of HTTP/1.1 to be fast: one request
-at a time on a connection, answers with a length, no redirects.
+``python -m crisol.loadtest.client FOLDER`` reads the job in ``FOLDER/job.msgpack``, and sends its requests.
+Every half second it prints the progress as a line of JSON. At the end it writes ``FOLDER/samples.npz``. To be
+fast, it supports only a part of HTTP/1.1: one request at a time on a connection, answers with a content
+length, no redirects.
 """
 
 from __future__ import annotations

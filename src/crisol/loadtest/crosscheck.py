@@ -1,7 +1,7 @@
 """The same closed loop with an independent client: wrk, a load generator written in C.
 
-wrk counts latency from the sending, as Crisol's closed loop does, so both describe the same thing and must
-agree.
+wrk counts the latency of a request from its sending. In a closed loop Crisol's client does the same, so the
+figures of the two clients must agree.
 """
 
 from __future__ import annotations

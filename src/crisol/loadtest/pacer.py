@@ -22,7 +22,11 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class _Setting(ctypes.Structure):
-    """``struct itimerspec``: the interval between expiries, 0 to expire once, then the first expiry."""
+    """The C structure ``struct itimerspec``, which sets a timer.
+
+    ``every_s`` and ``every_ns`` are the seconds and nanoseconds between two expiries; if both are 0, the
+    timer expires once. ``first_s`` and ``first_ns`` are the time of the first expiry.
+    """
 
     _fields_ = tuple((name, ctypes.c_long) for name in ("every_s", "every_ns", "first_s", "first_ns"))
 

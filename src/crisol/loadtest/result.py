@@ -112,10 +112,13 @@ def summarise(
     - ``wrong_answers``: answers that contradict the verdict or prediction of their patch, warm-up included.
     - ``send_lag_p50_ms``, ``send_lag_p99_ms``: how late the client sent the requests, in milliseconds.
     - ``saturated``: 1 if the client was too slow for the load, else 0. It was too slow if it used over
-      85 % of a core or, in an open loop, sent 1 % of the quickly answered requests over 10 ms late.
+      85 % of a core or, in an open loop, sent over 10 ms late 1 % of the requests that the service answered
+      within 10 ms.
+    - ``client_cpu``, ``middleware_ms``: the arguments of these names.
     - ``server_cores``, ``other_cores``: cores that the service, and all else on the machine, kept busy.
-    - ``server_memory_mb``, ``memory_growth_mb``: the service's largest memory, and the mean of the last
-      quarter of the load minus that of the second, in MiB.
+    - ``server_memory_mb``: the largest memory of the service, in MiB.
+    - ``memory_growth_mb``: the service's mean memory in the last quarter of the load, minus that in the
+      second quarter, in MiB.
     """
     frame = samples.sort_values("intended", ignore_index=True)
     frame["route"] = np.array([kinds[which][0] for which in frame["which"]], dtype=object)
@@ -205,9 +208,10 @@ def _rank(percentile: float, count: int) -> int:
 
 
 def _late(samples: pd.DataFrame) -> bool:
-    """Return whether the client sent 1 % of the quickly answered requests over 10 ms late.
+    """Return whether 1 % of the requests that the service answered within 10 ms were sent over 10 ms late.
 
-    Then the client could not keep up: the service was not what delayed these requests.
+    If so, the client was too slow. A slow service delays requests, too, which wait for a connection; but it
+    does not answer them within 10 ms.
     """
     # A queue for connections makes lag, too, but that is the server's slowness: then the answers before were
     # slow.

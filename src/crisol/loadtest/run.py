@@ -41,10 +41,11 @@ __all__ = ["Load", "Progress", "middleware_time"]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a load test is: ``sent`` requests of ``planned`` were sent.
+    """The progress of a load test, in numbers of requests.
 
-    ``done`` counts the answers, of any status. ``failed`` counts the requests without an answer or with a
-    status other than 200.
+    ``planned`` is the greatest number that the test will send, ``sent`` the number that it has sent. ``done``
+    counts the answers, of any status. ``failed`` counts the requests without an answer or with a status other
+    than 200.
     """
 
     sent: int

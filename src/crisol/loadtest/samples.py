@@ -133,9 +133,10 @@ class Recorder:
         )
 
     def _saying(self, combination: tuple[object, ...], codes: tuple[int, ...]) -> int:
-        """Return the number of a combination of answer fields; a new one is stored with its ``codes``.
+        """Return the index under which the fields of an answer are stored; equal fields share one index.
 
-        After ``_MOST_SAYINGS`` combinations, a new one gets the number of a garbled answer.
+        ``combination`` are the fields, ``codes`` the same as small integers. Fields that were not stored
+        before get the next index; once there are ``_MOST_SAYINGS``, they get that of a garbled answer.
         """
         if combination not in self._sayings and len(self._codes) > _MOST_SAYINGS:
             combination, codes = _GARBLED, _GARBLED

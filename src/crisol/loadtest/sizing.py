@@ -1,7 +1,7 @@
 """Size an installation for a rate of requests, from queues with several servers and measured service times.
 
-Waiting is Erlang's C formula for Poisson arrivals, scaled by the variability of the service times (Allen and
-Cunneen's approximation for M/G/c).
+The mean wait in a queue follows from Erlang's C formula for Poisson arrivals. Allen and Cunneen's
+approximation for M/G/c queues scales it by the variability of the service times.
 
 >>> round(erlang_c(2.0, 3), 4)
 0.4444

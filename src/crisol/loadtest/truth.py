@@ -1,4 +1,4 @@
-"""Check answers of a service against the verdict or prediction on which they must rest."""
+"""Check the answers of a service against the verdicts of a corpus table and the model's predictions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def wrong(samples: pd.DataFrame, kinds: Sequence[tuple[str, Item]], policy: Poli
     - by a wargame: outcome and reason are those of the corpus table. If the reason in the table is
       that a PoV still succeeds, a reason that names the failure of another script is right, too.
     - by a fact: the outcome is that of the corpus table.
-    - by the model: the probability is that of the patch, and the outcome is what ``policy`` makes of it.
+    - by the model: the probability is that of the patch, and the outcome is what ``policy`` decides at it.
     - by the memory of verdicts: the outcome is valid or invalid, and the answer is not advisory. Which
       verdicts the service knew at that time is not recorded.
     - by the fallback: the outcome is unknown, the answer is advisory and names a missing dependency.

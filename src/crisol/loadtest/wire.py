@@ -131,9 +131,9 @@ class Connection(asyncio.Protocol):
 
 
 def _length(data: bytes, end: int) -> int:
-    """Return the body length that a complete head announces.
+    """Return the length of the body, in bytes, as the head of an HTTP answer announces it.
 
-    The length is -1 where the head is not HTTP/1.1 or announces no length.
+    The head is ``data[:end]``. The result is -1 if it is not HTTP/1.1 or announces no length.
     """
     if not (data.startswith(b"HTTP/1.1 ") and data[9:12].isdigit()):
         return -1
@@ -147,6 +147,9 @@ def _length(data: bytes, end: int) -> int:
 
 
 def _closes(data: bytes, end: int) -> bool:
-    """Return whether the head has ``Connection: close``: the service sends no further answer on it."""
+    """Return whether the head of an HTTP answer, ``data[:end]``, has the field ``Connection: close``.
+
+    If so, the service sends no further answer on this connection.
+    """
     seldom = data.find(b"lose", 0, end) >= 0 or data.find(b"LOSE", 0, end) >= 0
     return seldom and b"\r\nconnection: close" in data[:end].lower()
