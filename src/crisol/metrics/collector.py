@@ -41,8 +41,9 @@ class Metrics:
 
     ``folder`` holds files for each worker that shares it, and is made if it is missing; with None, only this
     process is exported. Families that are not in :data:`crisol.metrics.names.FAMILIES` are not exported.
-    ``worker`` is this process's value of the label ``worker``, which gauges have. Get a counter or histogram
-    once and keep the object: getting it takes longer than counting. Not safe across threads.
+    ``worker`` is the name of this worker process; gauges are exported with it as their label ``worker``. Get
+    a counter or histogram once and keep the object: getting it takes longer than counting. Not safe across
+    threads.
     """
 
     def __init__(self, folder: Path | None = None, *, worker: str = "0") -> None:

@@ -80,10 +80,10 @@ class Slots:
     """The array of numbers in which one worker process keeps all its metrics.
 
     ``worker`` is the worker's name. With a ``folder``, which is made if it is missing, the array is a
-    memory-mapped file there, ``*.values``, and a second file, ``*.names``, says in JSON lines which metric
-    has which places of the array; other workers read both. The files stay when the worker ends, so its counts
-    are kept. With None, the array is in memory. The attribute ``values`` is the array, and ``name`` the name
-    of the two files without suffix.
+    memory-mapped file there, ``*.values``, and a second file, ``*.names``, has a JSON line for each metric
+    with the index and the number of its values in the array; other workers read both files. The files stay
+    when the worker ends, so its counts are kept. With None, the array is in memory. The attribute ``values``
+    is the array, and ``name`` the name of the two files without suffix.
     """
 
     def __init__(self, folder: Path | None, worker: str) -> None:
@@ -132,10 +132,10 @@ class Slots:
 
 
 def others(folder: Path, own: str) -> Iterator[Snapshot]:
-    """Yield a copy of the metrics of every worker with files in ``folder``, except those named ``own``.
+    """Yield a copy of the metrics of every worker with files in ``folder``, except the worker of ``own``.
 
-    ``own`` is a file name without its suffix, the ``name`` of a :class:`Slots`. Damaged lines are left out; a
-    file that cannot be read is skipped.
+    ``own`` is the name of that worker's files without suffix, the ``name`` of its :class:`Slots`. Damaged
+    lines are left out; a file that cannot be read is skipped.
     """
     for names in sorted(folder.glob("*.names")):
         if names.stem == own:
