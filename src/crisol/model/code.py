@@ -59,9 +59,10 @@ def code_lines(lines: Sequence[str], path: str) -> Sequence[str]:
 
 
 def _without_equal_ends(lines: list[str]) -> list[str]:
-    """Return the lines of a hunk in which equal lines on both sides of a run of changes become context.
+    """Return the lines of a hunk, where lines that are removed and added again unchanged become context.
 
-    Only lines at the start and at the end of a run are compared.
+    In each run of changed lines, the removed lines are compared with the added ones from the start and from
+    the end, each time up to the first difference; lines between two differences stay changed.
     """
     out: list[str] = []
     for changed, run in groupby(lines, lambda line: line[0] != " "):
@@ -142,8 +143,9 @@ def _spans(lines: Sequence[str], quoted: list[int], tags: str) -> Iterator[tuple
 def _opens(lines: Sequence[str], at: int, tags: str, *, opening: bool) -> bool:
     """Return whether triple quotes at the end of the line ``at`` open a string.
 
-    ``opening`` says that the line begins with the quotes; they open a string if the line before ends in
-    ``:``. Otherwise they do after unfinished code, such as ``text =`` or ``return``.
+    ``opening`` says that the line begins with the quotes. Then they open a string if the line before them
+    ends in ``:``, or if there is none; ``tags`` are the characters with which lines of the same side begin.
+    If code precedes the quotes, they open a string if that code is unfinished, such as ``text =``.
     """
     if not opening:
         return lines[at].rstrip()[:-3].rstrip().endswith(("=", "(", "[", "{", ",", "+", "return", "%", ":"))

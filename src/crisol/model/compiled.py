@@ -1,8 +1,9 @@
-"""Fitted trees as ONNX: one writer for forests, histogram boosting and LightGBM.
+"""Write fitted trees as ONNX: random forests, histogram gradient boosting and LightGBM.
 
 Rows are rounded to 32 bits before anything is fitted (see :class:`crisol.model.matrix.PatchMatrix`), and
-thresholds are rounded down here, so that every comparison falls as it does in the library that grew the tree.
-Calibration is no part of the graph: converters get a calibrated pipeline silently wrong.
+thresholds are rounded down here. So each comparison has the same result as in the library that fitted the
+tree. The graph contains no calibration, because converters export calibrated pipelines with wrong results and
+without an error.
 """
 
 from __future__ import annotations
@@ -154,7 +155,11 @@ def _forest_tree(nodes: _Nodes, number: int, tree: Any, trees: int) -> None:
 
 
 def _preorder(root: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any], tuple[int, int] | None]]:
-    """Yield number, node and children's numbers; a parent's number is less than its children's."""
+    """Yield each node of a tree as (number, node, numbers of its two children); a leaf has None for these.
+
+    ``root`` is the root in the form of LightGBM's dump. The root has the number 0; the number of a node is
+    less than those of its children.
+    """
     waiting, count = [(0, root)], 1
     while waiting:
         at, node = waiting.pop()

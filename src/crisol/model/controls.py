@@ -146,7 +146,8 @@ def _texts(opened: Patch) -> list[float]:
 def _elsewhere(label: _Ints, key: NDArray[np.str_], fold: _Ints) -> _Floats:
     """Return for each patch the mean label of the patches with the same key in the other folds.
 
-    The mean of all labels in the other folds counts as one more patch, so that rare keys differ less.
+    The mean of all labels in the other folds counts as one more patch of each key. So the result for a rare
+    key stays near that mean.
     """
     _, code = np.unique(key, return_inverse=True)
     out = np.empty(len(label))

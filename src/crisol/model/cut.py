@@ -1,4 +1,4 @@
-"""A policy from a model's errors on given patches: an empirical bound, without a guarantee."""
+"""Choose a policy that bounds a model's errors on given patches, without a guarantee for other patches."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def policy_within(truth: NDArray[np.int_], probability: NDArray[np.float64], bou
 
 
 def _exceeded(descending: NDArray[np.float64], bound: float) -> float:
-    """Return the smallest of some values that is exceeded by at most the share ``bound`` of them.
+    """Return the smallest value such that at most the share ``bound`` of all values is larger.
 
     ``descending`` holds the values, the largest first; without values the result is infinite.
     """

@@ -83,8 +83,8 @@ def read_jsonl(path: Path | str, group: str = "bug_id") -> list[LabelledPatch]:
     Other keys and blank lines are ignored. A file whose name ends in ``.gz`` is decompressed.
 
     Raises :class:`~crisol.errors.DatasetError`, with file and line, for a file without a patch or one that
-    cannot be read, for a bad or repeated value, for a line of more than 8 MiB, and for more than 1,000,000
-    patches.
+    cannot be read, for a missing or wrong value, for an id that occurs twice, for a line of more than 8 MiB,
+    and for more than 1,000,000 patches.
     """
     path = Path(path)
     patches: list[LabelledPatch] = []

@@ -1,8 +1,8 @@
 """Predict one patch by a fitted linear or tree model without scikit-learn's overhead.
 
-scikit-learn checks and copies every array at every step: that takes longer than the model itself. The
-arithmetic here is the same, but only for the words that occur in the patch. Trees, alone or as members of a
-mean, are computed by ONNX Runtime.
+scikit-learn checks and copies every array at every step: that takes longer than the model itself. This module
+does the same arithmetic without these steps, and leaves out hashed words that the patch does not contain.
+Trees, alone or as members of a mean, are computed by ONNX Runtime.
 """
 
 from __future__ import annotations

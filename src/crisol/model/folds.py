@@ -54,8 +54,8 @@ def random_folds(label: NDArray[np.int_], folds: int, seed: int) -> NDArray[np.i
     ``label`` (n,) is 1 for a valid patch, 0 for an invalid one; all folds have the same share of both, up to
     rounding. ``folds`` is the largest number of folds, and at most the size of the rarer class. Patches of
     one group fall into several folds, so that a model is tested on groups that it was trained on. Use these
-    folds to show how far that raises a measure, never for a result. ``seed`` draws the folds. Raises
-    ValueError for fewer than two folds.
+    folds only to show how much higher a measure becomes by this, never for a result. ``seed`` draws the
+    folds. Raises ValueError for fewer than two folds.
     """
     count = min(folds, int(label.sum()), int((1 - label).sum()))
     return _numbers(StratifiedKFold(count, shuffle=True, random_state=seed).split(label, label), len(label))
@@ -86,12 +86,13 @@ def across(
     label: NDArray[np.int_],
     fold: NDArray[np.int_],
 ) -> NDArray[np.float64]:
-    """Return the uncalibrated out-of-fold probability of class 1 for each row, with another model a fold.
+    """Return the uncalibrated out-of-fold probability of class 1 for each row, shape (n,).
 
-    The result has shape (n,). ``choose`` is called for each fold with the fold's number and a boolean mask
-    (n,) that is True for the training rows; it returns an unfitted estimator. ``rows`` is a matrix (n,
-    columns). ``label`` (n,) is 0 or 1, ``fold`` (n,) the number of each row's fold. Where the training rows
-    are all of one class, the probability is that class, 0 or 1, and ``choose`` is not called.
+    Unlike :func:`out_of_fold`, each fold has an estimator of its own. ``choose`` is called for each fold with
+    the fold's number and a boolean mask (n,) that is True for the training rows; it returns an unfitted
+    estimator. ``rows`` is a matrix (n, columns). ``label`` (n,) is 0 or 1, ``fold`` (n,) the number of each
+    row's fold. Where the training rows are all of one class, the probability is that class, 0 or 1, and
+    ``choose`` is not called.
     """
     score = np.empty(len(label))
     for number in np.unique(fold):

@@ -1,6 +1,7 @@
-"""Wilson's interval of a share, which every share of Crisol has.
+"""Wilson's confidence interval of a share, also for weighted trials.
 
-SciPy's ``binomtest`` takes whole successes; weighted trials have an effective number that is not whole.
+SciPy's ``binomtest`` is not used, because it takes whole numbers of successes only. The effective number of
+weighted trials is not a whole number.
 """
 
 from __future__ import annotations

@@ -146,7 +146,12 @@ def _described(measure: Callable[[Reading], float]) -> Feature:
 
 @lru_cache(maxsize=16_384)
 def _around(diff: str, source: tuple[tuple[str, str], ...], facts: PublicFacts) -> tuple[float, ...]:
-    """Return the features of the source; each process computes them once per patch (about 10 ms)."""
+    """Return the features of the vulnerable source for one patch.
+
+    ``diff`` is the patch as text, ``source`` has pairs (path, vulnerable text), and ``facts`` are the
+    description, public PoV and known fix of the vulnerability. The results are cached in the process, because
+    one computation takes about 10 ms.
+    """
     return tuple(vector(open_diff(diff), dict(source), facts))
 
 

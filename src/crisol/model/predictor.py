@@ -128,7 +128,11 @@ def _fitted(path: Path, trust: Collection[str]) -> FittedModel:
 
 
 def _direct(model: FittedModel, serving: Serving) -> Served:
-    """Return a loaded model without an ONNX file, computed by NumPy if possible, else by scikit-learn."""
+    """Return a model that has no ONNX file in the form that is served.
+
+    NumPy computes its scores if :func:`crisol.model.direct.direct_scorer` supports the model, otherwise
+    scikit-learn does.
+    """
     from crisol.model.direct import direct_scorer  # noqa: PLC0415 - only models that need scikit-learn pay for it
 
     score = direct_scorer(model.pipeline)

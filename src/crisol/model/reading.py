@@ -128,11 +128,11 @@ class Reading:
     """The tokens and counts of one patch, from which every feature is computed.
 
     ``context`` holds the words of the unchanged lines within three lines of a change, ``context_lines`` is
-    the number of these lines. ``hunks`` and ``files`` are the numbers of hunks and of files that change code;
-    a file without any hunk, such as a renamed one, counts, too. ``insertions`` is the number of hunks that
-    only add lines, ``deletions`` that of hunks that only remove lines. ``spots`` is the number of runs of
-    changed lines without a context line between them. ``created`` is the number of new files. ``cwe`` is the
-    number of the CWE, 0 if unknown.
+    the number of these lines. ``hunks`` is the number of hunks that change code. ``files`` is the number of
+    files with such a hunk or without any hunk, as when a file is only renamed. ``insertions`` is the number
+    of hunks that only add lines, ``deletions`` that of hunks that only remove lines. ``spots`` is the number
+    of runs of changed lines without a context line between them. ``created`` is the number of new files.
+    ``cwe`` is the number of the CWE, 0 if unknown.
     """
 
     added: DiffSide

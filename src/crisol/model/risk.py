@@ -1,7 +1,8 @@
-"""Thresholds for the model with a guarantee over new vulnerabilities.
+"""Choose thresholds for a model, with a guarantee on its errors over new vulnerabilities.
 
-Learn-then-Test (Angelopoulos et al., 2021) with a betting test of the mean (Waudby-Smith and Ramdas, 2023) on
-one loss a vulnerability, since patches of one vulnerability are not independent.
+The method is Learn then Test (Angelopoulos et al., 2021). It tests the mean loss by betting (Waudby-Smith and
+Ramdas, 2023). There is one loss for each vulnerability, since patches of one vulnerability are not
+independent.
 """
 
 from __future__ import annotations
@@ -147,7 +148,7 @@ def operating_point(
 
 @cache
 def least(level: float, delta: float) -> int:
-    """Return the fewest vulnerabilities that, all without an error, show an error rate of at most ``level``.
+    """Return how many vulnerabilities without an error are needed to show an error rate of at most ``level``.
 
     Both arguments lie in (0, 1); ``delta`` is 1 minus the confidence.
     """

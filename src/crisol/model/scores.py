@@ -149,9 +149,10 @@ def average_precision(label: _Ints, score: _Floats) -> float:
 def calibration_error(label: _Ints, probability: _Floats, bins: int = 10) -> float:
     """Return the expected calibration error, from 0 (perfect) to 1.
 
-    It is the mean, over ``bins`` equally wide bins of the probability, of the absolute difference between
-    mean probability and mean label; a bin weighs as much as it has patches. ``label`` (n,) is 1 for a valid
-    patch, 0 for an invalid one; ``probability`` (n,) is the probability of valid.
+    Patches are put into ``bins`` equally wide bins by their probability. The error of a bin is the absolute
+    difference between its mean probability and its mean label. The result is the mean of these errors, in
+    which a bin is weighted by its number of patches. ``label`` (n,) is 1 for a valid patch, 0 for an invalid
+    one; ``probability`` (n,) is the probability of valid.
     """
     where = np.minimum((probability * bins).astype(int), bins - 1)
     gap = np.bincount(where, weights=probability - label, minlength=bins)
@@ -163,7 +164,7 @@ def same_group_mean(label: _Ints, groups: NDArray[np.str_]) -> _Floats:
 
     ``label`` (n,) is 1 for a valid patch, 0 for an invalid one; ``groups`` (n,) names the group of each
     patch. A patch that is alone in its group gets the mean of all labels. The AUC of this guess shows how
-    well a model would do that recognises only the vulnerability.
+    good a model can become by recognising the vulnerability alone.
     """
     _, group = np.unique(groups, return_inverse=True)
     total = np.bincount(group, weights=label)[group] - label
