@@ -180,3 +180,9 @@ def test_sets_without_a_registered_vulnerability_leave_it_out() -> None:
     assert VARIANTS.keys() - kept.keys() == {"source_lightgbm", "fix_lightgbm"}
     with pytest.raises(DatasetError, match="none of these patches"):
         with_source(settings, VARIANTS, made, named=True)
+
+
+def test_an_assertion_lets_through_what_is_true() -> None:
+    """One more operand of its ``and`` makes it stricter, as it makes a guard of ``if`` laxer."""
+    figures = measured("def f(a, b):\n    assert a\n", "def f(a, b):\n    assert a and b\n")
+    assert (figures["conditions_stricter"], figures["conditions_laxer"]) == (1, 0)

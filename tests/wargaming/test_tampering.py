@@ -168,6 +168,16 @@ HOSTILE = {
         "from types import FunctionType\n" + LIBRARY + "\n\ndef make(code):\n    FunctionType(code, {})()\n",
         "types.FunctionType",
     ),
+    "a loader is reached by a module's spec": (
+        LIBRARY,
+        "import app\n" + LIBRARY + "\n\ndef reach():\n    return app.__spec__.loader\n",
+        "__spec__",
+    ),
+    "a spec is reached by the module's names": (
+        LIBRARY,
+        "import app\n" + LIBRARY + "\n\ndef reach():\n    return vars(app)['__spec__'].loader\n",
+        "__spec__",
+    ),
     "text is compiled": (
         LIBRARY,
         LIBRARY + "\n\ndef make(text):\n    return compile(text, '', 'exec')\n",

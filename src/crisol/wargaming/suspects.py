@@ -23,7 +23,7 @@ INSIDE = frozenset({
     "__subclasses__", "__globals__", "__code__", "__closure__", "cell_contents", "__builtins__",
     "__traceback__",
     "f_back", "f_locals", "f_globals", "f_builtins", "f_code", "f_trace", "tb_frame", "gi_frame", "gi_code",
-    "cr_frame", "cr_code", "ag_frame", "ag_code", "__loader__", "findCaller",
+    "cr_frame", "cr_code", "ag_frame", "ag_code", "__loader__", "__spec__", "findCaller",
     "run_in_executor",
 })  # fmt: skip
 """Attributes that lead from an object to the code around it."""

@@ -28,7 +28,7 @@ from crisol.model.source.side import Side, counted, shifted, validations
 
 __all__ = ["SOURCE_FEATURES", "SOURCE_VERSION", "PublicFacts", "SourceFeature", "vector"]
 
-SOURCE_VERSION = "2"
+SOURCE_VERSION = "3"
 """Changes whenever the same patch, source and facts would get other numbers."""
 
 

@@ -39,7 +39,7 @@ class Side:
     names of called functions, ``keywords`` the named arguments of calls, ``constants`` the literals,
     ``limits`` the literals in comparisons. ``handlers`` is the number of except clauses: ``broad`` of them
     catch Exception or everything, ``silent`` of them do nothing. ``conditions`` maps the text of each
-    condition to (whether it is the condition of a guard, its syntax tree).
+    condition to (whether it is that of an ``if`` which is a guard, its syntax tree).
     """
 
     functions: int = 0
@@ -75,10 +75,10 @@ def counted(functions: Iterable[Definition]) -> Side:
 def shifted(before: Side, after: Side) -> tuple[int, int]:
     """Return (number of conditions that became stricter, number of conditions that became laxer).
 
-    A condition changes only if it gains or loses operands of an ``and`` or ``or``. The condition of a guard
-    (see :class:`Side`) counts as stricter if it is true in more cases, because an ``if`` then leaves the
-    function or loop more often. This also holds for assertions. Any other condition counts as stricter if it
-    is true in fewer cases.
+    A condition changes only if it gains or loses operands of an ``and`` or ``or``. The condition of an ``if``
+    that is a guard (see :class:`Side`) counts as stricter if it is true in more cases, because the guard then
+    leaves the function or loop more often. Any other condition, such as that of an assertion, counts as
+    stricter if it is true in fewer cases.
     """
     stricter = laxer = 0
     gone = [entry for text, entry in before.conditions.items() if text not in after.conditions]
@@ -125,7 +125,7 @@ def _add(side: Side, function: Definition) -> None:
         side.keywords.update(f"{name}({keyword.arg}={said(keyword.value)[:80]})" for keyword in call.keywords)
         side.sinks += is_sink(name)
         side.guarded_sinks += is_sink(name) and first is not None and first < call.lineno
-    leaving = {id(guard.test) for guard in out}
+    leaving = {id(guard.test) for guard in out if isinstance(guard, ast.If)}
     side.complexity += 1
     for node in ast.walk(function):
         side.statements += isinstance(node, ast.stmt)
