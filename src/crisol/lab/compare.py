@@ -81,8 +81,8 @@ class VariantComparison:
     def champion(self) -> str:
         """The name of the variant that a service should use.
 
-        It is the variant in ``served`` whose guaranteed policy skips most wargames; of equal ones, the one
-        that ranks higher. If ``served`` is empty, it is :attr:`best`.
+        It is the variant in ``served`` whose guaranteed policy skips most wargames; if several skip equally
+        many, the first of them in ``table``. If ``served`` is empty, it is :attr:`best`.
         """
         ranked = [str(name) for name in self.table["variant"] if name in self.served]
         return max(ranked, key=lambda name: self.certified[name].skipped_share.value, default=self.best)
@@ -219,7 +219,7 @@ def chosen_variants(settings: Settings, names: Sequence[str]) -> dict[str, Varia
 def with_source(
     settings: Settings, chosen: dict[str, Variant], patches: Sequence[LabelledPatch], *, named: bool
 ) -> tuple[dict[str, Variant], list[LabelledPatch]]:
-    """Return (variants that can be measured on these patches, patches), with vulnerable source if needed.
+    """Return the variants that can be measured on the patches, and the patches with the source they need.
 
     ``chosen`` maps names to variants. If one of them reads the vulnerable source, that source is added to the
     patches of registered vulnerabilities. If no patch is of a registered vulnerability, such variants cannot

@@ -105,8 +105,8 @@ def risk_coverage(
 
     Element k, from 0, is about the k + 1 most confident predictions: the coverage is their share of all
     patches, the error rate is the share of wrong predictions among them. ``truth`` (n,) is 1 for a valid
-    patch, 0 for an invalid one; ``probability`` (n,) is the probability of valid, which predicts valid from
-    0.5 on.
+    patch, 0 for an invalid one; ``probability`` (n,) is the probability of valid; 0.5 or more predicts a
+    valid patch.
     """
     order = np.argsort(-np.abs(probability - 0.5), kind="stable")
     errors = ((probability >= 0.5) != (truth == 1))[order]
@@ -119,7 +119,7 @@ def mistakes(
 ) -> pd.DataFrame:
     """Return a table of the ``most`` most confident wrong predictions, with the diffs.
 
-    ``probability`` (patches,) is the probability of valid, which predicts valid from 0.5 on. Columns: kind
+    ``probability`` (patches,) is the probability of valid; 0.5 or more predicts a valid patch. Columns: kind
     (``false accept`` or ``false reject``), vulnerability, patch (id), origin, probability, reason (of the
     verdict, or ``valid``), diff.
     """

@@ -72,9 +72,9 @@ def evaluate(
 
     A control is a guess that ignores what a patch does. ``description`` is the result of :func:`facts` for
     the same question. Variants come in the order of ``experiments/variants.yaml``, or of
-    ``question.variants``. Groups and diffs that ``data`` also has are removed from ``train``. Raises
-    :class:`~crisol.errors.DatasetError` where a file cannot be read, has too few groups or patches of a
-    class, or where nothing is left of ``train``; raises :class:`~crisol.errors.ExperimentError` for an
+    ``question.variants``. A patch of ``train`` whose group or diff occurs in ``data``, too, is left out.
+    Raises :class:`~crisol.errors.DatasetError` where a file cannot be read, has too few groups or patches of
+    a class, or where nothing is left of ``train``; raises :class:`~crisol.errors.ExperimentError` for an
     unknown variant.
     """
     chosen = chosen_variants(settings, question.variants)

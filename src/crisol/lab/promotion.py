@@ -186,9 +186,9 @@ def _gate(
 def stands_on_fewer(tags: Mapping[str, str] | None, name: str, count: int) -> str:
     """Return why a model may not replace a champion that was trained on more vulnerabilities, "" if it may.
 
-    ``count`` is the number of vulnerabilities on which the model was trained, ``name`` its name in the
-    sentence. ``tags`` are the champion's tags in the registry, of which ``vulnerabilities`` (a number) and
-    ``variant`` (a name) are read; None if there is no champion.
+    ``count`` is the number of vulnerabilities on which the model was trained, ``name`` the name by which the
+    reason calls it. ``tags`` are the champion's tags in the registry, of which ``vulnerabilities`` (a number)
+    and ``variant`` (a name) are read; None if there is no champion.
     """
     many = int((tags or {}).get("vulnerabilities", "0"))
     if count >= many:
