@@ -35,7 +35,7 @@ _GRACE_SECONDS = 1.0
 
 
 class Job(msgspec.Struct, frozen=True):
-    """What the client process of a load test sends, where to and when. Times are in seconds.
+    """The requests that the client process of a load test sends, with address and times in seconds.
 
     ``host`` and ``port`` are the service's address. ``heads`` (HTTP heads without the final blank line) and
     ``bodies`` list the different requests. The i-th request to send has the head and the body with the index

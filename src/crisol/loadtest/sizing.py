@@ -73,9 +73,9 @@ class Size:
     """The size of an installation that bears an expected load.
 
     ``workers`` is the number of worker processes of the service, ``wargames`` the number of wargames that
-    must run at the same time. ``trials`` is the rows a second that PostgreSQL stores, ``disk_mb`` the MiB a
-    day that they take. ``commands`` is the commands a second to Redis, ``memory_mb`` the MiB that Redis needs
-    for entries.
+    must run at the same time. ``trials`` is the number of rows that PostgreSQL stores in a second,
+    ``disk_mb`` the MiB that they take in a day. ``commands`` is the number of commands that Redis gets in a
+    second, ``memory_mb`` the MiB that Redis needs for entries.
     """
 
     workers: int
