@@ -63,9 +63,9 @@ class MetricKind(StrEnum):
 class Family:
     """A metric family: ``name`` begins with ``wargaming_``, and ``help`` explains the metric.
 
-    ``labels`` are the names of its labels; without labels it is a single metric. ``bounds`` are the upper
-    edges of a histogram's buckets, inclusive, ascending and without infinity; empty for counters and gauges.
-    Only the families in :data:`FAMILIES` are exported.
+    ``labels`` are the names of its labels; a family without labels has a single metric. ``bounds`` are the
+    upper edges of a histogram's buckets, inclusive, ascending and without infinity; empty for counters and
+    gauges. Only the families in :data:`FAMILIES` are exported.
     """
 
     name: str
