@@ -41,7 +41,7 @@ _HELP = (
 _EXIT_CODES = (
     "Exit codes: 0 valid or done, 1 invalid (or the answer is no), 2 not judged, 64 wrong use, 65 damaged "
     "content, 66 no input, 69 not available, 70 a fault of Crisol's own, 73 cannot create, 74 output not "
-    "written, 130 interrupted, 143 ended."
+    "written, 130 interrupted, 143 terminated."
 )
 
 app = App(help=_HELP, epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
@@ -55,7 +55,7 @@ _BRING = "Ground truth"
 app.add_typer(vulnerability.app, name="vulnerability", rich_help_panel=_BRING)
 app.add_typer(corpus.app, name="corpus", rich_help_panel=_BRING)
 
-_MODELS = "Models, and whether they deserve their trust"
+_MODELS = "Models and A/B testing"
 app.command(rich_help_panel=_MODELS)(model.evaluate)
 app.command(rich_help_panel=_MODELS)(model.promote)
 app.command(rich_help_panel=_MODELS)(model.retrain)

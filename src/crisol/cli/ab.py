@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = App(help="Ask whether the model still deserves its trust.")
+app = App(help="Show the A/B trials, search them for signs of a worse model, and turn A/B testing on or off.")
 
 Experiment = Annotated[str | None, typer.Option(help="Only the trials of this experiment.")]
 Arm = Annotated[str | None, typer.Option(help="Only the trials of this arm.")]
@@ -66,17 +66,27 @@ def results(
     by: Annotated[
         list[str] | None,
         typer.Option(
-            help="experiment, arm, model_version, cwe, band, rung, hour, day or window; repeatable."
+            help="Group by experiment, arm, model_version, cwe, band, rung, hour, day or window; repeatable."
         ),
     ] = None,
-    window: Annotated[str, typer.Option(help="Only the last 90m, 24h, 7d ...; empty for all time.")] = "",
+    window: Annotated[
+        str,
+        typer.Option(
+            help="Only trials of the last minutes, hours or days: 90m, 24h, 7d; default all trials."
+        ),
+    ] = "",
     experiment: Experiment = None,
     arm: Arm = None,
     model_version: ModelVersion = None,
     cwe: Annotated[str | None, typer.Option(help="Only the trials of this CWE.")] = None,
-    level: Annotated[float, typer.Option(min=0.5, max=0.999, help="Confidence of the intervals.")] = 0.95,
+    level: Annotated[
+        float, typer.Option(min=0.5, max=0.999, help="Confidence level of the intervals.")
+    ] = 0.95,
     disagreements: Annotated[
-        int, typer.Option(min=0, help="Also so many disagreements, the surest first.")
+        int,
+        typer.Option(
+            min=0, help="Also print this many trials in which model and wargame disagree, the surest first."
+        ),
     ] = 0,
     as_json: Json = False,
 ) -> None:
@@ -118,10 +128,10 @@ def results(
 
 @app.command()
 def compare(
-    first: Annotated[str, typer.Argument(help="An arm.")],
-    second: Annotated[str, typer.Argument(help="Another arm.")],
+    first: Annotated[str, typer.Argument(help="Name of the first arm.")],
+    second: Annotated[str, typer.Argument(help="Name of the second arm.")],
     experiment: Experiment = None,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap interval.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Compare the accuracy of two arms on the patches that both predicted, with intervals and p-values.
@@ -161,10 +171,15 @@ def watch_command(
     experiment: Experiment = None,
     share: Annotated[
         list[str] | None,
-        typer.Option(help="An arm's due share, such as challenger=0.5; repeatable, 1 for those left out."),
+        typer.Option(
+            help="Planned share of an arm, such as challenger=0.5; repeatable; 1 for each arm not named."
+        ),
     ] = None,
     reference: Annotated[
-        float, typer.Option(help="Share of the trials, the first ones, that serve as reference.")
+        float,
+        typer.Option(
+            help="Share of each arm's trials, from the first on, that is the reference for the others."
+        ),
     ] = 0.25,
     as_json: Json = False,
 ) -> None:
@@ -267,16 +282,28 @@ def _show_watch(document: dict[str, Any]) -> None:
 @app.command()
 def plan(
     difference: Annotated[
-        float | None, typer.Option(help="In accuracy, between two arms, to detect.")
+        float | None,
+        typer.Option(help="Smallest difference in accuracy between two arms to detect, such as 0.05."),
     ] = None,
-    margin: Annotated[float | None, typer.Option(help="Half-width of the interval of one share.")] = None,
-    rate: Annotated[float | None, typer.Option(help="Of sampling; default AB_TEST_RATE.")] = None,
-    unsure: Annotated[float, typer.Option(help="Share of patches that are always wargamed.")] = 0.2,
-    per_day: Annotated[float, typer.Option(help="Patches that arrive in a day.")] = 100.0,
-    wargame_seconds: Annotated[float, typer.Option(help="What one wargame takes.")] = 0.75,
-    discordance: Annotated[float, typer.Option(help="Share on which exactly one arm is right.")] = 0.10,
-    expected: Annotated[float, typer.Option(help="The share that is to be known.")] = 0.90,
-    power: Annotated[float, typer.Option(help="Probability of detecting it.")] = 0.80,
+    margin: Annotated[
+        float | None, typer.Option(help="Half-width of the interval for one share, such as 0.02.")
+    ] = None,
+    rate: Annotated[float | None, typer.Option(help="Sampling rate, 0 to 1; default AB_TEST_RATE.")] = None,
+    unsure: Annotated[
+        float,
+        typer.Option(help="Share of the patches of which the model is unsure; all of these are wargamed."),
+    ] = 0.2,
+    per_day: Annotated[float, typer.Option(help="Number of patches that arrive in a day.")] = 100.0,
+    wargame_seconds: Annotated[float, typer.Option(help="Duration of one wargame, in seconds.")] = 0.75,
+    discordance: Annotated[
+        float, typer.Option(help="Share of the patches on which exactly one arm is right.")
+    ] = 0.10,
+    expected: Annotated[
+        float, typer.Option(help="Guess at the size of the share that --margin is about.")
+    ] = 0.90,
+    power: Annotated[
+        float, typer.Option(help="Probability of detecting the difference if it exists.")
+    ] = 0.80,
     as_json: Json = False,
 ) -> None:
     """Print how many patches must arrive, and be wargamed, to answer one question about models.
@@ -309,8 +336,10 @@ def plan(
 
 @app.command()
 def enable(
-    rate: Annotated[float | None, typer.Option(help="Of sampling; default AB_TEST_RATE.")] = None,
-    salt: Annotated[str, typer.Option(help="Another salt samples other patches; empty keeps it.")] = "",
+    rate: Annotated[float | None, typer.Option(help="Sampling rate, 0 to 1; default AB_TEST_RATE.")] = None,
+    salt: Annotated[
+        str, typer.Option(help="Text that decides which patches are sampled; default the present salt.")
+    ] = "",
 ) -> None:
     """Turn A/B testing on for every worker that shares the trial store, until it is turned off.
 

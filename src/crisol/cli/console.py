@@ -216,10 +216,11 @@ class App(typer.Typer):
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Strip = Annotated[
-    int | None, typer.Option(help="Take so many leading folders off every path, as patch -p.", min=0)
+    int | None,
+    typer.Option(help="Number of leading folders to remove from every path, as patch -p does.", min=0),
 ]
 Recount = Annotated[
-    bool, typer.Option("--recount", help="Take a hunk to be as long as its lines, whatever its header says.")
+    bool, typer.Option("--recount", help="Count the lines of each hunk; ignore the counts in its header.")
 ]
 
 

@@ -34,24 +34,35 @@ if TYPE_CHECKING:
 
 __all__ = ["Jobs", "app", "build", "composition", "plan"]
 
-app = App(help="Build, show and check the executed ground truth; take candidates in and hand them on.")
+app = App(help="Build, show and check the corpus of wargamed candidates; import and export candidates.")
 
-Jobs = Annotated[int, typer.Option(help="Worker processes; 0 takes one per core.", min=0)]
-Only = Annotated[list[str] | None, typer.Option(help="A vulnerability id; may be given more than once.")]
-TablePath = Annotated[Path | None, typer.Option("--table", help="A corpus table.")]
+Jobs = Annotated[int, typer.Option(help="Number of worker processes; 0: one for each core.", min=0)]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(help="Id of a vulnerability to include; may be given more than once; default all."),
+]
+TablePath = Annotated[
+    Path | None, typer.Option("--table", help="Path of the corpus table; default data/cache/corpus.parquet.")
+]
 
 
 @app.command("build")
 def build_command(
     only: Only = None,
     jobs: Jobs = 0,
-    mutants: Annotated[int, typer.Option(help="At most so many mutants a vulnerability.", min=0)] = 40,
-    seed: Annotated[int, typer.Option(help="Chooses the mutants.")] = 0,
+    mutants: Annotated[
+        int, typer.Option(help="Largest number of mutants for each vulnerability.", min=0)
+    ] = 40,
+    seed: Annotated[int, typer.Option(help="Seed by which the mutants are chosen.")] = 0,
     output: Annotated[
         Path | None,
-        typer.Option(help="Where the table goes; default data/cache/corpus.parquet.", callback=creatable),
+        typer.Option(
+            help="File to write the table to; default data/cache/corpus.parquet.", callback=creatable
+        ),
     ] = None,
-    scheduler: Annotated[str, typer.Option(help="Address of a Dask scheduler that takes the work.")] = "",
+    scheduler: Annotated[
+        str, typer.Option(help="Address of the Dask scheduler whose workers run the wargames; default none.")
+    ] = "",
 ) -> None:
     """Wargame every candidate of every vulnerability, and write the verdicts as the corpus table.
 
@@ -108,7 +119,7 @@ def list_command(table: TablePath = None, as_json: Json = False) -> None:
 
 @app.command("show")
 def show_command(
-    vulnerability: Annotated[str, typer.Argument(help="An id.")],
+    vulnerability: Annotated[str, typer.Argument(help="Id of the vulnerability.")],
     table: TablePath = None,
     as_json: Json = False,
 ) -> None:
@@ -222,19 +233,27 @@ def _show_audits(audits: Sequence[Audit]) -> None:
 
 @app.command("import")
 def import_command(
-    path: Annotated[Path, typer.Argument(help="JSONL, a .diff or .patch file, or a folder of those.")],
+    path: Annotated[Path, typer.Argument(help="A JSONL, .diff or .patch file, or a folder of such files.")],
     vulnerability: Annotated[
-        str, typer.Option(help="What the patches are for; a patch file needs it, a line of JSON may say it.")
+        str,
+        typer.Option(help="Id of the vulnerability; needed unless each line of a JSONL file names its own."),
     ] = "",
-    origin: Annotated[Literal["import", "agent"], typer.Option(help="Who wrote them.")] = "import",
-    licence: Annotated[str, typer.Option(help="Licence of the patches, such as MIT; stored with them.")] = "",
+    origin: Annotated[
+        Literal["import", "agent"],
+        typer.Option(
+            help="Who wrote the patches: agent for a language model's agent, import for anyone else."
+        ),
+    ] = "import",
+    licence: Annotated[
+        str, typer.Option(help="Licence of the patches, such as MIT; it is stored with them.")
+    ] = "",
     strip: Strip = None,
     recount: Recount = False,
     skip: Annotated[
-        bool, typer.Option("--skip", help="Take the others where a patch cannot be judged.")
+        bool, typer.Option("--skip", help="Leave out patches that cannot be judged, and import the others.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would happen, and write nothing.")
+        bool, typer.Option("--dry-run", help="Print what would be imported, and write nothing.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -273,8 +292,8 @@ def import_command(
 
 @app.command("remove")
 def remove_command(
-    vulnerability: Annotated[str, typer.Argument(help="An id.")],
-    names: Annotated[list[str], typer.Argument(help="Candidates that were taken in.")],
+    vulnerability: Annotated[str, typer.Argument(help="Id of the vulnerability.")],
+    names: Annotated[list[str], typer.Argument(help="Names of imported candidates.")],
 ) -> None:
     """Remove imported candidates of a vulnerability; the next build leaves them out.
 
@@ -289,7 +308,8 @@ def remove_command(
 @app.command("export")
 def export_command(
     folder: Annotated[
-        Path, typer.Argument(help="A folder, made where there is none.", callback=creatable_folder)
+        Path,
+        typer.Argument(help="Folder to write to; it is created if it is missing.", callback=creatable_folder),
     ],
     table: TablePath = None,
 ) -> None:

@@ -54,16 +54,20 @@ The models' scores had no part in the choice.
 
 def demo(
     jobs: corpus.Jobs = 0,
-    seed: Annotated[int, typer.Option(help="Chooses mutants, folds and samples.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Seed by which mutants, folds and sampled patches are chosen.")
+    ] = 0,
     vulnerabilities: Annotated[
         int | None,
         typer.Option(
-            help="So many, all corpora alike; 0 takes every one. The default is 24 with short wargames.",
+            help="Number of vulnerabilities; 0: all; default 24 with short wargames.",
             min=0,
             show_default=False,
         ),
     ] = None,
-    mutants: Annotated[int, typer.Option(help="At most so many mutants a vulnerability.", min=0)] = 6,
+    mutants: Annotated[
+        int, typer.Option(help="Largest number of mutants for each vulnerability.", min=0)
+    ] = 6,
 ) -> None:
     """Run the whole pipeline on a part of the corpus: wargames, model variants, A/B experiment, report.
 

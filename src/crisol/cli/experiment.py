@@ -16,14 +16,19 @@ new = App(help="Make a new experiment from a template.")
 
 
 def run(
-    experiment: Annotated[Path, typer.Argument(help="A file of experiments/.")],
+    experiment: Annotated[Path, typer.Argument(help="Experiment file (YAML) of the folder experiments.")],
     parameter: Annotated[
         list[str] | None,
-        typer.Option("--parameter", "-P", help="name=value; may be given more than once."),
+        typer.Option(
+            "--parameter", "-P", help="Parameter of the notebook, as NAME=VALUE; may be given more than once."
+        ),
     ] = None,
     summary: Annotated[
         Path | None,
-        typer.Option(help="Also write what happened: JUnit to .xml, else Markdown.", callback=creatable),
+        typer.Option(
+            help="File for the steps and their results: JUnit XML if it is .xml, otherwise Markdown.",
+            callback=creatable,
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -62,7 +67,7 @@ def run(
 
 @new.command("experiment")
 def experiment_command(
-    name: Annotated[str, typer.Argument(help="Such as longer_diffs.")],
+    name: Annotated[str, typer.Argument(help="Name of the experiment, such as longer_diffs.")],
 ) -> None:
     """Create the notebook, the experiment file and the test of a new experiment, for you to edit.
 

@@ -29,17 +29,24 @@ _LINES = 3
 
 
 def wargame(
-    vulnerability: Annotated[str, typer.Argument(help="An id, or the path of a vulnerability folder.")],
-    patch: Annotated[Path, typer.Argument(help="A unified diff; - reads standard input.")],
+    vulnerability: Annotated[str, typer.Argument(help="Id of the vulnerability, or path of its folder.")],
+    patch: Annotated[Path, typer.Argument(help="File with a unified diff; - reads standard input.")],
     as_json: Json = False,
-    sandbox: Annotated[str, typer.Option(help="auto, bubblewrap, namespaces, or weak (no isolation).")] = "",
+    sandbox: Annotated[
+        str,
+        typer.Option(
+            help="Sandbox: auto, bubblewrap, namespaces or weak (no isolation); default CRISOL_SANDBOX."
+        ),
+    ] = "",
     seed: Annotated[
         int | None,
-        typer.Option(min=0, max=2**32 - 1, help="Repeat a wargame by the seed that its verdict tells."),
+        typer.Option(
+            min=0, max=2**32 - 1, help="Seed of the wargame; the seed of an earlier verdict repeats it."
+        ),
     ] = None,
     strip: Strip = None,
     recount: Recount = False,
-    fuzz: Annotated[int, typer.Option(help="Refused: a patch is judged where all its context stands.")] = 0,
+    fuzz: Annotated[int, typer.Option(help="Not supported: any value but 0 is an error.")] = 0,
 ) -> None:
     """Wargame one patch: apply it to the vulnerable code, then run the PoVs and the checks.
 

@@ -47,28 +47,34 @@ _STREAM_TABLES = {
 
 def evaluate(
     data: Annotated[Path | None,
-        typer.Option(help="Labelled patches: .jsonl, .jsonl.gz or a .parquet corpus table.")] = None,
+        typer.Option(help="File of labelled patches: .jsonl, .jsonl.gz or a .parquet corpus table.")] = None,
     group: Annotated[str,
         typer.Option(
-            help="The key that no fold splits; in a table vulnerability, package or cwe."
+            help="Field that names a patch's group; in a corpus table vulnerability, package or cwe."
         )] = "bug_id",
     outer: Annotated[Literal["group", "project", "cwe"],
-        typer.Option(help="The field whose values no fold splits.")] = "group",
-    train: Annotated[Path | None, typer.Option(help="Learn from this set, with --test.")] = None,
-    test: Annotated[Path | None, typer.Option(help="Measure on this one.")] = None,
+        typer.Option(help="Field by which the folds are made: patches of one value share a fold.")] = "group",
+    train: Annotated[Path | None,
+        typer.Option(help="File of labelled patches to train on; needs --test.")] = None,
+    test: Annotated[Path | None,
+        typer.Option(help="File of labelled patches to measure on; needs --train.")] = None,
     variant: Annotated[list[str] | None,
-        typer.Option(help="A variant's name; may be given more than once; default all.")] = None,
-    folds: Annotated[int, typer.Option(min=2, max=50, help="Folds at most.")] = 10,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Chooses folds, models and bootstrap.")] = 0,
-    search: Annotated[bool, typer.Option(help="Let each training set choose its hyper-parameters.")] = True,
+        typer.Option(help="Name of a variant to measure; may be given more than once; default all.")] = None,
+    folds: Annotated[int, typer.Option(min=2, max=50, help="Largest number of folds.")] = 10,
+    seed: Annotated[int,
+        typer.Option(min=0, max=2**32 - 1, help="Seed of folds, training and bootstrap.")] = 0,
+    search: Annotated[bool,
+        typer.Option(help="Choose the hyper-parameters on each training set by inner folds.")] = True,
     stream: Annotated[bool,
         typer.Option("--stream",
-        help="Let patches arrive one by one, and decide by the verdicts known then.")] = False,
+        help="Decide the patches one by one, each by the verdicts on the earlier ones.")] = False,
     repeats: Annotated[int,
-        typer.Option(min=1, max=100, help="With --stream, orders of arrival a group.")] = 5,
+        typer.Option(
+            min=1, max=100, help="With --stream: number of random orders of arrival for each group."
+        )] = 5,
     in_order: Annotated[bool,
         typer.Option("--in-order",
-        help="With --stream, let patches arrive in the order of the file.")] = False,
+        help="With --stream: keep the order of the file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:  # fmt: skip
     """Measure the model variants on labelled patches, by cross-validation or on a separate test set.
@@ -115,13 +121,15 @@ def evaluate(
 
 
 def promote(
-    variant: Annotated[str, typer.Argument(help="A variant of experiments/variants.yaml.")],
+    variant: Annotated[str, typer.Argument(help="Name of a variant in experiments/variants.yaml.")],
     data: Annotated[
-        Path | None, typer.Option(help="A corpus table; default data/cache/corpus.parquet.")
+        Path | None, typer.Option(help="Path of the corpus table; default data/cache/corpus.parquet.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Chooses folds, models and bootstrap.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Seed of folds, training and bootstrap.")
+    ] = 0,
     force: Annotated[
-        bool, typer.Option("--force", help="Make it champion whatever the comparison says.")
+        bool, typer.Option("--force", help="Make the challenger champion even if the comparison refuses it.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -157,17 +165,21 @@ def promote(
 
 
 def retrain(
-    variant: Annotated[str, typer.Argument(help="A variant of experiments/variants.yaml.")],
+    variant: Annotated[str, typer.Argument(help="Name of a variant in experiments/variants.yaml.")],
     data: Annotated[
-        Path | None, typer.Option(help="A corpus table; default data/cache/corpus.parquet.")
+        Path | None, typer.Option(help="Path of the corpus table; default data/cache/corpus.parquet.")
     ] = None,
     experiment: Annotated[
-        str | None, typer.Option(help="Only trials of this experiment, such as live.")
+        str | None, typer.Option(help="Only the trials of this experiment, such as live.")
     ] = None,
-    held_out: Annotated[float, typer.Option(help="Share of the trials' vulnerabilities to test on.")] = 0.3,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Chooses what is held out.")] = 0,
+    held_out: Annotated[
+        float, typer.Option(help="Share of the trials' vulnerabilities to measure on.")
+    ] = 0.3,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Seed by which these vulnerabilities are chosen.")
+    ] = 0,
     promote: Annotated[
-        bool, typer.Option("--promote", help="Make it champion where it is shown to do no worse.")
+        bool, typer.Option("--promote", help="Make the challenger champion if it is shown to be no worse.")
     ] = False,
     as_json: Json = False,
 ) -> None:

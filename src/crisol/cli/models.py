@@ -42,7 +42,7 @@ def list_command(as_json: Json = False) -> None:
 
 @app.command()
 def show(
-    version: Annotated[str, typer.Argument(help="A version's number; default the champion.")] = "",
+    version: Annotated[str, typer.Argument(help="Number of a model version; default the champion.")] = "",
     as_json: Json = False,
 ) -> None:
     """Print the record of one model version: data, seed, gate, and the MLflow run that made it."""
@@ -67,8 +67,10 @@ def show(
 
 @app.command()
 def promote(
-    version: Annotated[str, typer.Argument(help="A version's number.")],
-    force: Annotated[bool, typer.Option("--force", help="Ignore what the gate said.")] = False,
+    version: Annotated[str, typer.Argument(help="Number of a model version.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Make the version champion even if it did not pass its gate.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Make a registered model version the champion.

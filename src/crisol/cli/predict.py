@@ -20,18 +20,20 @@ _EXIT = {"accept": Exit.VALID, "reject": Exit.INVALID, "wargame it": Exit.NOT_JU
 
 
 def predict(
-    patch: Annotated[Path, typer.Argument(help="A unified diff; - reads standard input.")],
-    cwe: Annotated[str, typer.Option(help="The weakness that it mends, such as CWE-79.")] = "",
+    patch: Annotated[Path, typer.Argument(help="File with a unified diff; - reads standard input.")],
+    cwe: Annotated[str, typer.Option(help="CWE of the flaw that the patch is to fix, such as CWE-79.")] = "",
     model: Annotated[
-        Path | None, typer.Option(help="A model's folder or .skops file; default the champion.")
+        Path | None, typer.Option(help="Model folder or .skops file; default the champion.")
     ] = None,
     vulnerability: Annotated[
         str,
         typer.Option(
-            help="An id or a folder: the patch is cut to its release; without, it is cut by file names."
+            help="Id or folder of the vulnerability; its release tells which files of the patch count."
         ),
     ] = "",
-    why: Annotated[bool, typer.Option("--why", help="Also print the statistics behind the answer.")] = False,
+    why: Annotated[
+        bool, typer.Option("--why", help="Also print the probability, the model version and the thresholds.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Predict whether a patch is valid; nothing of the patch is executed.

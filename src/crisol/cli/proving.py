@@ -36,22 +36,31 @@ _SHOWN = (
 
 def loadtest(
     profile: Annotated[str,
-        typer.Option(help="closed, or an open loop: constant, poisson, ramp, spike, soak.")] = "closed",
-    requests: Annotated[int, typer.Option(help="Number of requests of the closed profile.")] = 1_000,
-    connections: Annotated[int, typer.Option(help="At a time.")] = 50,
-    rate: Annotated[float, typer.Option(help="Requests a second of an open loop.")] = 100.0,
-    seconds: Annotated[float, typer.Option(help="Of an open loop.")] = 10.0,
-    sources: Annotated[int, typer.Option(help="Loopback addresses to ask from.")] = 1,
-    zipf: Annotated[float, typer.Option(help="How unequal the patches' popularity is; 0: all alike.")] = 1.0,
+        typer.Option(
+            help="Load profile: closed, or one of the open loop: constant, poisson, ramp, spike or soak."
+        )] = "closed",
+    requests: Annotated[int, typer.Option(help="Number of requests in the closed profile.")] = 1_000,
+    connections: Annotated[int, typer.Option(help="Largest number of connections open at a time.")] = 50,
+    rate: Annotated[float, typer.Option(help="Requests a second in the open-loop profiles.")] = 100.0,
+    seconds: Annotated[float,
+        typer.Option(help="Duration of the load in the open-loop profiles, in seconds.")] = 10.0,
+    sources: Annotated[int, typer.Option(help="Number of loopback addresses that send requests.")] = 1,
+    zipf: Annotated[float,
+        typer.Option(help="Exponent of the patches' Zipf distribution; 0: all equally frequent.")] = 1.0,
     mix: Annotated[list[str] | None,
-        typer.Option(help="Shares such as validate=0.1; default ml-first alone.")] = None,
+        typer.Option(
+            help="Share of an endpoint, such as validate=0.1; repeatable; default ml-first alone."
+        )] = None,
     target: Annotated[list[str] | None,
         typer.Option(
-            help="Such as 'p95_ms < 100', added to the usual ones; may be given more than once."
+            help="Additional load target, such as 'p95_ms < 100'; may be given more than once."
         )] = None,
     corpus: Annotated[Path | None,
-        typer.Option(help="A corpus table; default three arena vulnerabilities.")] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Chooses arrivals and patches.")] = 0,
+        typer.Option(
+            help="Corpus table with the patches to send; default those of three arena programs."
+        )] = None,
+    seed: Annotated[int,
+        typer.Option(min=0, max=2**32 - 1, help="Seed by which times and patches are drawn.")] = 0,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Start a service, put load on it, and compare the figures with load targets; exit 1 if one is missed.
@@ -135,19 +144,27 @@ def _mark(target: Checked) -> Text:
 
 
 def chaos(
-    fault: Annotated[list[str] | None, typer.Argument(help="Names of faults; default all.")] = None,
+    fault: Annotated[list[str] | None,
+        typer.Argument(help="Names of the faults to inject; default all.")] = None,
     expect: Annotated[list[str] | None,
         typer.Option(
-            help="Such as 'redis_killed: failed <= 0', added to the usual ones; may be given more than once."
+            help="Additional expectation, such as 'redis_killed: failed <= 0'; may be given more than once."
         )] = None,
-    calm: Annotated[float, typer.Option(min=0.5, max=600, help="Seconds before the fault.")] = 3.0,
-    lasting: Annotated[float, typer.Option(min=0.5, max=600, help="Seconds of the fault.")] = 5.0,
+    calm: Annotated[float, typer.Option(min=0.5, max=600, help="Seconds of load before the fault.")] = 3.0,
+    lasting: Annotated[float, typer.Option(min=0.5, max=600, help="Seconds that the fault lasts.")] = 5.0,
     after: Annotated[float,
-        typer.Option(min=0.5, max=600, help="Seconds after it, added to what a breaker waits.")] = 10.0,
-    rate: Annotated[float, typer.Option(min=0.1, max=10_000, help="Requests a second all along.")] = 10.0,
+        typer.Option(
+            min=0.5, max=600, help="Seconds of load after the fault and the breaker's open time."
+        )] = 10.0,
+    rate: Annotated[float,
+        typer.Option(
+            min=0.1, max=10_000, help="Requests a second before, during and after the fault."
+        )] = 10.0,
     corpus: Annotated[Path | None,
-        typer.Option(help="A corpus table; default three arena vulnerabilities.")] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Chooses patches.")] = 0,
+        typer.Option(
+            help="Corpus table with the patches to send; default those of three arena programs."
+        )] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed by which patches are drawn.")] = 0,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Inject faults under steady load, each into a service of its own; exit 1 if an expectation is missed.

@@ -20,7 +20,9 @@ app = App(help="List the tracked runs, and compare two of them.")
 
 @app.command("list")
 def list_command(
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, the latest first.")] = 20,
+    limit: Annotated[
+        int, typer.Option(min=1, max=1000, help="Largest number of runs to list, the latest first.")
+    ] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """List the latest tracked runs, without the runs that are nested in another run."""
@@ -42,8 +44,13 @@ def list_command(
 
 @app.command()
 def diff(
-    first: Annotated[str, typer.Argument(help="A run's id, its beginning, or a name: its latest run.")],
-    second: Annotated[str, typer.Argument(help="Another; NAME~1 is the run before the latest.")],
+    first: Annotated[
+        str,
+        typer.Argument(help="Id of a run, beginning of the id, or name of a run (the latest of that name)."),
+    ],
+    second: Annotated[
+        str, typer.Argument(help="The other run, given likewise; NAME~1 is the run before the latest.")
+    ],
 ) -> None:
     """Print, as Markdown, the parameters, code and metrics in which two tracked runs differ.
 

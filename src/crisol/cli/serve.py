@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 def serve(
     workers: Annotated[int,
         typer.Option(
-            min=1, max=64, help="Processes behind one port; more than one need REDIS_URL and PostgreSQL."
+            min=1, max=64, help="Number of processes behind one port; several need Redis and PostgreSQL."
         )] = 1,
-    host: Annotated[str, typer.Option(help="Address to listen on; default CRISOL_HOST, 127.0.0.1.")] = "",
+    host: Annotated[str, typer.Option(help="Address to listen on; default CRISOL_HOST, or 127.0.0.1.")] = "",
     port: Annotated[int,
-        typer.Option(min=-1, max=65535, help="Port; 0 takes a free one; default PORT, 8026.")] = -1,
+        typer.Option(
+            min=-1, max=65535, help="Port to listen on; 0: any free port; -1: PORT, by default 8026."
+        )] = -1,
 ) -> None:  # fmt: skip
     """Serve validation over HTTP until interrupted.
 

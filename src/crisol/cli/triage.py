@@ -30,20 +30,25 @@ _SHOWN = 30
 
 
 def triage(
-    vulnerability: Annotated[str, typer.Argument(help="An id, or the path of a vulnerability folder.")],
+    vulnerability: Annotated[str, typer.Argument(help="Id of the vulnerability, or path of its folder.")],
     candidates: Annotated[list[Path],
-        typer.Argument(help="Diffs, folders of them, JSONL files; - reads JSONL or a diff.")],
+        typer.Argument(help="Diff or JSONL files, or folders of diffs; - reads standard input.")],
     until: Annotated[str,
-        typer.Option(help="decided, or first-valid: stop once a wargame finds a patch valid.")] = "decided",
+        typer.Option(
+            help="Stop when every candidate is decided, or at the first-valid one that a wargame finds."
+        )] = "decided",
     budget: Annotated[float,
-        typer.Option(help="Seconds after which no wargame begins; 0: no end.", min=0.0)] = 0.0,
-    jobs: Annotated[int, typer.Option(help="Wargames at a time; 0: one for each core.", min=0)] = 0,
+        typer.Option(help="Seconds after which no further wargame starts; 0: no limit.", min=0.0)] = 0.0,
+    jobs: Annotated[int, typer.Option(help="Number of wargames at a time; 0: one for each core.", min=0)] = 0,
     model: Annotated[Path | None,
-        typer.Option(help="A model's folder or .skops file; default the champion, if any.")] = None,
-    sandbox: Annotated[str, typer.Option(help="auto, bubblewrap, namespaces, or weak (no isolation).")] = "",
+        typer.Option(help="Model folder or .skops file; default the champion, if there is one.")] = None,
+    sandbox: Annotated[str,
+        typer.Option(
+            help="Sandbox: auto, bubblewrap, namespaces or weak (no isolation); default CRISOL_SANDBOX."
+        )] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     report: Annotated[Path | None,
-        typer.Option(help="Write the ranking as one HTML file.", callback=creatable)] = None,
+        typer.Option(help="Also write the ranking to this HTML file.", callback=creatable)] = None,
 ) -> None:  # fmt: skip
     """Rank candidate patches of one vulnerability and find one to merge; wargames run as needed.
 

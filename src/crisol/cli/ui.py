@@ -15,7 +15,9 @@ __all__ = ["ui"]
 
 
 def ui(
-    port: Annotated[int, typer.Option(help="Port on this machine.", min=1, max=65535)] = 5000,
+    port: Annotated[
+        int, typer.Option(help="Port of this machine on which the pages are served.", min=1, max=65535)
+    ] = 5000,
 ) -> None:
     """Serve MLflow's web pages for the tracked runs on this machine until interrupted.
 

@@ -17,7 +17,13 @@ __all__ = ["clean", "doctor", "init"]
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="Made where there is none.", show_default=False)] = Path(),
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of the workspace, created if it is missing; default the current folder.",
+            show_default=False,
+        ),
+    ] = Path(),
 ) -> None:
     """Create a workspace in FOLDER: the folders notebooks, experiments, data and mlruns with their files.
 
@@ -55,10 +61,10 @@ def doctor(as_json: Json = False) -> None:
 
 def clean(
     releases: Annotated[
-        bool, typer.Option("--releases", help="Also what was downloaded from the package index.")
+        bool, typer.Option("--releases", help="Also remove the releases downloaded from the package index.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")
+        bool, typer.Option("--dry-run", help="Print what would be removed, and remove nothing.")
     ] = False,
     as_json: Json = False,
 ) -> None:
