@@ -35,7 +35,7 @@ class Outcome(StrEnum):
     VALID = "valid"
     INVALID = "invalid"
     INCONCLUSIVE = "inconclusive"
-    """Not judged, by our failure or because the patch could not be read or laid over the source.
+    """Not judged: the referee failed, or the patch could not be read or applied.
 
     Neither class.
     """
@@ -69,7 +69,7 @@ class Reason(StrEnum):
     BREAKS_FUNCTION = "breaks_function"
     """A check fails: the patched code no longer works."""
     TIMEOUT = "timeout"
-    """A run exceeded its limits, or all runs together the time of the wargame."""
+    """A run exceeded its limits, or all runs together exceeded the time of the wargame."""
     PARTIAL_FIX = "partial_fix"
     """A generated PoV, which the reference fix defeats, still shows the flaw."""
     DIVERGES_FROM_REFERENCE = "diverges_from_reference"
@@ -90,7 +90,7 @@ class Reason(StrEnum):
 
 
 _NOT_JUDGED = {Reason.MALFORMED, Reason.DOES_NOT_APPLY, Reason.BASELINE_FAILED, Reason.SANDBOX_FAILED}
-"""Form says nothing about whether a fix is right, and neither does what broke here."""
+"""The reasons that do not tell whether a fix is right: the patch does not apply, or the referee failed."""
 
 
 class Strength(StrEnum):
@@ -104,7 +104,7 @@ class Strength(StrEnum):
     BASIC = "basic"
     """Every PoV fails and every check passes."""
     STRICT = "strict"
-    """Basic, no name that is defined nowhere, and the reference's behaviour on generated inputs."""
+    """Basic; in addition no undefined name, and the reference's behaviour on generated inputs and PoVs."""
 
 
 class PhaseName(StrEnum):
@@ -123,12 +123,12 @@ class PhaseName(StrEnum):
     APPLY = "apply"
     STATIC = "static"
     NAMES = "names"
-    """New names in the patched files that are defined nowhere; counts for the strict label alone."""
+    """Finds undefined names that are new in the patched files; counts for the strict label alone."""
     POV = "pov"
     VARIANTS = "variants"
     CHECKS = "checks"
     AGAIN = "again"
-    """The public PoV in other surroundings: for a patch that newly looks at them, or keeps state."""
+    """Runs the public PoV in another environment, if the patch newly reads the environment or keeps state."""
     GENERATED_POVS = "generated_povs"
     DIFFERENTIAL = "differential"
 
@@ -215,7 +215,7 @@ class Origin(StrEnum):
 
 
 HEADLINE = (Origin.AGENT, Origin.HAND)
-"""The origins on whose patches progress is read: what agents and people wrote."""
+"""The origins whose patches count for the headline: agents and people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,17 +301,17 @@ class Source(StrEnum):
     CACHE = "cache"
     """The stored answer to the same request."""
     EQUIVALENT = "equivalent"
-    """The same program as the vulnerable one, or as one that was wargamed: a fact, not a guess."""
+    """A fact: the patch makes the same program as the vulnerable code, or as a wargamed patch."""
     UNTOUCHED = "untouched"
-    """Nothing that the exploit executes is changed: a fact, not a guess."""
+    """A fact: the patch changes nothing that the PoVs execute."""
     MEMORY = "memory"
-    """A model that reads the verdicts known of this vulnerability."""
+    """The second stage, which predicts from the verdicts known for this vulnerability."""
     MODEL = "model"
     """The model's prediction, beyond a threshold of its policy."""
     WARGAME = "wargame"
-    """A wargame, run for this request or remembered."""
+    """A wargame that was run for this request or an earlier one."""
     FALLBACK = "fallback"
-    """Nothing could decide; the answer is advisory."""
+    """No rung could decide; the answer is advisory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 Model = Any
-"""The name of a variant, a variant, or an estimator of scikit-learn's kind."""
+"""The name of a variant, a variant, or an estimator with the interface of scikit-learn."""
 
 
 def find_vulnerability(name: str | Path, settings: Settings | None = None) -> Vulnerability:
@@ -125,11 +125,11 @@ class Dataset:
     """
 
     X: pd.DataFrame
-    """One row a patch, one named column a feature, shape (n, features)."""
+    """The features: one row for each patch, one named column for each feature; shape (n, features)."""
     y: NDArray[np.int_]
-    """1 for a right patch, 0 for a wrong one, shape (n,)."""
+    """The labels: 1 for a right patch, 0 for a wrong one; shape (n,)."""
     groups: NDArray[np.str_]
-    """The vulnerability of each patch, which no split may cut in two, shape (n,)."""
+    """The group of each patch, by default its vulnerability; no split separates a group; shape (n,)."""
 
     def __iter__(self) -> Iterator[Any]:
         yield from (self.X, self.y, self.groups)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "Pairs", "compare", "mcnemar", "pair", "sequence"]
 
 EXACT_BELOW = 25
-"""Fewer discordant pairs than this are tested exactly."""
+"""Number of discordant pairs below which the exact test is used."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

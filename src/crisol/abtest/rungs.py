@@ -34,7 +34,7 @@ class Promise:
 
 
 _NONE = Promise(0.0002, 0.0002)
-"""A fact is never wrong; at one error in five thousand the first one raises the alarm."""
+"""The promise of the facts, which are never wrong: so low a rate that the first error raises the alarm."""
 
 _CERTIFIED = Promise(0.02, 0.10)
 """The levels at which thresholds are certified, see :func:`crisol.model.risk.certify`."""
@@ -45,7 +45,7 @@ PROMISED = {
     Source.MEMORY: _CERTIFIED,
     Source.MODEL: _CERTIFIED,
 }
-"""By the rung that decides."""
+"""The promise of each rung that decides without a wargame."""
 
 
 def watch_rungs(trials: Sequence[Trial]) -> tuple[Watched, ...]:

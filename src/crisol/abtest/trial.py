@@ -37,13 +37,14 @@ COLUMNS = tuple(field.name for field in fields(Trial))
 """The columns of every table of trials, in order."""
 
 CLOCK_SKEW = dt.timedelta(minutes=5)
-"""How far ahead of a store's clock a trial may be: more than NTP ever leaves, less than any time window."""
+"""How far a trial's time may be ahead of a store's clock: more than clocks under NTP differ, less than any
+time window."""
 
 EARLIEST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
-"""No trial is older: a machine that says so has a clock that was never set."""
+"""The earliest time of a trial; an earlier one comes from a machine whose clock was never set."""
 
 _LATER = {"rung": "", "decided": None, "content_hash": "", "referee": "", "program": ""}
-"""What rows that an earlier version wrote do not have, and what stands there for it."""
+"""Columns that the rows of earlier versions lack, with the values that replace them."""
 
 _MAY_BE_EMPTY = ("cwe", "feature_version", "rung", "content_hash", "referee", "program")
 _TEXTS = ("patch", "vulnerability", "experiment", "arm", "model_version")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["RUN_LENGTH", "Watched", "predicted_drift", "watch"]
 
 RUN_LENGTH = 1000.0
-"""Trials between false alarms, at least and on average."""
+"""The least mean number of trials between two false alarms."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,10 @@ __all__ = ["Episode"]
 _SHOWN = 1.0
 _QUIET = 5.0
 _ASKED = 1.0
-"""The watch polls breakers four times a second: a longer gap means that the breaker was closed."""
+"""Seconds between two observations of an open breaker after which it counts as closed in between.
+
+Breakers are polled four times a second.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,7 +12,7 @@ from crisol.loadtest.targets import Checked, LoadTarget, check, parse
 __all__ = ["ALWAYS", "expected", "hold"]
 
 ALWAYS = ("*: trials_lost <= 0", "*: wrong_answers <= 0")
-"""Whatever breaks, no trial is lost and no answer is wrong."""
+"""The expectations of every fault: no trial is lost and no answer is wrong."""
 
 
 def expected(texts: Sequence[str], fault: str) -> list[LoadTarget]:

@@ -217,8 +217,7 @@ _LIMITED = {
 }
 _HARDLY_SAMPLED = {"AB_TEST_RATE": "0.01"}
 _DATABASE_SECONDS = 18.0
-"""Three calls in a row that time out after five seconds each.
-Its breaker does not open sooner.
+"""Seconds until the database's breaker opens: after three calls, which time out after five seconds each.
 """
 
 _PACE, _EVERY_JUMP, _JUMPS_SECONDS = 60.0, 1.25, 7.5

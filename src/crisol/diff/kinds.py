@@ -62,7 +62,10 @@ _FIRST_FOLDERS = {
     },
     "left behind by a tool": {"build"},
 }
-"""What a folder at the top of a repository holds; the same name below a package is a package."""
+"""The names of folders at the top of a repository, by the kind of their files.
+
+Below a package a folder with such a name is a package.
+"""
 
 _TOP_SCRIPTS = {
     "tasks.py",

@@ -27,9 +27,9 @@ from crisol.wargaming.parsing import parsed
 __all__ = ["Examined", "Ground", "examine"]
 
 _RELEASES = 8
-"""How many a worker keeps with the trees of the files that were touched.
+"""Number of releases that a worker keeps in memory, with the syntax trees of the patched files.
 
-Its own limit of memory bounds these.
+The worker's limit of memory bounds the trees.
 """
 
 

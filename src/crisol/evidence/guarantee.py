@@ -19,13 +19,13 @@ from crisol.model.risk import least, p_value
 __all__ = ["ACCEPT", "NEAR_MISS", "REFUSE", "Guarantee", "certify", "losses"]
 
 NEAR_MISS = 0.8
-"""A wrong patch is a near miss where its similarity to a valid one that is known is above this."""
+"""The similarity to a known valid patch above which an invalid patch is a near miss."""
 
 REFUSE = (0.02, 0.03, 0.05, 0.07, 0.1, 0.13, 0.16, 0.2, 0.25, 0.3)
-"""Thresholds below which a patch is refused, strictest first; they are tested before any acceptance."""
+"""The thresholds below which a patch is refused, strictest first; they are tested before :data:`ACCEPT`."""
 
 ACCEPT = (0.99, 0.98, 0.97, 0.95, 0.93, 0.9, 0.87, 0.84, 0.8)
-"""Thresholds of acceptance, strictest first, tested together with the refusals that were shown to hold."""
+"""The thresholds of acceptance, strictest first; they are tested together with the refusals."""
 
 
 @dataclass(frozen=True, slots=True)

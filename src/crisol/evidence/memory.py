@@ -52,10 +52,10 @@ COLUMNS = (
     *(f"nearest_{reason}" for reason in _REASONS),
     *(f"{name}_{part}" for part in PARTS for name in _PER_SHARING),
 )
-"""What the second stage reads of a patch, in this order; nan where nothing is known that could say it.
+"""The columns of a memory row, in order; a number is nan if the judged patches do not determine it.
 
-``has_*`` and ``lacks_*`` are the log-odds of valid of what the patch has and lacks, by the judged patches
-that have it.
+``has_*`` is about the tokens and lines that the patch has, ``lacks_*`` about those that it lacks: the
+log-odds of valid among the judged patches that have them.
 """
 
 _WEIGHTS = np.array([1.5, 0.5, 0.5, 1.5, 1.0, 1.5, 1.0, 1.0, 1.5])

@@ -21,11 +21,11 @@ from crisol.diff import Patch
 __all__ = ["KINDS", "PARTS", "Sketch", "by_kind", "sketch"]
 
 PARTS = ("places", "areas", "files", "added", "removed", "gained", "lost", "names", "runs")
-"""The compared parts: lines of the old side, stretches of eight of them, files, whole lines that come and go,
-tokens that come and go, names that come, and runs of three tokens."""
+"""The parts of a sketch, in order: changed lines of the old file, stretches of eight of its lines, files,
+added lines, removed lines, added tokens, removed tokens, added names, and runs of three tokens."""
 
 KINDS = ("branch", "logic", "exit", "handler", "import", "compare", "number", "text", "name", "other")
-"""Of what kind a token is."""
+"""The kinds of tokens."""
 
 _WORDS = {
     **dict.fromkeys(("if", "elif", "while", "for"), 0),

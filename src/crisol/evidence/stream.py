@@ -26,7 +26,7 @@ _Floats = NDArray[np.float64]
 _NEAR, _COLD, _KNOWN = (COLUMNS.index(name) for name in ("valid_similarity", "cold", "known"))
 
 Believe = Callable[[_Floats, NDArray[np.int_]], _Floats]
-"""From rows, shape (n, columns), and the group of each, to probabilities of valid."""
+"""A function of memory rows, shape (n, columns), and their groups, shape (n,), to probabilities of valid."""
 
 
 @dataclass(frozen=True, slots=True)

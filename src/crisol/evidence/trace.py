@@ -31,7 +31,7 @@ __all__ = ["Code", "Way", "read_ways", "trace", "ways_file"]
 
 _VERSION = "1"
 _STRETCH = 4
-"""How much longer the timers of a PoV run under the tracer; it says when its own cost is more than that."""
+"""The factor by which timers of a PoV are lengthened under the tracer, which reports when it needs more."""
 _SLOW = "too slow under the tracer"
 _TRACER = Path(__file__).parent / "tracer.py"
 

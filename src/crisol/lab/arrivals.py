@@ -32,7 +32,7 @@ _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int_]
 
 _LESSONS = 10
-"""Streams of each group that a second stage learns from: with ten it does better than with five."""
+"""Number of streams of each group from which a second stage learns; ten gave better results than five."""
 
 
 @dataclass(frozen=True, slots=True)

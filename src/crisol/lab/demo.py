@@ -34,10 +34,12 @@ _PARAMETERS = {
         "targets": "[]",
     },
 }
-"""The search for hyper-parameters takes longer than the rest together and changes no conclusion here.
+"""The parameters of the demo's notebooks.
 
-The load is a look, too short for targets: a machine that is busy for a moment would fail the demo. Few
-patches make most of it (``zipf``), since the first wargame of each vulnerability takes seconds.
+Hyper-parameters are not searched: the search takes longer than all other steps together and changes no
+conclusion here. The load test has no targets: it is so short that a machine which is busy for a moment would
+miss them. Few patches make up most of the load (``zipf``), since the first wargame of each vulnerability
+takes seconds.
 """
 
 

@@ -43,7 +43,7 @@ _NAMES = {
     "without": "left out",
     "median_seconds": "seconds (median)",
 }
-"""How the report names a column: one name for one meaning."""
+"""The report's name for each column of a table."""
 
 _RATES = pd.DataFrame(
     [

@@ -20,7 +20,7 @@ from crisol.lab.parameters import Parameter, read_parameters
 __all__ = ["RESERVED", "NotebookExperiment", "dump", "load_experiment", "overrides", "resolve"]
 
 RESERVED = frozenset({"run_id"})
-"""Parameters that the runner sets itself, never an experiment."""
+"""The parameters that only the runner may set; an experiment file must not name them."""
 
 _VERSION = 1
 _LARGEST = 64 * 1024

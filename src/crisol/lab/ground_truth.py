@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 SMOKE = ("arena-login-redirect", "arena-order-sql", "arena-search-xss")
-"""The programs of an empty ``corpus`` parameter.
+"""The vulnerabilities that an empty ``corpus`` parameter stands for.
 
 They are three arena programs that run offline within seconds.
 """
@@ -41,7 +41,7 @@ WIDE = (
     "arena-mail-template",
     "arena-sort-arguments",
 )
-"""Nine arena programs, for questions that need a training, a test and a calibration set."""
+"""Nine arena programs, enough for a training, a test and a calibration set."""
 
 _SMOKE_MUTANTS = 36
 

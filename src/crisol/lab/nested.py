@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["log_arms", "log_comparison", "log_evaluation", "log_retraining"]
 
 _SHARES = ("false_accept_rate", "saved", "wargames_per_second")
-"""The columns of the comparison's table that are no measures of the evaluation."""
+"""The columns of the comparison's table that are logged in addition to the evaluation's measures."""
 
 
 def log_evaluation(

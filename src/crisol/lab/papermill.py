@@ -116,7 +116,7 @@ def run(
 
 
 _conversion = logging.getLogger("crisol.conversion")
-"""Without nbconvert's warnings: a figure's caption stands in the report, and nowhere in the notebook."""
+"""The logger of nbconvert, which shows errors alone: nbconvert warns of figures without alternative text."""
 _conversion.setLevel(logging.ERROR)
 
 

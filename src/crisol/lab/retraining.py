@@ -29,7 +29,7 @@ from crisol.wiring import open_trials
 __all__ = ["Gathered", "Retraining", "RetrainingDesign", "gather", "labelled", "retrain"]
 
 _LEAST = 5
-"""Vulnerabilities to test on, below which the figures are those of single bugs."""
+"""The least number of vulnerabilities in the test set; with fewer, single bugs decide the figures."""
 _REPEATS = 500
 
 
@@ -90,7 +90,7 @@ class Retraining:
     reason: str
     policy: str
     version: str
-    """Of the registered challenger, which learnt from everything."""
+    """The number of the registered challenger, which is trained on all patches."""
     promoted: bool
 
     @property

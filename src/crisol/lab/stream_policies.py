@@ -25,7 +25,7 @@ _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int_]
 
 LADDER = "facts, memory, cold"
-"""The row of the whole ladder."""
+"""The name of the row for the whole ladder."""
 
 _STEPS = 8
 _TIGHTER = 0.8

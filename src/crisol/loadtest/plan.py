@@ -47,10 +47,7 @@ class Loop(StrEnum):
     """
 
     OPEN = "open"
-    """The clock starts requests; a slow server gets them all the same.
-
-    Latency counts from the intended start.
-    """
+    """Requests start at planned times, however slow the server is; latency counts from the planned time."""
     CLOSED = "closed"
     """The previous answer on a connection starts the next request; a stalled server gets no more load."""
 

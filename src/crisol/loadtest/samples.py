@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["ERRORS", "Recorder", "load_samples"]
 
 ERRORS = ("", "refused", "connect_timeout", "reset", "timeout", "bad_answer", "unfinished")
-"""How a request can end without an answer; the first means that it has one."""
+"""The ways in which a request can end without an answer; "" means that it has an answer."""
 
 _SOURCES = ("", *Source)
 _OUTCOMES = ("", *Outcome, "unknown")

@@ -30,7 +30,7 @@ __all__ = ["UNLIMITED", "ServiceProcess", "ask", "serving"]
 UNLIMITED = ",".join(
     f"{name}=off" for name in ("ml-first", "validate", "ml-accuracy", "ab-testing", "cache", "breakers")
 )
-"""No rate limits: the load test measures the service, not its limits."""
+"""The setting that turns rate limits off: the load test measures the service, not its limits."""
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0

@@ -32,7 +32,7 @@ FLOOR = (
     "wrong_answers <= 0",
     "saturated <= 0",
 )
-"""What any load must reach; experiments ask for more."""
+"""The load targets of every load test; experiments add stricter ones."""
 
 _SATURATED = 0.95
 

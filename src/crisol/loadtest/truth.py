@@ -17,7 +17,8 @@ __all__ = ["wrong"]
 _NEAR = 1e-4
 _SURVIVES = frozenset({"exploit_survives", "variant_survives"})
 _OF_SCRIPTS = _SURVIVES | {"breaks_function"}
-"""Which script fails first depends on the order that the service learnt; which PoV, also on the seed."""
+"""The reasons of which one may replace another: which script fails first depends on the order of the scripts,
+which the service learns, and on the seed."""
 
 
 def wrong(samples: pd.DataFrame, kinds: Sequence[tuple[str, Item]], policy: Policy) -> NDArray[np.bool_]:

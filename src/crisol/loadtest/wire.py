@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["RESTS", "Connection", "Owner"]
 
 RESTS = -1
-"""The place of a connection that waits for no answer."""
+"""The value of a connection's place while it waits for no answer."""
 
 _LONGEST_HEAD = 65_536
 

@@ -76,7 +76,7 @@ class Family:
 
 
 FAMILIES: dict[str, Family] = {}
-"""All of them by name; dashboards and alerts are checked against it."""
+"""All metric families by name; the tests compare dashboards and alerts with it."""
 
 
 def _family(name: str, kind: MetricKind, help_: str, *labels: str, bounds: tuple[float, ...] = ()) -> Family:

@@ -9,7 +9,7 @@ from itertools import groupby
 __all__ = ["code_lines"]
 
 _SUSPECT = re.compile(r"\n[+-][ \t\r\f\v]*(?:\n|/\*|\*|--|_*[vV]ersion|_*VERSION)")
-"""Whether a line begins with something that needs a second look."""
+"""Finds lines whose beginning may make them comments or version strings."""
 _IDLE = re.compile(
     r"#(?!include\b|define\b|ifn?def\b|endif\b|undef\b)|//|/\*|\*(?:\s|/|$)|--(?:\s|$)"
     r"|(?i:__)?(?i:version)(?i:_info)?(?:__)?\s*[=:]\s*[('\"]+v?\d[\w.+ ,'\"-]*[)'\"]*,?\s*(?:#|$)"

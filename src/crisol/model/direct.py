@@ -31,9 +31,9 @@ from crisol.model.text import ngrams
 __all__ = ["direct_scorer"]
 
 _Words = tuple[NDArray[np.int32], NDArray[np.float64]]
-"""The columns of the words that occur, and how often each occurs: both of shape (words,)."""
+"""The columns of the words that occur, and the number of times that each occurs; both have shape (words,)."""
 _Member = Callable[[NDArray[np.float64], _Words], float]
-"""From features of shape (1, columns), and words, to the probability of class 1."""
+"""A function of features, shape (1, columns), and words to the probability of class 1."""
 
 
 def direct_scorer(pipeline: Pipeline) -> Scorer | None:

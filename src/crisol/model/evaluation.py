@@ -24,7 +24,7 @@ __all__ = ["Evaluation", "Outer", "evaluate", "report", "transfer"]
 _RANDOM_FOLDS = 5
 
 Outer = Literal["group", "project", "cwe"]
-"""By what the folds are made: a model that is tested on one of them was never trained on it."""
+"""The field by which the folds are made: patches with the same value of it share a fold."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,11 +58,11 @@ class Evaluation:
     group: NDArray[np.str_]
     origin: NDArray[np.str_]
     headline_auc: float
-    """nan where no patch is of such an origin, as in a set of tools' patches."""
+    """It is nan if no patch has one of these origins."""
     headline_interval: tuple[float, float]
     auc: float
     auc_interval: tuple[float, float]
-    """95 %, bootstrap over the units by which the folds were made."""
+    """The 95 % interval by a bootstrap over the units by which the folds were made."""
     average_precision: float
     accuracy: float
     majority_accuracy: float

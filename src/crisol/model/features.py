@@ -22,7 +22,7 @@ from crisol.model.reading import DiffSide, Reading, read
 __all__ = ["FEATURES", "FEATURE_VERSION", "Feature", "index", "measure", "vector"]
 
 FEATURE_VERSION = "4"
-"""Changes whenever the same diff would get other numbers; a model refuses to work with another version."""
+"""The version of the features: it changes when a diff would get other numbers. A model refuses others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +256,7 @@ FEATURES: tuple[Feature, ...] = tuple(
     )
     for name, unit, doc, compute in rows
 )
-"""Every feature. Columns of a model's input stand in this order; the classic ones come first."""
+"""Every feature, in the order of a model's columns; the classic ones come first."""
 
 _MEASURES = tuple(feature.measure for feature in FEATURES)
 _INDEX = {feature.name: position for position, feature in enumerate(FEATURES)}

@@ -78,7 +78,7 @@ class Policy:
 
 
 NEVER = Policy()
-"""Wargame every patch."""
+"""The policy that wargames every patch."""
 
 
 @dataclass(frozen=True, slots=True)

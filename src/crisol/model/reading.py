@@ -21,7 +21,7 @@ _WORD = re.compile(r"\w+")
 _PATTERN = r"\w+|[=!<>]=+|&&|\|\||->|::|[^\s\x1c-\x1f]"
 _TOKEN = re.compile(_PATTERN)
 _ASCII_TOKEN = re.compile(_PATTERN, re.ASCII)
-"""The same tokens of a text of ASCII alone, found in four fifths of the time."""
+"""The pattern of the same tokens for a text of ASCII alone; it takes four fifths of the time."""
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
 _IMPORT_STARTS = frozenset(one[0] for one in words.IMPORTS)
 
@@ -30,7 +30,7 @@ _MAX_LINES = 50_000
 _MAX_LINE = 4_096
 _MAX_NAME = 80
 _CONTEXT = 3
-"""Lines of context around a change that are read, as most tools write them."""
+"""Number of context lines around a change that are read: three, as most tools write."""
 
 
 def open_diff(text: str) -> Patch:
@@ -107,10 +107,10 @@ class DiffSide:
     counts: Counter[str]
     words: dict[str, int]
     names: list[str]
-    """The different names, of two characters or more, keywords included."""
+    """The distinct names of two characters or more, with keywords."""
     numbers: int
     parts: dict[str, int]
-    """How often each word that means something occurs, in names taken whole and by their parts."""
+    """How often each word of the vocabulary occurs, as a whole name or as a part of one."""
     calls: list[str]
     marks: list[int]
 

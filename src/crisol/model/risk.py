@@ -24,7 +24,7 @@ _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int_]
 
 GRID: tuple[float, ...] = (0.99, 0.98, 0.97, 0.95, 0.93, 0.9, 0.87, 0.84, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55)
-"""Thresholds on the probability of the class that is believed, strictest first."""
+"""The thresholds on the probability of the predicted class, strictest first."""
 
 _BETS = np.append(np.linspace(0.05, 0.95, 10), (0.97, 0.99))
 _FEARED = 0.1

@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 LEAST_GROUPS = 10
-"""Vulnerabilities below which no interval over them is given: a bootstrap of fewer is far too narrow."""
+"""The least number of vulnerabilities for an interval; a bootstrap over fewer gives far too narrow ones."""
 
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int_]

@@ -37,7 +37,7 @@ class Choice:
     variant: str
     parameters: str
     auc: float
-    """Mean AUC over the inner folds on which it was tried, on groups that the model had not seen."""
+    """The mean AUC over the inner folds, each predicted by a model that was not trained on it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

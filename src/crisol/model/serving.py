@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 PARITY = 1e-5
-"""The largest difference of a probability that the compiled form may show."""
+"""The largest allowed difference between the probabilities of the compiled and the original form."""
 
 PROBE = LabelledPatch(
     "probe",
@@ -68,9 +68,9 @@ A loader checks that the model still gives that probability.
 _FORMAT = "crisol-serving-2"
 _MAX_BYTES = 64 << 20
 _LARGEST = sys.float_info.max
-"""JSON knows integers beyond it, which no float holds."""
+"""The largest float; JSON can hold larger integers."""
 Scorer = Callable[[Patch, str], float]
-"""From a patch and its CWE to the probability of valid, not yet calibrated."""
+"""A function of a patch and its CWE to the probability of valid, not yet calibrated."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,8 @@ from sklearn.pipeline import Pipeline
 __all__ = ["Walk", "sound", "trees"]
 
 Walk = tuple[NDArray[np.int_], NDArray[np.int_], NDArray[np.bool_], NDArray[np.int_], int]
-"""For each node: left child, right child, leaf flag (1 means leaf), column; then the number of columns."""
+"""The nodes of a tree, each as left child, right child, leaf flag (1 means leaf) and column; then the number
+of columns."""
 
 
 def trees(model: Any) -> Iterator[Walk]:

@@ -46,7 +46,7 @@ _RESERVED = frozenset({"random_state", "n_jobs", "verbose", "verbosity", "warm_s
 _MAX_BYTES = 1 << 20
 _MAX_POINTS = 16
 _TRUSTED_PACKAGES = frozenset({"sklearn", "lightgbm"})
-"""Packages whose classes a variant may name without a word of trust: they are installed with Crisol."""
+"""The packages whose classes a variant may name without ``trust``: they are installed with Crisol."""
 
 
 class Variant(BaseModel):
@@ -268,7 +268,7 @@ class Given:
 
 
 Recipe = Variant | Given
-"""What can be evaluated, trained and served."""
+"""A way to predict that can be evaluated, trained and served: a variant or the caller's own estimator."""
 
 
 def seeded(model: Any, random_state: int) -> Any:

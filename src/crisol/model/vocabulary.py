@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 IMPORTS = ("import ", "from ", "#include", "using ", "require(", "use ")
-"""How a line begins that takes in another file."""
+"""The beginnings of lines that import or include another file."""
 
 VALIDATION = frozenset(
     [
@@ -252,9 +252,9 @@ FAMILIES = tuple(name for name, _, _ in _TABLE)
 """Kinds of weakness that share a remedy, such as ``path``, ``command`` and ``markup``."""
 
 REMEDIES = MappingProxyType({name: frozenset(words.split()) for name, words, _ in _TABLE})
-"""Words of the usual remedy, by family."""
+"""The words of the usual fix, by family."""
 MEANT = frozenset().union(VALIDATION, SINKS, BOUNDS, FILTERS, PREFIXES, CASES, *REMEDIES.values())
-"""Every word that is looked up in names and their parts."""
+"""All words that are searched for in names and their parts."""
 
 _FAMILY_OF = {number: name for name, _, numbers in _TABLE for number in numbers}
 

@@ -42,9 +42,9 @@ class Rate:
     seconds: float = 60.0
     burst: float = 0.0
     interval: float = field(init=False, repr=False)
-    """Seconds for one token to come back."""
+    """Seconds until one token has returned."""
     full: float = field(init=False, repr=False)
-    """Seconds for an empty bucket to become full."""
+    """Seconds until an empty bucket is full."""
 
     def __post_init__(self) -> None:
         if not (self.limit > 0 and 0 < self.seconds < math.inf):

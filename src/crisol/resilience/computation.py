@@ -83,7 +83,7 @@ class Computation:
 
 
 COMPUTING: ContextVar[Computation | None] = ContextVar("computing", default=None)
-"""The computation that the running task belongs to."""
+"""The computation to which the running task belongs."""
 
 
 async def produced(computation: Computation) -> Any:

@@ -60,11 +60,12 @@ class BreakerPolicy:
     is_failure: Callable[[object], bool] | None = None
     rng: Callable[[], float] = field(default=random.random, repr=False, compare=False)
     timed: bool = field(init=False, repr=False, compare=False)
-    """Whether each call has to be timed."""
+    """Whether the duration of each call is needed."""
     rated: bool = field(init=False, repr=False, compare=False)
-    """Whether a window has to be kept."""
+    """Whether a window of recent calls is needed."""
     longest_wait: float = field(init=False, repr=False, compare=False)
-    """More than any recovery takes: a clock that was set back must not promise an outage of hours."""
+    """The largest number of seconds that a rejection may announce; without it a clock that was set back would
+    announce hours."""
 
     def __post_init__(self) -> None:
         for name in ("window_calls", "minimum_calls", "probes", "probe_successes"):

@@ -28,11 +28,11 @@ __all__ = ["OutOfBounds", "bounded"]
 
 _CPU_SECONDS = 10.0
 _WAIT_SECONDS = 120.0
-"""Of wall time, for a text that makes its worker wait; a busy machine alone never takes that long."""
+"""The limit of wall time, in seconds; a busy machine alone never takes that long."""
 _MEMORY_MB = 768
 _STACK = 64 << 20
 _DEPTH = 30_000
-"""Of Python calls while a text is analysed, so that deep trees can be walked."""
+"""The recursion limit while a text is analysed, so that deep trees can be walked."""
 _BOOT = (
     "import sys; sys.path[:0] = {path!r}; from crisol.sandbox.bounded import serve; serve(int(sys.argv[1]))"
 )

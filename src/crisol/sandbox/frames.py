@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_FRAME", "ClosedError", "receive", "rehearse", "send"]
 
 MAX_FRAME = 1 << 30
-"""Bytes; a tree with its dependencies travels as one frame."""
+"""The largest frame, in bytes; a file tree with its dependencies is sent as one frame."""
 
 _LENGTH = struct.Struct("!Q")
 

@@ -16,7 +16,10 @@ __all__ = ["LOOKING", "guard"]
 _exit, _write = os._exit, os.write
 
 _NEVER = frozenset({"gc.get_objects", "gc.get_referrers", "gc.get_referents"})
-"""What would find the nonce's holder; refused to everybody, because a new thread hides who asked."""
+"""The events by which code could find the object that holds the run's secret.
+
+They end the process for any caller, because a new thread hides the caller.
+"""
 _REACHING = frozenset({
     "sys._current_frames", "sys._current_exceptions",
     "sys.settrace", "sys.setprofile", "sys.addaudithook", "ctypes.dlopen", "ctypes.dlsym",
@@ -30,7 +33,7 @@ LOOKING = frozenset(
 """Attributes that lead to a script's code."""
 
 _HEARD = _NEVER | _REACHING | {"sys._getframe", "object.__getattr__"}
-"""All others pass at once: Python tells of every import and file, too."""
+"""The events that the hook examines; all others, such as imports and opened files, return at once."""
 
 
 def guard(files: dict[str, list[list[int]]]) -> Callable[[str, tuple[Any, ...]], None]:

@@ -29,13 +29,13 @@ _CHUNK = 65536
 _FLOOD = 16
 _TICK = 0.1
 PATIENCE = 4
-"""Times its wall time that a run may take where other processes keep it waiting for a processor."""
+"""The factor of its wall time that a run may take if it waits for a processor."""
 _SOCKET_BYTES = 1 << 18
-"""What a socket may buffer at its default size."""
+"""The most bytes that a socket of default size buffers."""
 _PORTABLE_TICK = 0.01
 _MAX_REPORT = 1 << 24
 _SAID = 31
-"""Bytes on the channel before the findings and the data of a script that left."""
+"""The number of bytes on the channel before the findings and the data of a script that ended."""
 
 
 def keep(

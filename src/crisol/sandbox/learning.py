@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Learned", "learn"]
 
 _LONGEST = 2000
-"""Characters of a pattern that is compiled ahead."""
+"""The longest regular expression, in characters, that is compiled in advance."""
 
 _SCRIPT = """
 import sys

@@ -14,7 +14,7 @@ from crisol.sandbox import kernel
 __all__ = ["OLD_PROC", "become_nobody", "enter", "enter_wrapped"]
 
 OLD_PROC = "/oldproc"
-"""Where bubblewrap shows the machine's /proc until the sandbox has one of its own."""
+"""The path at which bubblewrap mounts the machine's /proc until the sandbox has its own."""
 _NOBODY = 65534
 _STAGING = "/tmp"  # noqa: S108 - a mount point that every system has; nothing is written to it
 _SPACES = (

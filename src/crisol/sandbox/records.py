@@ -22,7 +22,7 @@ class SandboxKind(StrEnum):
     NAMESPACES = "namespaces"
     """The same, made by Crisol itself through the kernel's calls."""
     WEAK = "weak"
-    """Limits and an empty environment only: no isolation, and only when asked for by name."""
+    """Limits and an empty environment only, without isolation; it is used only if the caller names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +91,9 @@ class Canary(StrEnum):
     """
 
     AFTER_ONE = "one"
-    """After it said 1."""
+    """After exit code 1."""
     AFTER_ANY = "any"
-    """After it said 0 or 1."""
+    """After exit code 0 or 1."""
 
 
 class Ending(StrEnum):
@@ -105,15 +105,15 @@ class Ending(StrEnum):
     """
 
     EXITED = "exited"
-    """The script itself said so; the run's ``code`` is what it said."""
+    """The script itself ended the run; ``code`` of the run is its exit code."""
     RAISED = "raised"
-    """An exception, the target's or the script's own, left the script; standard error has the traceback."""
+    """An exception of the target or of the script ended it; standard error has the traceback."""
     NOT_ATTESTED = "not_attested"
-    """The process ended without the script saying how: ``os._exit``, a signal, somebody else's SystemExit."""
+    """The process ended without a report of the script: by ``os._exit`` or a signal, for example."""
     TIMEOUT = "timeout"
-    """Out of wall or processor time."""
+    """The run exceeded its wall or processor time."""
     LIMIT = "limit"
-    """Out of memory, output, file size or scratch space, where it can be told."""
+    """The run exceeded memory, output, file size or scratch space, as far as this can be detected."""
 
 
 @dataclass(frozen=True, slots=True)

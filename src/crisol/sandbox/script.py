@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 __all__ = ["ACT", "JUDGE", "Compiled", "compile_script", "parts", "published", "seeded"]
 
 _WARNINGS = threading.Lock()
-"""The filters of :mod:`warnings` belong to the whole process."""
+"""Held while the filters of :mod:`warnings` are changed, which belong to the whole process."""
 ACT, JUDGE = "\n# act\n", "\n# judge\n"
-"""What divides a script whose effect is seen from outside, see :func:`parts`."""
+"""The lines that divide a script with a judge, see :func:`parts`."""
 _SEED = re.compile(r"^SEED = 0$", re.MULTILINE)
 ZERO, ONE, LEAVE, LEAVE_BY_VALUE, REPORT, PUBLISH = b"01evrp"
-"""The last byte of each mark: two outcomes, and the functions that the run puts in."""
+"""The last byte of each mark: two for the exit codes, four for the functions that the run inserts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,13 +36,14 @@ if TYPE_CHECKING:
 __all__ = ["DECIDED", "LIMIT", "OTHER", "RAISED", "STARTED", "Inherited", "open_stage"]
 
 STARTED = b"S"
-"""Comes first on the channel: what fails before it is ours, whatever follows is the run's."""
+"""The first byte on the channel: a failure before it is the sandbox's, one after it the run's."""
 
 DECIDED, OTHER, RAISED, LIMIT = b"D", b"O", b"R", b"L"
-"""By a secret outcome, a code other than 0 and 1, an exception, or one for an exhausted resource."""
+"""The ways in which a run ends: by exit code 0 or 1, which a secret attests; by another exit code; by an
+exception; by an exception for an exhausted resource."""
 _MAX_CHANGED = 1 << 16
 _SPARE_PROCESSES = 8
-"""The keepers and the zygote count for the same user as the script's processes do."""
+"""Processes added to the limit, since keepers and zygote have the same user as the script's processes."""
 _DESCRIPTORS = 256
 _NAMES = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/tmp", "SHELL": "/bin/sh"}  # noqa: S108 - inside
 
@@ -54,7 +55,7 @@ _TIMERS = {
     signal.ITIMER_PROF: signal.SIGPROF,
 }  # fmt: skip
 _OUT_OF = frozenset({27, 28, 122})
-"""EFBIG, ENOSPC, EDQUOT."""
+"""The error numbers of an exhausted resource: EFBIG, ENOSPC, EDQUOT."""
 
 
 class Inherited(NamedTuple):

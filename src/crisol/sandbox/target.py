@@ -38,7 +38,7 @@ __all__ = ["Target"]
 
 _START_SECONDS = 60.0
 _GRACE_SECONDS = 10.0
-"""What a run may take beyond its own limit, for the sandbox's own work on a busy machine."""
+"""Seconds that a run may take beyond its limit, for the sandbox's own work on a busy machine."""
 _ANSWER_BYTES = 1 << 27
 _FACTS_BYTES = 16 << 20
 _MODULES = ("frames", "tree", "recall", "watch", "usage", "guard", "stage", "keeper", "zygote")

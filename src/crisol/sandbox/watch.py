@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["Watch"]
 
 _VERSION_AT = 24
-"""Bytes from the start of a dictionary to its version, in CPython 3.11 to 3.13 on 64 bits."""
+"""The offset of a dictionary's version, in bytes, in CPython 3.11 to 3.13 on 64 bits."""
 _VALUE = attrgetter("value")
 _FREE = frozenset({"__main__", "sys", "warnings", "linecache", "site"})
-"""Modules whose names are rebound in honest code: streams, filters, the last exception."""
+"""The modules whose names honest code rebinds: streams, filters, the last exception."""
 
 
 class Watch:

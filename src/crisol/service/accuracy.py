@@ -33,7 +33,7 @@ _CELLS: tuple[Literal["tp", "fp", "fn", "tn"], ...] = ("tp", "fp", "fn", "tn")
 class _Grouped:
     groups: tuple[tuple[str, Tally], ...]
     seconds: float
-    """The time of the question, in seconds since the epoch."""
+    """The time of the request, in seconds since 1970."""
 
 
 CONFUSION: Kind[_Grouped] = Kind("confusion_matrix", _Grouped)

@@ -16,7 +16,7 @@ __all__ = ["Gate"]
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN = frozenset({"/health", "/", "/static/page.css", "/static/page.js"})
-"""What needs no token: that the process is alive, and the page, which asks for one."""
+"""The paths that need no token: the health check, and the web page, on which the user enters the token."""
 
 
 class Gate:

@@ -26,7 +26,7 @@ RATES: Mapping[str, Rate] = {
     "breakers": Rate(30),
     "vulnerabilities": Rate(30),
 }
-"""The limits of the design, a minute."""
+"""The default rate of each limit: requests a minute."""
 
 _ROUTES = {
     "/wargaming/ml-first": "ml-first",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["OVERLAP", "read"]
 
 OVERLAP = dt.timedelta(minutes=2)
-"""How far a reading goes back behind the last one."""
+"""The time by which a read of the trials overlaps the read before it."""
 
 _MOST = 2_000
 

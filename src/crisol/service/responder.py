@@ -22,7 +22,7 @@ HEADERS = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
 )
-"""The headers that every answer carries; those that only a browser's page needs are in `page`."""
+"""The headers of every answer; the module `page` has those that only a web page needs."""
 
 
 def _forget(scope: Scope, exchange: Exchange, seconds: float) -> None:

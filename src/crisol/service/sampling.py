@@ -36,7 +36,7 @@ __all__ = ["EXPERIMENT", "LEARNT", "LiveTrials", "TrialStats"]
 
 EXPERIMENT = "live"
 LEARNT = "live-learnt"
-"""The trials of patches that the model was trained on: they are kept apart from what tells its accuracy."""
+"""The experiment of trials on patches that the model was trained on; its accuracy leaves them out."""
 ARM = "champion"
 _STORE_THREADS = 4
 _log = logging.getLogger(__name__)

@@ -53,7 +53,7 @@ REASONS: Mapping[str, tuple[str, str]] = {
     Reason.BASELINE_FAILED: ("#999999", "xx"),
     Reason.SANDBOX_FAILED: ("#999999", ".."),
 }
-"""Colour and hatching of each reason, the same in every figure; a hatched one is found by strict labels."""
+"""Colour and hatching of each reason, the same in every figure; hatched are those of strict labels alone."""
 _PER_ROW = 4
 _CROWDED = 40
 _Floats = NDArray[np.float64]

@@ -28,7 +28,7 @@ from crisol.wargaming.fitting import fitted
 __all__ = ["EXAMPLE", "TabularModel"]
 
 EXAMPLE = pd.DataFrame({"diff": [PROBE.diff], "cwe": [PROBE.cwe]})
-"""A table that :meth:`TabularModel.predict` takes."""
+"""An example of the table that :meth:`TabularModel.predict` takes."""
 
 _ADVICE = {Outcome.VALID: "accept", Outcome.INVALID: "reject", None: "wargame"}
 

@@ -28,7 +28,7 @@ __all__ = ["is_server", "open_client", "open_store"]
 
 _CONNECT_SECONDS = 10.0
 _answered: set[str] = set()
-"""The stores elsewhere that have answered this process once."""
+"""The addresses of remote stores that have answered this process at least once."""
 
 _log = logging.getLogger(__name__)
 

@@ -32,7 +32,7 @@ __all__ = ["FactRung"]
 _VULNERABILITIES = 256
 _EXAMINED = 2_000
 _CHARACTERS = 300_000
-"""Of the files that a patch changes: larger ones are no honest patch's, and go their way without facts."""
+"""The most characters in the files that a patch changes; a patch of larger files is decided without facts."""
 
 _RETRY_SECONDS = 60.0
 _log = logging.getLogger(__name__)

@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 OURS = frozenset({Reason.BASELINE_FAILED, Reason.SANDBOX_FAILED})
-"""The reasons of a wargame that could not be run here: it says nothing of the patch, and is tried again."""
+"""The reasons of a wargame that failed through no fault of the patch; it is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class Rung(Protocol):
 
 
 Learner = Callable[[Submission, "Pattern", "Verdict"], Awaitable[None]]
-"""What a rung does with the verdict of a wargame."""
+"""A function by which a rung learns from the verdict of a wargame."""
 
 
 def from_verdict(verdict: Verdict, prediction: Prediction | None, degraded: tuple[str, ...] = ()) -> Decision:

@@ -43,7 +43,7 @@ class MemoryRung:
     """
 
     stamp = "memory-1"
-    """The second stage itself is a part of the model's stamp."""
+    """The version of this rung; that of the second stage is a part of the model's stamp."""
 
     def __init__(self, model: ModelRung, catalogue: Catalogue, cache: Path) -> None:
         self.memories: ByContent[Memory] = ByContent(Memory)

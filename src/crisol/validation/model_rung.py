@@ -27,13 +27,13 @@ __all__ = ["ModelRung", "ServedModel"]
 
 _INLINE_CHARACTERS = 32_768
 _INLINE_SECONDS = 0.05
-"""Longer diffs, and all after two that took longer, are predicted in threads.
+"""Seconds of a prediction: after two longer ones, all predictions run in threads.
 
-On the event loop they would delay other requests.
+So do those of diffs above the number of characters. On the event loop they would delay other requests.
 """
 
 _ASIDE, _ASIDE_LINE = 2, 4
-"""The most predictions at a time, and in all; further patches are wargamed, as without a model."""
+"""The most predictions that run in threads, and that run or wait; further patches are wargamed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class ServedModel:
     second: SecondStage | None = None
     learnt: frozenset[str] = field(default=frozenset(), repr=False)
     ladder: LadderPolicy = field(init=False, repr=False)
-    """The thresholds of both rungs that guess."""
+    """The thresholds of the memory rung and of the model rung."""
     stamp: str = field(init=False, repr=False)
     tag: str = field(init=False, repr=False)
 

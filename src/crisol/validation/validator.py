@@ -53,9 +53,10 @@ SANDBOX = BreakerPolicy(
         isinstance(verdict, Verdict) and verdict.phases[0].reason is Reason.SANDBOX_FAILED
     ),
 )
-"""Only a sandbox that does not start, or fails in the first phase, which runs the release as it is, counts.
+"""The breaker policy of the sandbox.
 
-A full line, a folder that changed, a release that cannot be had and whatever a patch brings about do not.
+A failure is a sandbox that does not start, or that fails in the baseline, which runs the unpatched release. A
+full queue, a changed folder, a release that cannot be downloaded and all effects of a patch are none.
 """
 
 

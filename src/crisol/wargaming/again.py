@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 __all__ = ["again", "patient", "repeats", "shows"]
 
 _PATIENCE = 4
-"""Times the wall time of other runs that a run in other surroundings may take."""
+"""The factor by which a run in another environment may take longer than other runs, in wall time."""
 
 _CHANCE = ("random.", "secrets.", "os.urandom", "os.getrandom", "uuid.", "builtins.hash", "builtins.id")
-"""Beginnings of what a patch draws from; each process places its objects anew."""
+"""Prefixes of the sources of chance; ``id`` is one, since each process places its objects anew."""
 _FEWEST = 5
-"""Repeats of a slow PoV."""
+"""The least number of repeats, for a slow PoV."""
 _REPEATED = 0.5
-"""Seconds of processor time of all repeats: what more would cost hits honest patches that draw."""
+"""Seconds of processor time for all repeats together; more would cost honest patches too much time."""
 _QUICKEST = 0.02
-"""Processor time of a quick run with what starts it, in seconds."""
+"""The least processor time of a run with its start, in seconds."""
 
 _SPENT = 1.5
-"""Seconds of processor time of a warm-up."""
+"""The processor time of a warm-up, in seconds."""
 _LIVED = """
 import os as _os, resource as _resource, shutil as _shutil, signal as _signal, time as _time
 _shown, _unseen = _os.dup(1), _os.open("/dev/null", _os.O_WRONLY)
@@ -85,7 +85,7 @@ while _spent() < {spent}:
 """
 _PLACE = "/dev/shm/srv/app"  # noqa: S108 - inside the sandbox
 _ELSEWHERE_NAME = f"{_PLACE}/main.py, elsewhere and years later"
-"""Warnings and logs tell a patch the name of its caller: this one says nothing of a PoV."""
+"""The file name of the caller, which warnings and logs tell a patch; it does not look like a PoV."""
 _ELSEWHERE = """
 import datetime as _datetime, os as _os, sys as _sys, time as _time
 _place = "/dev/shm/srv/app"

@@ -19,7 +19,8 @@ _NOTED = frozenset({
 })  # fmt: skip
 
 Place = tuple[int, str]
-"""A function's number (0: the module) and a name in it; -1 and any object's attribute; -2 and a name."""
+"""A place that holds values: (number of a function, variable), where 0 is the module; (-1, attribute), the
+attribute of any object; (-2, name), a name in all functions together."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 

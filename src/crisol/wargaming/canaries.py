@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["PASSES_ANYTHING", "Canaries", "doubting"]
 
 PASSES_ANYTHING = 77
-"""Exit code of a check that saw a value which equals what it must not equal."""
+"""The exit code of a check that found a value equal to something different from it."""
 _QUICK = 0.2
-"""Seconds of processor time up to which a PoV may be followed by a canary."""
+"""The most seconds of processor time of a PoV that a canary may follow."""
 
 
 @dataclass(slots=True)

@@ -53,7 +53,7 @@ __all__ = [
 ]
 
 _BUDGET = 600.0
-"""Seconds for the runs of one candidate: other load must not make a label."""
+"""Seconds for all runs of one candidate, so many that load on the machine does not decide a label."""
 _PR_SET_PDEATHSIG = 1
 
 COLUMNS = (
@@ -63,12 +63,13 @@ COLUMNS = (
 
 
 _ROWS = "3"
-"""Raise it when a shard of the same verdicts holds other rows, as when candidates are told apart anew."""
+"""The version of a shard's rows. Raise it when the same verdicts give other rows, for example when candidates
+are distinguished in another way."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The settings of a corpus build.
+    """The plan of a corpus build: folders, number of mutants, seed and sandbox.
 
     ``cache`` is the folder of downloaded releases and of stored verdicts, ``inbox`` the folder of imported
     patches. ``mutants`` is the largest number of mutants for each vulnerability; there are never more than

@@ -34,7 +34,7 @@ def _downwards(name: str) -> str:
 
 
 _Root = Annotated[str, AfterValidator(_downwards)]
-"""A folder inside an archive: relative, and without a way up."""
+"""A relative path of a folder inside an archive, without ``..``."""
 _Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
 
 
@@ -161,7 +161,7 @@ class Description(_Section):
 
 
 _FORMS = (OwnProgram.__name__, ReleasePair.__name__)
-"""What pydantic puts into the place of an error in a source, which the author of a folder never wrote."""
+"""The names of classes that pydantic adds to the path of an error; they are not in the author's file."""
 
 
 def describe(path: Path) -> Description:

@@ -15,7 +15,7 @@ from crisol.wargaming.spans import Text
 __all__ = ["DISGUISES", "REWRITES", "Disguise"]
 
 Disguise = Callable[[Text, ast.AST, random.Random], Iterator[str]]
-"""From a source, one of its nodes and a source of chance to sources that behave alike."""
+"""A function of a source text, one of its nodes and a random generator to texts that behave the same."""
 
 _VERBS = (
     "check", "validate", "normalise", "reject", "refuse", "limit", "bound", "sanitise", "escape", "verify",
@@ -156,7 +156,7 @@ DISGUISES: dict[str, Disguise] = {
     "docstring": _docstring,
     "blank_line": _blank_line,
 }
-"""What leaves the syntax tree as it is, docstrings aside."""
+"""The disguises that do not change the syntax tree, except docstrings."""
 
 REWRITES: dict[str, Disguise] = {"rename": _rename, "equivalent": _equivalent, "temporary": _temporary}
-"""What changes the tree, and not what the program does."""
+"""The disguises that change the syntax tree, but not the behaviour of the program."""

@@ -16,7 +16,7 @@ from crisol.wargaming.spans import Text
 __all__ = ["OPERATORS", "Operator"]
 
 Operator = Callable[[Text, ast.AST], Iterator[str]]
-"""From a source and one of its nodes to the sources that a single edit there makes."""
+"""A function of a source text and one of its nodes to the texts that a single edit of the node makes."""
 
 _COMPARE: dict[type[ast.cmpop], str] = {
     ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==",
@@ -31,7 +31,7 @@ _PATTERN = (
     (re.compile(r"\[\^"), "["),
     (re.compile(r"\{\d+(?:,\d*)?\}"), "*"),
 )
-"""What people get wrong in a regular expression, and what they write in its place."""
+"""Usual mistakes in regular expressions: pairs of a correct part and the wrong text written in its place."""
 
 
 def _drop_statement(text: Text, node: ast.AST) -> Iterator[str]:

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["EXECUTES", "Excuses", "habits_of"]
 
 EXECUTES = frozenset({"builtins.eval", "builtins.exec", "builtins.compile"})
-"""Functions that execute a text."""
+"""The functions that execute a text as code."""
 _TYPES = frozenset({"types.FunctionType", "types.CodeType", "types.FrameType"})
-"""Types that are excused where they are only compared with."""
+"""The types that a patch may use in comparisons alone."""
 _ENDS = frozenset({"sys.exit", "builtins.exit", "builtins.quit", "builtins.SystemExit"})
-"""Ways to end the process that a command has."""
+"""The functions by which a command-line program may end its process."""
 _TESTS = frozenset({"builtins.isinstance", "builtins.issubclass"})
 
 

@@ -30,7 +30,7 @@ _READS_RESULTS = frozenset({
     "setenv", "getattr", "hasattr", "isinstance", "simplefilter",
 })  # fmt: skip
 _DRAWS = frozenset({"randint", "randrange", "getrandbits", "randbytes", "choices", "sample", "Random"})
-"""By these a script draws what it plants: their arguments size a name, and are no input of the target."""
+"""The functions by which a script draws names that it plants; their arguments are no input of the target."""
 _MAX_LITERAL = 4096
 
 

@@ -24,16 +24,16 @@ from crisol.wargaming.spans import Text, parses
 __all__ = ["mutants"]
 
 _ATTEMPTS = 12
-"""Tries for each mutant that is wanted, before a parent is given up."""
+"""The number of tries for each mutant after which a parent is given up."""
 _PLACES = 200
-"""Nodes that one edit looks at, at most."""
+"""The largest number of nodes that one edit examines."""
 _SAME_PROGRAM = 0.25
 """The share of mutants that behave like their parent."""
 _DISGUISED = 0.5
 """The share of all mutants whose comments, docstrings or layout differ from their parent's, too."""
 
 _Files = dict[str, str | None]
-"""What a mutant makes of the files that it touches; None for one that it deletes."""
+"""The new text of each file that a mutant changes, by path; None for a deleted file."""
 _Edit = Callable[[Text, ast.AST], Iterator[str]]
 
 

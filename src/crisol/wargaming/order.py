@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["Experience", "ScriptRun", "ScriptStep", "ScriptTally", "plan"]
 
 _WEIGHT = 4.0
-"""How many runs the rate of a script's kind counts for, beside the runs of the script itself."""
+"""The number of runs as which the failure rate of all scripts of a kind counts for one script of it."""
 _FIRST_SECONDS = 0.05
-"""Of a script that was never run."""
+"""The assumed seconds of a script that was never run."""
 _KINDS = (PhaseName.POV, PhaseName.VARIANTS, PhaseName.CHECKS)
 
 

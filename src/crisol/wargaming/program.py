@@ -183,7 +183,7 @@ class ProgramTree:
 
 
 VULNERABLE = ProgramTree({}).identity({})
-"""The identity of the tree that no patch has changed."""
+"""The identity of the unpatched tree."""
 
 
 def _spliced(lines: tuple[str, ...], before: Module) -> tuple[tuple[str, ...], tuple[ast.stmt, ...]] | None:

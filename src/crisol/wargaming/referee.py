@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 __all__ = ["REFEREE_VERSION", "Match", "open_match"]
 
 REFEREE_VERSION = "13"
-"""Raise it when the same patch may get another verdict; whatever was judged before is judged again."""
+"""The version of the referee. Raise it when a patch may get another verdict; all are then judged again."""
 
 _LONGEST_NAME = 200
-"""Bytes of a file's name; its byte code has a longer one."""
+"""The longest file name, in bytes; the name of its byte code is longer."""
 _GOING_ON = ["other processes"]
 _AT_START = frozenset({"sitecustomize", "usercustomize"})
 _AS_GIT = ReadOptions()
 _Finding = tuple[Reason | None, str]
-"""What is wrong, if anything, and what was seen."""
+"""The reason for which a patch fails, None if it passes, and a text with details."""
 
 
 @dataclass(slots=True)

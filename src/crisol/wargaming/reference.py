@@ -36,17 +36,17 @@ if TYPE_CHECKING:
 __all__ = ["Yardstick", "measure"]
 
 _POOL = 64
-"""Inputs that are tried for each kind, of which the best are kept."""
+"""The number of inputs that are tried for each kind; the best are kept."""
 _KEPT = 16
 _REPEATS = 3
-"""How often what speaks against a patch must come again before it counts."""
+"""The number of runs in which a result against a patch must recur before it counts."""
 _SHOWN, _CLOSED = "exit 0", "exit 1"
 
 _Files = dict[str, bytes | None]
 _May = Callable[[Variation, Behaviour], bool]
-"""Whether the behaviour of the vulnerable code lets a variation count."""
+"""A function that tells whether a variation may count, by the behaviour of the vulnerable code."""
 _Does = Callable[[Behaviour, Behaviour], bool]
-"""Whether the behaviour of the reference then makes it count."""
+"""A function that tells whether it counts, by the behaviour of the vulnerable code and of the reference."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ IMPLEMENTED_BY = {
     "posix": "os", "_socket": "socket", "_io": "io", "_random": "random", "_signal": "signal",
     "_datetime": "datetime", "_pydatetime": "datetime", "_operator": "operator", "_codecs": "codecs",
 }  # fmt: skip
-"""The public module for each module that the standard library keeps to itself."""
+"""The public module for each private module of the standard library."""
 MODULES = frozenset({
     "__main__", "atexit", "ctypes", "_ctypes", "cffi", "gc", "faulthandler", "_posixsubprocess",
     "sitecustomize",
@@ -44,7 +44,7 @@ MODULES = frozenset({
     "_xxsubinterpreters", "_testcapi", "_testinternalcapi", "_opcode", "mmap", "_winapi",
     "importlib.metadata", "sysconfig", "site", "pip",
 })  # fmt: skip
-"""Modules that a fix never imports: they reach into the interpreter, or start what outlives a call."""
+"""The modules that no fix imports: they reach into the interpreter, or what they start outlives a call."""
 CALLS = frozenset({
     "builtins.exec", "builtins.eval", "builtins.compile", "builtins.exit", "builtins.quit",
     "builtins.SystemExit", "builtins.globals", "builtins.breakpoint",
@@ -76,7 +76,7 @@ CALLS = frozenset({
     "os.getsid", "os.getpgrp", "os.getpgid", "os.tcgetpgrp", "os.ttyname",
     "uuid.getnode", "pwd.getpwall", "grp.getgrall", "socket.if_nameindex",
 })  # fmt: skip
-"""Functions, classes and attributes that a fix never reads: they end, trace, fork or unmask a run."""
+"""The functions, classes and attributes that no fix uses: they end, trace, fork or inspect a run."""
 LOOKED_UP = frozenset({
     "os.environ", "os.getenv", "os.environb", "time.time", "time.time_ns", "time.monotonic", "time.localtime",
     "time.gmtime", "time.sleep", "time.perf_counter", "datetime.datetime.now", "datetime.datetime.utcnow",
@@ -100,11 +100,11 @@ LOOKED_UP = frozenset({
     "pwd.getpwuid", "time.timezone", "time.altzone", "time.tzname", "time.daylight", "time.clock_gettime",
     "time.clock_gettime_ns", "socket.socket", "socket.create_connection", "warnings.catch_warnings",
 })  # fmt: skip
-"""What a program may ask its surroundings for, and a run of the judge looks at with other answers."""
+"""The functions and values by which a program reads its environment, which the phase ``again`` changes."""
 CALLERS = frozenset({"stacklevel", "stack_info"})
-"""Keywords by which warnings and logs tell who called."""
+"""The keyword arguments by which warnings and logs name the caller."""
 KEEPING = frozenset({"append", "add", "update", "setdefault", "pop", "extend", "insert", "increment"})
-"""Methods that change a container: a module that keeps state calls one of them."""
+"""The methods that change a container; a module that keeps state calls one of them."""
 WRITING = frozenset({"write_text", "write_bytes", "touch", "mkdir", "makedirs"})
 """Methods and functions that write or make a file."""
 PLACES = (
@@ -120,17 +120,17 @@ PLACES = (
     "/boot/",
     "/tmp/",  # noqa: S108 - what a patch names
 )
-"""Folders of the machine: a text that begins with one names a file outside the program."""
+"""The folders of the machine; a text that begins with one of them names a file outside the program."""
 PLAIN = frozenset(
     {
         "str", "bytes", "bytearray", "int", "float", "bool", "list", "tuple", "dict", "set", "frozenset",
         "collections.UserString",
     }
 )  # fmt: skip
-"""Built-in types of data: a subclass that answers comparisons for itself can deceive a script."""
+"""The types of plain data; a subclass with comparisons of its own can deceive a script."""
 ANSWERS = frozenset({
     "__eq__", "__ne__", "__contains__", "__iter__", "__len__", "__bool__", "__lt__", "__le__", "__gt__",
     "__ge__",
     "__getitem__", "__class__", "__instancecheck__", "__getattribute__",
 })  # fmt: skip
-"""Methods by which a value says what it is."""
+"""The methods that decide the comparisons, the length, the elements and the class of a value."""

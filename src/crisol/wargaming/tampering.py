@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Findings", "findings", "tree_or_reason"]
 
 _MOST_COMPARED = 1 << 22
-"""Pairs of lines; beyond that every line of the changed part counts as new."""
+"""The most pairs of lines that are compared; beyond it every line of the changed part counts as new."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 MOST = 64
-"""Values of one place, and characters' worth of work for one text."""
+"""The most values of one place or expression that are followed."""
 LONGEST = 4096
 TEXT_METHODS = frozenset({
     "format", "join", "lower", "upper", "title", "swapcase", "capitalize", "strip", "lstrip", "rstrip",

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["Behaviour", "Variation", "behaviours", "variations"]
 
 _SEE, _END, _PUBLISH = (b"\0crisol " + token_bytes(16) for _ in range(3))
-"""Constants of the variations' code that the driver replaces by its own functions, which no name leads to."""
+"""Constants in the variations' code that the driver replaces by its functions, which thus have no name."""
 _SECONDS = 20.0
-"""For all variations of one run together; one of them alone may use half a second."""
+"""Seconds for all variations of one run together; a single one may use half a second."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["RedisTier"]
 
 LONGEST = 7 * 86_400
-"""The longest lifetime of an entry, in seconds; a stamp lives twice as long, so no entry outlives a stamp."""
+"""The longest lifetime of an entry, in seconds; a tag's stamp lives twice as long as that."""
 
 _EXPIRY = struct.Struct(">d")
 _EVERYTHING = "*"

@@ -29,7 +29,7 @@ from crisol.model.source.side import Side, counted, shifted, validations
 __all__ = ["SOURCE_FEATURES", "SOURCE_VERSION", "PublicFacts", "SourceFeature", "vector"]
 
 SOURCE_VERSION = "3"
-"""Changes whenever the same patch, source and facts would get other numbers."""
+"""The version of the source's features: it changes when the same input would get other numbers."""
 
 
 class View:
@@ -275,4 +275,4 @@ SOURCE_FEATURES: tuple[SourceFeature, ...] = tuple(
     )
     for name, unit, doc, compute in rows
 )
-"""Every feature of the source; columns stand in this order, after those of the diff."""
+"""Every feature of the source, in the order of a model's columns, which follow those of the diff."""

@@ -26,7 +26,7 @@ from crisol.wargaming.parsing import parsed
 __all__ = ["COLUMNS", "Distance", "Part", "Profile", "distance", "profile"]
 
 KINDS = ("guard", "statement", "call", "constant", "operator", "shape")
-"""A shape is a statement whose names are replaced by the order in which its function mentions them."""
+"""The kinds of parts; a shape is a statement whose names are replaced by their order in the function."""
 
 _SIDES = {
     "shared": ("{}s", "The {}s that patch and known fix both add or remove."),
