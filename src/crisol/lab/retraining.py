@@ -78,7 +78,7 @@ class Retraining:
     auc_low and auc_high (95 % interval), brier (Brier score), cost (mean cost of a patch in wargames, see
     :func:`crisol.lab.promotion.costs`).
 
-    ``brought`` is a sentence on what the trials brought: the challenger against ``without trials``.
+    ``brought`` is a sentence on the effect of the trials: it compares the challenger with ``without trials``.
     ``not_worse`` says whether the challenger is shown to be no worse than the champion, ``reason`` why.
     ``policy`` is a sentence on the challenger's thresholds, ``version`` its number in the registry.
     ``promoted`` says whether it became champion.
