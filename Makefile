@@ -71,6 +71,7 @@ notebooks: $(VENV)/.installed-test ## make the .ipynb files from their .py sourc
 .PHONY: docs
 docs: $(VENV)/.installed-test ## build the documentation as a site, into dist/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --config-file docs/site/mkdocs.yml
+	@echo "the site is in dist/site: open dist/site/index.html"
 
 .PHONY: screenshots
 screenshots: $(VENV)/.installed-test ## make the pictures of docs/images after a run (needs chromium)

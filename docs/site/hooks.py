@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import logging
 import re
 import tempfile
 import typing
@@ -140,6 +141,8 @@ def _help(parameter: click.Parameter) -> str:
 
 
 def _http() -> str:
+    # It serves an empty folder, and would say that it has no model.
+    logging.getLogger("crisol").setLevel(logging.ERROR)
     with (
         tempfile.TemporaryDirectory() as folder,
         serve(Settings(root=Path(folder), port=0)) as server,
