@@ -211,7 +211,7 @@ class Settings(BaseSettings):
         """
         if self.database_url is None and self.postgres_host is None:
             return None
-        # Only those who use a server pay for libpq.
+        # libpq is loaded only if a server is used.
         from psycopg import ProgrammingError  # noqa: PLC0415
         from psycopg.conninfo import conninfo_to_dict, make_conninfo  # noqa: PLC0415
 
@@ -220,7 +220,7 @@ class Settings(BaseSettings):
             try:
                 parts = conninfo_to_dict(dsn)
             except ProgrammingError:
-                # Its message quotes the place, which may be the password.
+                # The error's message quotes a part of the text, which may be the password.
                 raise SettingsError(f"DATABASE_URL: {_UNREADABLE}") from None
             if any("@" in str(parts.get(name, "")) for name in ("host", "dbname")):
                 raise SettingsError(f"DATABASE_URL: {_UNREADABLE}")

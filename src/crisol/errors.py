@@ -253,12 +253,12 @@ class CircuitOpenError(UnavailableError):
     """
 
     def __init__(self, name: str, retry_after: float) -> None:
-        # BaseException.__new__ has kept the arguments already, and a rejection has to be cheap.
+        # BaseException.__new__ has stored the arguments already; a rejection has to be cheap.
         self.name = name
         self.retry_after = retry_after
 
     def __str__(self) -> str:
-        # Put together when it is read: most rejections are answered without anybody reading why.
+        # The message is made when it is read, since most rejections are answered without it.
         return f"circuit {self.name!r} is open; retry in {self.retry_after:.3f} s"
 
 

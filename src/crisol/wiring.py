@@ -76,7 +76,7 @@ def open_trials(settings: Settings) -> TrialStore:
     A/B testing is on with the rate ``AB_TEST_RATE``, or off if that is 0. Raises
     :class:`~crisol.errors.StoreError` if the store cannot be reached.
     """
-    # A user of one does not pay for loading the other.
+    # A process loads only the back end that it uses.
     initial = Switch(enabled=settings.ab_test_rate > 0.0, rate=settings.ab_test_rate)
     if settings.postgres_dsn is None:
         from crisol.backends.duckdb import DuckDBStore  # noqa: PLC0415 - see above

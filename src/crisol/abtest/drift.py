@@ -125,7 +125,7 @@ def psi(reference: ArrayLike, current: ArrayLike, bins: int = 10) -> float:
 
     def shares(values: NDArray[np.float64]) -> NDArray[np.float64]:
         counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=edges.size + 1)
-        # Half a value a bin: an empty one would otherwise be infinitely strange.
+        # Half a value is added to each bin; with an empty bin the distance would be infinite.
         return np.asarray((counts + 0.5) / (values.size + 0.5 * (edges.size + 1)), dtype=np.float64)
 
     a, b = shares(old), shares(new)

@@ -76,7 +76,7 @@ class Journal:
         data = b"".join(_encode(trial) for trial in trials)
         with self._held(self.path) as file:
             file.seek(_whole(file))
-            # What a killed writer left of its last line goes, or ours would continue it.
+            # A killed writer may have left half a line; it is removed, or the next line would continue it.
             file.truncate()
             file.write(data)
             _sync(file)
@@ -123,7 +123,7 @@ class Journal:
                     rejects.seek(0, os.SEEK_END)
                     rejects.write(b"".join(rejected))
                     _sync(rejects)
-            # Should the power fail before this is on the disk, the trials are replayed again, which changes
+            # If the power fails before this is on the disk, the trials are replayed again, which changes
             # nothing.
             file.truncate(0)
             return []
@@ -146,7 +146,7 @@ class Journal:
         Other threads and processes that call this method for the same file wait until the block ends.
         """
         with self._opened(path) as file:
-            # Locks belong to the open file, so they part threads as well as processes.
+            # The lock belongs to the open file, so it excludes other threads as well as other processes.
             fcntl.flock(file, fcntl.LOCK_EX)
             yield file
 
@@ -208,8 +208,8 @@ class JournaledStore:
         return Replay() if self.journal.empty else self.journal.replay(self._append_late)
 
     def _append_late(self, trials: Sequence[Trial]) -> int:
-        # Written while the clock was ahead: no store takes trials of the future, and those behind them would
-        # wait for it.
+        # A trial may have been written while the clock was ahead. No store takes trials of the future, and
+        # the trials behind it in the journal would wait.
         now = max(self._clock(), EARLIEST)
         return self.store.append([replace(trial, created_at=min(trial.created_at, now)) for trial in trials])
 

@@ -135,7 +135,8 @@ class ShadowQueue(Generic[J, R]):
         try:
             verdict = await self._wargame(job)
             try:
-                # First the trial, then the answer: what was answered is not lost, whoever dies in between.
+                # The trial is stored before the answer is given, so that no answered request lacks its trial
+                # after a crash.
                 await self._record(job, verdict)
             finally:
                 if answer is not None and not answer.done():

@@ -160,7 +160,7 @@ def _problems(trial: Trial, now: dt.datetime | None) -> Iterator[str]:
 
 
 def _explains(reason: Reason | None, outcome: Outcome) -> bool:
-    # Labels that were imported say invalid without saying why.
+    # Imported labels are invalid without a reason.
     return outcome is not Outcome.INCONCLUSIVE if reason is None else reason.outcome is outcome
 
 
@@ -170,7 +170,8 @@ def _text_problem(text: str, *, empty: bool) -> str:
     if len(text) > _TEXT_LIMIT:
         return f"has {len(text)} characters, {_TEXT_LIMIT} are allowed"
     if not text.isprintable():
-        # PostgreSQL stores neither NUL nor lone surrogates, and nothing else of the kind belongs in a name.
+        # PostgreSQL stores neither NUL nor lone surrogates, and a name needs no other unprintable character
+        # either.
         return f"{text!r} has characters that do not print"
     return ""
 
@@ -180,7 +181,8 @@ def _time_problem(created_at: dt.datetime, now: dt.datetime | None) -> str:
         return f"created_at {created_at} carries no time zone"
     if created_at < EARLIEST:
         return f"created_at {created_at} lies before {EARLIEST.date()}: is the clock of its machine set?"
-    # A clock that was never set refuses nobody: least of all what is dated 2000 because of it.
+    # If this machine's clock was never set, it stands before EARLIEST; trials of that date are then
+    # accepted.
     if now is not None and created_at > max(now, EARLIEST) + CLOCK_SKEW:
         return f"created_at {created_at} lies {created_at - now} ahead of this machine: compare the clocks"
     return ""

@@ -112,7 +112,7 @@ _living: WeakSet[Background[Any]] = WeakSet()
 
 
 def _forget() -> None:
-    # Neither the threads of the parent nor its hold on locks came along, and its connections are its own.
+    # A forked child has neither the parent's threads nor its locks, and must not use its connections.
     for background in _living:
         background._reset()  # noqa: SLF001 - of this module
 

@@ -53,7 +53,7 @@ def _held(error: duckdb.Error) -> bool:
 
 
 def _connect(where: str) -> duckdb.DuckDBPyConnection:
-    # A trial log never needs another file, and a hostile value must not find a way to one.
+    # A trial log needs no other file, and a hostile value must not open one.
     return duckdb.connect(where, read_only=_frozen(where), config={"enable_external_access": False})
 
 

@@ -104,13 +104,15 @@ class PostgresStore:
                 min_size=0,
                 max_size=connections,
                 configure=_prepare,
-                # A caller after an outage does not wait for a pause that grew during it.
+                # Without this limit a caller after an outage would wait for a pause that grew during the
+                # outage.
                 reconnect_timeout=seconds,
                 kwargs={
                     "autocommit": True,
                     "connect_timeout": max(2, round(seconds)),
                     "application_name": "crisol",
-                    # Else a database made without a locale (SQL_ASCII) would give bytes for text.
+                    # Without it a database that was made without a locale (SQL_ASCII) would return bytes for
+                    # text.
                     "client_encoding": "UTF8",
                 },
             )
@@ -323,8 +325,8 @@ async def _fetch(
 
 
 async def _prepare(connection: Connection) -> None:
-    # "already exists, skipping" is what the IF NOT EXISTS is there for. A plan for windows of any length,
-    # which a prepared statement would get, reads all the trials.
+    # IF NOT EXISTS would cause the notice "already exists, skipping". A prepared statement would get one plan
+    # for windows of any length, which reads all trials.
     await connection.execute("SET client_min_messages = warning; SET plan_cache_mode = force_custom_plan")
 
 

@@ -116,7 +116,7 @@ class WallClock:
         self._set(0)
 
     def _set(self, seconds: int) -> None:
-        # In place: a process that reads a mapped file is killed when the file is cut short.
+        # The file is overwritten in place: a process that maps a file is killed when the file is cut short.
         with self.offset.open("r+b") as file:
             file.write(seconds.to_bytes(_SIZE, sys.byteorder, signed=True))
 

@@ -275,7 +275,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault(name="clock_jump", story="the service's wall clock jumps forward and backward", during=_jump,
               stop=lambda s: _clock(s).mend(), clocked=True, every=_EVERY_JUMP, seconds=_JUMPS_SECONDS,
               flood=1, pace=_PACE, changes=_LIMITED),
-        # Without a cache of the process's own, so that every lookup meets what Redis has.
+        # The process has no cache of its own, so that every lookup reads Redis.
         Fault(name="clock_skew", story="it jumps against the clocks of Redis and PostgreSQL", redis=True,
               postgres=True, during=_jump,
               stop=lambda s: _clock(s).mend(), clocked=True, every=_EVERY_JUMP, seconds=_JUMPS_SECONDS,

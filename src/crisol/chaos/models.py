@@ -43,7 +43,7 @@ def _change(folder: Path, extend: Callable[[str, str], list[NodeProto]]) -> None
     path = folder / "model.onnx"
     model = onnx.load(path)
     graph, (source,), (sink,) = model.graph, model.graph.input, model.graph.output
-    # What the graph gave so far becomes a name inside; the new nodes give zero, which is added to it.
+    # The previous output of the graph gets a new name; the new nodes compute zero and add it to that output.
     for node in graph.node:
         node.output[:] = ["bare" if name == sink.name else name for name in node.output]
     graph.node.extend(

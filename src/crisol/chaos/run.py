@@ -102,7 +102,7 @@ def suffer(settings: Settings, material: Material, fault: Fault, schedule: Sched
             postgres = PostgresServer.start(disk_mb=_DISK_MB if fault.disk else 0)
             stack.callback(postgres.close)
             changes["DATABASE_URL"] = postgres.dsn
-        # A copy, because others want the model whole.
+        # The fault damages a copy, because other services read the model.
         model = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crisol-model-"))) / "model"
         shutil.copytree(material.model, model)
         enclosure = stack.enter_context(Enclosure(Path())) if fault.enclosed else None
@@ -134,7 +134,7 @@ def suffer(settings: Settings, material: Material, fault: Fault, schedule: Sched
         with _Observer(service.url, dropped) as observer, stage.held:
             ended = _inject(stage, fault, load, attack, begin=begin, schedule=schedule)
         service.stop()
-        # The samples of the calm count, too: nothing may fail there either.
+        # The samples before the fault count, too: none of their requests may fail either.
         due = _due(load)
         trials = _kept(settings, service.root, postgres)
         stored = {(trial.patch, trial.vulnerability) for trial in trials}
@@ -213,7 +213,7 @@ def _inject(
             ended = time.monotonic()
             steady.result()
         except BaseException:
-            # Else the pool would wait for loads that nobody wants any more.
+            # Without this the pool would wait for loads whose results are no longer needed.
             for client in (load, attack):
                 if client is not None:
                     client.cancel()
@@ -230,7 +230,7 @@ def _second(stage: Stage, fault: Fault, load: Load, schedule: Schedule) -> Load:
     if fault.hostile:
         material = replace(material, items=_hostile(material.items[0]))
     elif fault.pace:
-        # One patch, so that there are some left of which trials are made while the fault lasts.
+        # The load sends a single patch, so that trials of other patches can arise during the fault.
         material = replace(material, items=material.items[:1])
     plan = LoadPlan(
         loop=Loop.OPEN if fault.pace else Loop.CLOSED, shape=Shape.CONSTANT, rate=fault.pace or 1.0,

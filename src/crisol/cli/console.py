@@ -95,7 +95,7 @@ class _Console(Console):
     """A console that prints text without interpreting markup, and replaces the control characters in it."""
 
     def __init__(self, *, stderr: bool = False) -> None:
-        # A name such as "[/red]" would be markup otherwise; what is to be coloured is a Text with a style.
+        # A name such as "[/red]" would otherwise be markup; coloured text is a Text with a style.
         super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
 
     def render_str(self, text: str, **options: Any) -> Text:
@@ -164,7 +164,7 @@ def run(command: Callable[[], Any]) -> int:
         code = command()
         sys.stdout.flush()
     except SystemExit as stop:
-        # The option parser ends with 1 where the reader of a pipe has gone.
+        # The option parser ends with 1 if the reader of the pipe has ended.
         if not isinstance(stop.__context__, BrokenPipeError):
             raise
         return _end(stop.__context__)
@@ -303,7 +303,7 @@ def _open_streams() -> bool:
         try:
             os.fstat(number)
         except OSError:
-            # Else the next file that is opened takes its place, and is read or written by mistake.
+            # Otherwise the next opened file gets this number, and is read or written by mistake.
             os.open(os.devnull, os.O_RDWR)
     closed = sys.stdout is None
     for name in ("stdout", "stderr"):
@@ -360,7 +360,7 @@ def _extra_of(module: str) -> str:
         }
         for extra in metadata("crisol").get_all("Provides-Extra") or ()
     }
-    # Extras contain one another; the smallest is what is missing.
+    # An extra may contain others; the smallest one with the package is named.
     fitting = [extra for extra, names in brought.items() if name in names]
     return min(fitting, key=lambda extra: len(brought[extra]), default="")
 
@@ -384,7 +384,7 @@ def _say(code: int, text: str) -> int:
     with contextlib.suppress(OSError):
         err.print("crisol: ", style="bold red", end="")
         err.print(redacted(text), soft_wrap=True)
-    # What is still buffered cannot be written either, and Python would say so once more when it ends.
+    # Buffered output cannot be written either; Python would report that once more at its end.
     with contextlib.suppress(OSError):
         sys.stdout.flush()
     if code == Exit.OUTPUT:

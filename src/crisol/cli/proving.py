@@ -181,7 +181,7 @@ def chaos(
     from crisol.lab import ground_truth
     from crisol.loadtest import targets
 
-    # What is written wrong is said before patches are executed.
+    # Errors in the arguments are reported before patches are executed.
     for injected in chosen(fault or list(FAULTS)):
         expected(expect or [], injected.name)
     settings = load_settings()

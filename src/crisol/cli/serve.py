@@ -43,7 +43,7 @@ def serve(
 
     wishes: dict[str, object] = ({"host": host} if host else {}) | ({"port": port} if port >= 0 else {})
     settings = load_settings().model_copy(update=wishes)
-    # What is wrong is said here, once, and not by every worker.
+    # Errors in the settings are reported here once, instead of by every worker.
     Application(settings)
     if workers > 1 and (settings.redis_url is None or settings.postgres_dsn is None):
         raise SettingsError(
@@ -51,10 +51,10 @@ def serve(
             "POSTGRES_HOST); set both, or serve with one worker"
         )
     configure_logging(settings.log_level)
-    # A model that scikit-learn serves would start threads, which only make a single row slower.
+    # A model that is served by scikit-learn would start threads, which slow down the prediction of one row.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     for number in (signal.SIGTERM, signal.SIGINT):
-        # uvicorn raises the signal that ended it once more; to have been asked to stop is no failure.
+        # uvicorn raises the signal that ended it once more; a requested end is no failure.
         signal.signal(number, lambda *_: sys.exit(0))
     with listen(settings.host, settings.port) as listener:
         name = f"[{settings.host}]" if ":" in settings.host else settings.host

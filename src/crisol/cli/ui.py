@@ -45,7 +45,7 @@ def ui(
         return
     command, environment = ui_command(settings, port)
     out.print(f"http://127.0.0.1:{port}/{ui_page(settings)}", soft_wrap=True)
-    # MLflow starts processes of its own, which nobody else would end if this one is killed.
+    # MLflow starts processes of its own, which would survive if this process were killed.
     reaper = Reaper(Path(mkdtemp(prefix="crisol-ui-")))
     with subprocess.Popen(command, env=environment) as server:
         reaper.hold(server.pid)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["Edit", "apply", "between", "edited", "edits", "hunks", "split"]
 
 _CONTEXT = 3
-# So many lines may be compared while the places of a file's hunks are sought, for each line of the file and
-# the patch.
+# The most lines that are compared in the search for the places of a file's hunks, for each line of the file
+# and of the patch.
 _EFFORT = 200
 
 
@@ -207,7 +207,7 @@ class _Sides:
 def _sides(hunk: Hunk, *, crlf: bool, plain: bool) -> _Sides:
     has, whole = hunk.lines[-1:] and hunk.lines[-1].endswith("\r"), hunk.lines
     if has and plain and all(line.endswith("\r") for line in whole):
-        # Made of a checkout with CRLF, for a release without.
+        # The diff comes from a checkout with CRLF, the release has none.
         whole = tuple([line[:-1] for line in whole])
     end = "\r\n" if crlf and not any(line.endswith("\r") for line in whole) else "\n"
     tagged = [(line[0], line[1:] + end) for line in whole]

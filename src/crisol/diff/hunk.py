@@ -16,7 +16,7 @@ BINARY = ("GIT binary patch", "Binary files ")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 # An item of a list or a rule below the last hunk is prose: no line of Python has one blank before it.
 _PROSE = re.compile(r"[-+] \S|-{2,}[ \t]*$")
-# Where the text ends in which a line of the hunk above could have been lost.
+# Beginnings of lines that end the text in which a line of the hunk above could have been lost.
 _NEXT = (
     *(
         "diff ",
@@ -152,7 +152,7 @@ def _ended_early(lines: Sequence[str], at: int, body: list[str], old: int, new: 
     :class:`~crisol.errors.MalformedDiff` if more is missing than a few empty context lines.
     """
     if body and at < len(lines) and body[-1].rstrip() == "--":
-        # A mail's signature, which was counted as a removed line.
+        # This line begins a mail's signature and was counted as a removed line.
         del body[-1]
         at, old = at - 1, old + 1
     elif at < len(lines) and HUNK.match(lines[at]) and len(body) > 1 and is_header(lines, at - 2):

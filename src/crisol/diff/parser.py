@@ -150,7 +150,7 @@ class _Parser:
             step = self._plain_file(about.moved, start, copied=about.copied)
             if None not in {step.change.old, step.change.new}:
                 return step
-            # The header has both prefixes, and so tells which they are.
+            # The header has both paths, which shows the prefixes.
             path = self._header_path(header, start)
             change = FileChange(step.change.old and path, step.change.new and path, step.change.hunks)
             return Step(change, step.line)
@@ -239,7 +239,7 @@ class _Parser:
             raise self._malformed("no hunk follows the file header")
         self._check_order(hunks)
         if len(hunks) == 1:
-            # diff -N names a file that is not there, and dates it to the beginning of time.
+            # diff -N also names a missing file, and gives it the date 1970-01-01.
             old = None if not hunks[0].old and not hunks[0].hunk.old_start and paths.epoch(left) else old
             new = None if not hunks[0].new and not hunks[0].hunk.new_start and paths.epoch(right) else new
         if (old is None or new is None) and len(hunks) > 1:
@@ -275,7 +275,7 @@ class _Parser:
             if paths.without_backup(old) != new:
                 raise self._malformed(f"{old} and {new} differ without rename headers")
             old = new
-        # A plain diff names a backup copy, or another folder, on either side.
+        # A plain diff may name a backup copy or another folder on either side.
         new = paths.without_backup(new) if paths.without_backup(new) == old else new
         return new, new, old
 

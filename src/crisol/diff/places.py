@@ -189,7 +189,7 @@ def _choices(path: str, tree: Tree) -> list[str]:
         common = 0
         while common < min(len(parts), len(theirs)) and parts[-1 - common] == theirs[-1 - common]:
             common += 1
-        # A name alone says too little, unless it is all that one of the two has.
+        # An equal file name alone is not enough, unless one of the two paths has no folder.
         if common > 1 or common in {len(parts), len(theirs)}:
             out.append(candidate)
     if len(out) > _MOST_CHOICES:

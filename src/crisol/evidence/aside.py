@@ -86,7 +86,7 @@ def answer(head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], li
     result is (dict, empty list); the dict has ``program``, the identity, and ``fact``, which is None or a
     list of the fact's outcome, source, reason, detail and evidence.
     """
-    # What a patch made is not asked about again, and its trees take some hundred times the bytes of their
+    # The trees of the last patch are not needed again; they take about a hundred times the bytes of their
     # text.
     parsed.cache_clear()
     after: dict[str, str | None] = dict.fromkeys(head["gone"])

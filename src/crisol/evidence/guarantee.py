@@ -88,8 +88,8 @@ def certify(
             if min(len(loss) for loss, _, _ in tests) < least(level, delta):
                 continue
             if side > 0 and best.reject is not None:
-                # What is accepted changes which verdicts are known, so the refusals are tested again beside
-                # it.
+                # The accepted patches change which verdicts are known, so the refusals are tested again
+                # together with them.
                 tests.append((losses(played, label, group, -1, order), beta, " among the refused"))
             failed = [test for test in tests if not _holds(test[0], test[1], delta)]
             if failed:
@@ -145,5 +145,5 @@ def _near(played: Played) -> NDArray[np.bool_]:
 
 
 def _holds(loss: NDArray[np.float64], level: float, delta: float) -> bool:
-    # The bet may have been won early: nobody would believe a bound that the streams at hand exceed.
+    # The test may have succeeded early; a bound that the given streams exceed would not be credible.
     return bool(loss.mean() <= level and p_value(loss, level, delta) <= delta)

@@ -296,7 +296,7 @@ class _Part:
         numbers = np.array(present, dtype=np.intp)
         n = len(label)
         shared = np.zeros(n)
-        # Up to 255 rows are summed as bytes, which is where the time would go.
+        # Up to 255 rows are summed as bytes, since this sum takes most of the time.
         for start in range(0, len(numbers), 255):
             shared += np.add.reduce(self._has[numbers[start : start + 255], :n], axis=0, dtype=np.uint8)
         union = self._size[:n] + len(items) - shared

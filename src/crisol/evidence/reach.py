@@ -182,7 +182,8 @@ class _Comparison:
                 continue
             change = self._statement(left, right, where)
             if change is not None:
-                # What was never reached cannot be missed: nothing from here on ever ran.
+                # If this statement was never reached, none of the following ones ran, so their changes do not
+                # matter.
                 return None if self._never(left) else change
         if len(after) > len(before):
             return f"{place} gets more at its end"

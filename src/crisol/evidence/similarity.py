@@ -73,7 +73,7 @@ def sketch(patch: Patch) -> Sketch:
     lines = {"+": 0, "-": 0}
     for tag, path, at, line in _changed(patch):
         files[path] = None
-        # An insertion stands between two lines of the old side.
+        # An insertion lies between two lines of the old side.
         places[path, at, tag == "+"] = None
         areas[path, at // _AREA] = None
         tokens = _tokens(line)

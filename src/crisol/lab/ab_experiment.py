@@ -131,7 +131,7 @@ class _Meeting:
     def conduct(self, rate: float) -> ExperimentResult:
         models = [[arm.name, arm.model_version] for arm in self.arms]
         key = json.dumps([content_hash(self.frame), self.seed, models, rate, *self.key])
-        # The same experiment finds its own trials again by this name.
+        # By this name the same experiment finds its earlier trials.
         name = "-".join([*(arm.name for arm in self.arms), hashlib.sha256(key.encode()).hexdigest()[:8]])
         design = Experiment(name, self.arms, HashSampler(rate, f"{self.seed}"), self.policy, f"{self.seed}")
         with closing(open_trials(self.settings)) as store:

@@ -34,7 +34,7 @@ def attribution(
         return pd.DataFrame(columns=columns)
     rows = model.pipeline[0].transform(patches)
     with warnings.catch_warnings():
-        # Shap and LightGBM use what their dependencies deprecate; no code of Crisol is involved.
+        # Shap and LightGBM call deprecated functions of their dependencies; no code of Crisol is involved.
         warnings.simplefilter("ignore")
         import shap  # noqa: PLC0415 - takes seconds to load, and only this needs it
 

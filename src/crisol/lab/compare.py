@@ -40,7 +40,7 @@ __all__ = [
     "with_source",
 ]
 
-# A worker whose caches of patches have grown makes place for a new one, which takes over its jobs.
+# A worker ends when its caches have grown; a new one takes over its jobs. joblib warns of that.
 warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
 
 

@@ -106,7 +106,7 @@ def _learning(prepared: Prepared, believe: Believe, group: int, left: list[int])
             rows = np.array([memory.recall(patch.sketch, patch.probability).row for patch in patches])
             belief = believe(rows, np.full(len(rows), group))
         else:
-            # Without a verdict the memory hands on to the cold model.
+            # Without a verdict the cold model decides instead of the memory.
             belief = np.array([patch.probability for patch in patches])
         patch = patches[int(belief.argmax())]
         if patch.valid:

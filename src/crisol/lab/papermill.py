@@ -31,7 +31,7 @@ from crisol.lab.parameters import read_parameters
 from crisol.tracking.runs import TrackedRun, start
 from crisol.tracking.store import open_store
 
-# papermill imports every cloud it can write to, and some of those warn of their own future.
+# papermill imports its clients for cloud storage, some of which emit deprecation warnings.
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from papermill.exceptions import PapermillExecutionError
@@ -40,7 +40,7 @@ with warnings.catch_warnings():
 __all__ = ["CellFailed", "Finished", "run", "to_html"]
 
 _LONGEST_ERROR = 20_000
-# IPython colours its tracebacks, and the message goes to logs and terminals of all kinds.
+# IPython colours its tracebacks, but the message also goes to logs.
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 # Parameters are checked by crisol.lab.parameters; papermill's own inspector does not know ``float | None``

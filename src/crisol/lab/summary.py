@@ -17,7 +17,7 @@ from crisol.tracking.store import open_client
 __all__ = ["CellResult", "RunSummary", "summarise"]
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-# What XML 1.0 cannot hold at all.
+# The characters that XML 1.0 does not allow.
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _PAPERMILLS_OWN = frozenset({"injected-parameters", "papermill-error-cell-tag"})

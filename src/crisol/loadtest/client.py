@@ -172,7 +172,7 @@ class _Client:
     async def _connect(self) -> None:
         self._source += 1
         source = self._source % self.job.sources
-        # 127.0.0.2 and on: every address of the network is this machine's.
+        # The sources are 127.0.0.2 and the following addresses; all of 127.0.0.0/8 belong to this machine.
         local = None if self.job.sources == 1 else (f"127.0.{(source + 2) >> 8}.{(source + 2) & 255}", 0)
         try:
             async with asyncio.timeout(self.job.timeout):
@@ -246,7 +246,7 @@ class _Client:
             sys.stdout.write(json.dumps(line) + "\n")
             sys.stdout.flush()
         except BrokenPipeError:
-            # The caller is gone: no load runs without somebody who reads its result.
+            # The caller has ended; without a reader of the result the load stops.
             os._exit(1)
 
 

@@ -101,7 +101,8 @@ def prepare(settings: Settings, frame: pd.DataFrame, seed: int, *, unsure: float
         try:
             patch = diff.parse(str(row["diff"]))
         except CrisolError:
-            # What is no diff is answered 4xx; chaos sends such things on purpose, and counts them apart.
+            # A text that is no diff gets a status 4xx; a chaos test sends such texts on purpose and counts
+            # them separately.
             continue
         cwe = str(row["cwe"] or "")
         items.append(
@@ -126,7 +127,7 @@ def policy_leaving(probabilities: Sequence[float], unsure: float) -> Policy:
     """
     distance = np.sort(np.abs(np.asarray(probabilities) - 0.5))
     at = min(round(unsure * len(distance)), len(distance) - 1)
-    # Between two patches, so that no rounding decides on which side one lies.
+    # The threshold lies between two patches, so that no rounding decides on which side a patch lies.
     edge = float((distance[at] + distance[max(at - 1, 0)]) / 2) if unsure > 0 else 0.0
     edge = min(max(edge, 1e-6), 0.5)
     return Policy(0.5 + edge, 0.5 - edge, f"{unsure:.0%} of the patches are left to wargame")
@@ -138,7 +139,7 @@ def _model(settings: Settings, frame: pd.DataFrame, seed: int) -> Path:
         try:
             serving.open_serving(place)
         except CrisolError:
-            # Made by another version: its features are not ours any more.
+            # Another version made this model; the features have changed since.
             shutil.rmtree(place, ignore_errors=True)
         else:
             return place

@@ -203,7 +203,7 @@ def timeline(samples: pd.DataFrame, window: float = 0.0) -> pd.DataFrame:
 
 
 def _rank(percentile: float, count: int) -> int:
-    # Rounded first: 99.9 % of 1,000 is a little more than 999 in binary.
+    # The product is rounded first: 99.9 % of 1,000 is a little more than 999 in binary.
     return int(np.ceil(round(percentile / 100 * count, 6))) - 1
 
 
@@ -213,8 +213,7 @@ def _late(samples: pd.DataFrame) -> bool:
     If so, the client was too slow. A slow service delays requests, too, which wait for a connection; but it
     does not answer them within 10 ms.
     """
-    # A queue for connections makes lag, too, but that is the server's slowness: then the answers before were
-    # slow.
+    # A queue for connections also delays requests, but then the server's earlier answers were slow.
     quick = samples[samples["service_ms"] < _LATE_MS]
     return len(quick) > 0 and percentiles(quick["lag_ms"].to_numpy())["p99_ms"] > _LATE_MS
 

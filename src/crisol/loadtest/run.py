@@ -208,7 +208,7 @@ def middleware_time(url: str) -> tuple[float, float]:
     if the service gives no figures.
     """
     total = count = 0.0
-    # Whatever answers there may be no Crisol, or not speak Prometheus's language.
+    # The server at this address may be no Crisol, or may not answer in Prometheus's format.
     with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
         status, text = ask(url, "/metrics")
         if status != 200:

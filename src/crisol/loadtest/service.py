@@ -148,7 +148,7 @@ def serving(
         root = Path(folder)
         (root / "data").symlink_to(settings.root.resolve() / "data")
         (root / "mlruns").mkdir()
-        # Nothing of the caller's Redis, PostgreSQL, token or policy leaks into what is measured.
+        # The caller's Redis, PostgreSQL, token and policy must not change the measured service.
         ours = {variable(name) for name in Settings.model_fields}
         inherited = {name: value for name, value in os.environ.items() if name.upper() not in ours}
         environment = inherited | {
@@ -163,7 +163,7 @@ def serving(
                 if threshold is not None
             },
             "CRISOL_RATE_LIMITS": UNLIMITED,
-            # Answers are held against the labels of the corpus.
+            # Answers are compared with the labels of the corpus.
             "CRISOL_WARGAME_SEED": "corpus",
             "CRISOL_SANDBOX": settings.sandbox,
             "LOG_LEVEL": "WARNING",

@@ -85,7 +85,7 @@ def plan(
         shape=Shape.POISSON if closed else Shape(profile),
         requests=requests,
         rate=rate,
-        # How long so many requests take is what a closed loop is to tell.
+        # A closed loop measures how long its requests take, so its time is not limited.
         seconds=MOST_SECONDS if closed else seconds,
         connections=connections,
         sources=sources,
@@ -155,7 +155,7 @@ def marks(targets: Sequence[str]) -> dict[str, tuple[float, float]]:
 def _step(url: str, pid: int, material: Material, step: LoadPlan) -> dict[str, object]:
     metrics = Load(url, material, replace(step, shape=Shape.POISSON), pid=pid).finish().metrics
     row: dict[str, object] = {name: metrics[name] for name in ("throughput", "p50_ms", "p99_ms", "errors")}
-    # What was really offered: a Poisson process of a few seconds strays from its rate.
+    # This is the real rate: a Poisson process of a few seconds differs from its nominal rate.
     return {
         "rate": metrics["offered"],
         **row,

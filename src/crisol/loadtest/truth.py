@@ -60,7 +60,7 @@ def _holds(row: Mapping[Hashable, Any], item: Item, policy: Policy) -> bool:
         case "equivalent" | "untouched":
             right = row["outcome"] == item.outcome
         case "model":
-            # Near a threshold either side of it may have been served.
+            # If the probability is near a threshold, both decisions count as right.
             decided = {policy.decide(item.probability + error) for error in (-_NEAR, _NEAR)}
             right = predicted and row["outcome"] in decided and not row["advisory"]
         case "memory":

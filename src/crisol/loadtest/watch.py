@@ -69,7 +69,7 @@ class ProcessWatch:
                 continue
             user, system = fields.rpartition(")")[2].split()[11:13]
             spent = (int(user) + int(system)) / _TICKS
-            # A process that ended between two samples takes its last interval with it.
+            # The last interval of a process that ended between two samples is lost.
             self._total += max(0.0, spent - self._spent.get(pid, 0.0))
             self._spent[pid] = spent
             memory += pages * _PAGE / 2**20

@@ -110,7 +110,7 @@ class Connection(asyncio.Protocol):
         now = time.monotonic()
         at = self.at
         if at == RESTS:
-            # Said without being asked, such as a 408 for a connection that rests too long.
+            # The server sends an answer without a request, such as a 408 for an idle connection.
             self.abort("reset")
             return
         if self._buffer:

@@ -139,7 +139,7 @@ def _merge(totals: defaultdict[str, _Values], snapshot: Snapshot) -> None:
         if family is None:
             continue
         if family.kind is MetricKind.GAUGE:
-            # What a dead worker held, it holds no more.
+            # The gauges of a dead worker no longer hold.
             if snapshot.alive:
                 totals[name][*labels, snapshot.worker] = list(values)
             continue

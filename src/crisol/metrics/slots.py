@@ -152,7 +152,7 @@ def _read(names: Path) -> Snapshot:
     pid, worker = int(about.get("pid", 0)), str(about.get("worker", "?"))
     slots: dict[tuple[str, tuple[str, ...]], tuple[float, ...]] = {}
     for line in lines:
-        # A line that was being written when its process died has no end.
+        # If a process died while it wrote a line, the line has no end.
         with contextlib.suppress(ValueError, KeyError, TypeError):
             entry = json.loads(line)
             slot, width = int(entry["slot"]), int(entry["width"])

@@ -121,7 +121,7 @@ def _style(patch: LabelledPatch) -> list[float]:
     opened = open_diff(patch.diff)
     reading = read(opened, patch.cwe)
     values = measure(reading)
-    # Features leave out what no program runs; an author shows in it all the same.
+    # Features leave out comments and the like, which no program runs; they still reveal the author.
     idle = (len(opened.added) - reading.added.lines, len(opened.removed) - reading.removed.lines)
     return [
         *(values[index(name)] for name in STYLE),

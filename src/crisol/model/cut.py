@@ -22,7 +22,8 @@ def policy_within(truth: NDArray[np.int_], probability: NDArray[np.float64], bou
     wrong, right = np.sort(probability[truth == 0])[::-1], np.sort(probability[truth == 1])
     accept = _exceeded(wrong, bound)
     reject = -_exceeded(-right, bound)
-    # Where the classes are far apart the two cross: then nothing is left to wargame, and the middle decides.
+    # If the classes are far apart, the two thresholds cross; then their mean decides, and nothing is
+    # wargamed.
     if reject >= accept:
         accept = reject = (accept + reject) / 2
     return Policy(

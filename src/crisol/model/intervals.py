@@ -26,7 +26,7 @@ def wilson(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
     z = quantile(level)
     centre = (share + z * z / (2.0 * n)) / (1.0 + z * z / n)
     half = z / (1.0 + z * z / n) * math.sqrt(share * (1.0 - share) / n + z * z / (4.0 * n * n))
-    # At 0 and 1 the exact bounds are 0 and 1; rounding must not cut the estimate itself off.
+    # At 0 and 1 the exact bounds are 0 and 1; rounding must not exclude the estimate itself.
     return max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share))
 
 

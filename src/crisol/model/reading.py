@@ -231,7 +231,7 @@ def read(patch: Patch, cwe: str) -> Reading:
                     spots += 1
                     inside = True
                     if opened and len(waiting) > 2 * _CONTEXT:
-                        # Two hunks that only a comment between them had joined.
+                        # These two hunks were joined only by a changed comment between them.
                         context += waiting[:_CONTEXT]
                         hunks += 1
                         insertions += len(removed) == minus
@@ -266,7 +266,7 @@ def read(patch: Patch, cwe: str) -> Reading:
 
 def _side(lines: list[str]) -> DiffSide:
     code = [line.strip() for line in lines]
-    # Looking at the first character spares most lines the search for prefixes.
+    # A look at the first character saves the search for prefixes in most lines.
     imports = sum([line.startswith(words.IMPORTS) for line in code if line[:1] in _IMPORT_STARTS])
     indent = max(
         [len(line) - len(line.lstrip()) for line, bare in zip(lines, code, strict=True) if bare], default=0

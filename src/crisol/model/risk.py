@@ -184,7 +184,7 @@ def _certify(
         most = len(loss)
         if most < needed:
             continue
-        # The bet may have been won early: nobody would believe a bound that the patches at hand exceed.
+        # The test may have succeeded early; a bound that the given patches exceed would not be credible.
         if loss.mean() > bound or p_value(loss, bound, delta) > delta:
             if chosen is None:
                 return None, (

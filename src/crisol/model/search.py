@@ -102,7 +102,7 @@ def _search(
     for number in np.unique(inner):
         for at in remaining:
             aucs[at].append(_auc(models[at], taught, inner == number))
-        # The sort is stable: on a tie the earlier point is ahead.
+        # The sort is stable: on a tie the earlier point wins.
         remaining = sorted(remaining, key=lambda at: -float(np.mean(aucs[at])))[: len(remaining) // 2 or 1]
         if len(remaining) == 1:
             break

@@ -235,7 +235,7 @@ def graph_scorer(
         try:
             output: NDArray[np.float32] = run(None, {rows_name: rows.astype(np.float32)})[0]
         except Exception as error:
-            # The runtime raises what it likes.
+            # The runtime raises exceptions of many types.
             raise ModelError(f"the model {name} does not answer: {error}") from error
         return output[:, 0].astype(np.float64)
 

@@ -238,7 +238,7 @@ class Given:
     @property
     def fingerprint(self) -> str:
         """The estimator's module and ``repr``; a trained model's version contains a hash of this text."""
-        # A function of the caller prints its address, which another process does not repeat.
+        # The text of a caller's function contains its address, which differs in another process.
         return re.sub(r" at 0x[0-9a-f]+", "", f"{type(self.model).__module__}:{self.model!r}")
 
     def estimator(self, random_state: int) -> Pipeline:

@@ -170,7 +170,7 @@ class BreakerCore:
         :class:`~crisol.errors.CircuitOpenError` if the call is rejected.
         """
         if self.state is OPEN:
-            # The common rejection, with the clock read once: it is there to cost nothing.
+            # This is the usual rejection; the clock is read only once, to keep it cheap.
             remaining = self._until - self.clock()
             if remaining > 0.0:
                 self.rejections += 1
@@ -188,7 +188,7 @@ class BreakerCore:
         breaker is forced open.
         """
         state = self.state
-        # Compared one by one: to look an enumeration's member up in a set costs more than the rest of a
+        # The members are compared one by one: a look-up in a set would cost more than the rest of a
         # rejection.
         if state is OPEN or state is HALF_OPEN:
             return min(max(self._until - self.clock(), 0.0), self.policy.longest_wait)

@@ -252,7 +252,7 @@ class Cache:
         return self._lru.bytes
 
     def _time(self) -> float:
-        # A clock that is set back must not lengthen a life.
+        # A clock that is set back must not lengthen the lifetime of an entry.
         now = self._clock()
         if now < self._now:
             return self._now
@@ -346,8 +346,8 @@ class Cache:
         kind = computation.kind
         try:
             entry = kind.codec.encode(computation.key, value)
-            # What is kept is what the encoding says: no caller can change it, and every process sees the
-            # same.
+            # The cache keeps the decoded form of the encoded value: no caller can change it, and all
+            # processes see the same.
             copy = kind.codec.decode(computation.key, entry)
         except (InputError, IntegrityError) as error:
             raise InputError(

@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CacheEntry", "KindStats", "Lru"]
 
-# What the process spends on an entry beside its encoded value: the record of it, its key, its place in the
-# order.
+# The bytes of an entry in addition to its encoded value: its record, its key, its place in the order.
 OVERHEAD = 450
 
 

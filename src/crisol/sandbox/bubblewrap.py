@@ -44,7 +44,7 @@ def wrapping(program: str, layout: Layout, user: User, hashes: str, descriptors:
         command += ["--unshare-user", "--uid", str(user.number), "--gid", str(user.number)]
     command += ["--as-pid-1", "--clearenv", "--new-session", "--hostname", user.host, "--cap-add", "ALL"]
     places = [place for _, place in (*layout.binds, *layout.links)] + [*layout.files, *layout.devices]
-    # What bubblewrap makes by itself on the way to a place is closed to everybody but root.
+    # Parent folders that bubblewrap makes by itself are accessible to root alone.
     for parent in sorted(
         {str(parent) for place in places for parent in PurePosixPath(place).parents} - {"/"}
     ):
@@ -59,8 +59,8 @@ def wrapping(program: str, layout: Layout, user: User, hashes: str, descriptors:
         command += ["--file", str(descriptor), place]
     for place in layout.folders:
         command += ["--dir", place]
-    # bubblewrap's own /proc is partly covered, which forbids the fresh one of every run; the guest mounts its
-    # own beside the machine's, and then takes that away.
+    # bubblewrap's own /proc is partly covered, so the kernel would forbid the new /proc of each run. The
+    # sandbox mounts its own next to the machine's, and then unmounts that.
     command += ["--dev-bind", "/proc", OLD_PROC]
     for name in layout.devices:
         command += ["--dev-bind", name, name]

@@ -28,8 +28,8 @@ except BaseException:
     pass
 report("\\n".join(name for name in list(sys.modules) if name not in before).encode())
 """
-# The script's own input must not leave its traces in the cache of patterns: a flaw may lie in how long one
-# takes.
+# The cache of compiled patterns must not contain those of the script's own input: the flaw may be the time
+# that a pattern takes.
 _MODULES = """
 import importlib, importlib.machinery, json, re, sys
 kept, place = set(getattr(re, "_cache", ())), sys.path[-1] + "/"

@@ -48,7 +48,7 @@ def untouched(before: bytes | None, after: bytes) -> list[tuple[int, int]]:
             old.append((first, last))
         else:
             new.update(range(first, last + 1))
-    # Two statements may share a line; it is the release's own only when both are.
+    # Two statements may share a line; the line counts as unchanged only if both are.
     return [lines for lines in old if new.isdisjoint(range(lines[0], lines[1] + 1))]
 
 
@@ -72,7 +72,7 @@ def _units(body: ast.Module | ast.ClassDef, path: str) -> Iterator[tuple[str, in
                 ast.FunctionDef(decorator_list=[first_one, *_])
                 | ast.AsyncFunctionDef(decorator_list=[first_one, *_])
             ):
-                # What they are given is the function that follows, which the patch may have changed.
+                # A decorator gets the function that follows, which the patch may have changed.
                 told = ", ".join(map(ast.dump, node.decorator_list))
                 yield f"{path}{node.name}@{told}", first_one.lineno, node.lineno - 1
         yield f"{path}:{ast.dump(node)}", node.lineno, node.end_lineno or node.lineno

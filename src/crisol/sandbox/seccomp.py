@@ -148,8 +148,8 @@ def script_filter() -> bytes:
         *((_EQUAL, 3 - index, 0, family) for index, family in enumerate(_SOCKET_FAMILIES)),
         (_RETURN, 0, 0, _ERRNO | errno.EAFNOSUPPORT),
         (_RETURN, 0, 0, _ALLOW),
-        # Kernel memory that no limit counts: sockets keep their default size, whoever asks for more is told
-        # "done".
+        # No limit counts the kernel memory of sockets, so they keep their default size; a request for more
+        # returns success without effect.
         (_EQUAL, 0, len(_BUFFER_SIZES) + 5, _SETSOCKOPT[column]),
         (_LOAD, 0, 0, _ARGUMENT + 8),
         (_EQUAL, 0, len(_BUFFER_SIZES) + 1, 1),

@@ -140,7 +140,7 @@ class Target:
             "judge": judge.mark.decode("latin-1") if judge else "",
             "canary": canary,
             "overlay": entries,
-            # Where files come or go, modules may be found elsewhere than before.
+            # If files are added or deleted, an import may find another module than before.
             "recalls": all(content is not None and name in self._source.tree for name, content in files),
             "guarded": guarded,
             **_plain(limits),

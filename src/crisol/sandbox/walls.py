@@ -47,7 +47,7 @@ def prepare_run(scratch_mb: int, layer: str, target: str) -> None:
     try:
         kernel.mount("proc", "/proc", "proc", flags, "subset=pid")
     except OSError:
-        # A container that masks parts of its own /proc forbids another one; scripts do without any.
+        # In a container that masks parts of its /proc, no other can be mounted; scripts then have none.
         kernel.mount("tmpfs", "/proc", "tmpfs", flags | kernel.MS_RDONLY, "size=4k")
 
 

@@ -98,7 +98,7 @@ class PostgresServer:
 
     @property
     def _user(self) -> str | None:
-        # Who enters an enclosure must be root to do so, and becomes the server's user there.
+        # A process must be root to enter an enclosure, and becomes the server's user in it.
         return _server_user() if self.enclosure is None else None
 
     def _environment(self) -> dict[str, str]:

@@ -71,8 +71,7 @@ def _main(folder: Path) -> None:
     for line in sys.stdin:
         with contextlib.suppress(ProcessLookupError):
             descriptors[int(line)] = os.pidfd_open(int(line))
-    # A descriptor that is readable belongs to a process that has ended, whose number may be somebody else's
-    # now.
+    # A readable descriptor belongs to a process that has ended; another process may have its number now.
     alive = [pid for pid, fd in descriptors.items() if not _ended([fd], 0)]
     doomed = [member for pid in alive for member in family(pid)]
     fds = []

@@ -84,7 +84,7 @@ def _bucket_of(text: str) -> str:
     if address is None:
         return "unknown"
     if isinstance(address, IPv6Address):
-        # Whoever has one address of a /64 has them all.
+        # A client with one address of a /64 network has all of them.
         return str(IPv6Network((int(address) >> 64 << 64, 64)))
     return str(address)
 

@@ -89,8 +89,9 @@ class Application:
                 if self._freeze:
                     gc.collect()
                     gc.freeze()
-                    # Reading a diff makes thousands of small objects, none of them in a circle: at the
-                    # default of 700 a quarter of a fresh answer's time went into looking for circles.
+                    # A parsed diff consists of thousands of small objects without reference cycles. At the
+                    # default threshold of 700 the search for cycles took a quarter of the time of an answer
+                    # that is not cached.
                     gc.set_threshold(50_000, 20, 100)
             except CrisolError as error:
                 self.failure = error
@@ -98,7 +99,7 @@ class Application:
                 return
             await send({"type": "lifespan.startup.complete"})
             await receive()
-            # Else extension modules report what the interpreter did not collect at its end.
+            # Without this, extension modules report objects that the interpreter did not collect at its end.
             gc.unfreeze()
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -155,5 +156,5 @@ def _end_with_parent() -> None:
         return
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != supervisor.pid:
-        # It died before it could be told.
+        # The supervisor died before the call above.
         os.kill(os.getpid(), signal.SIGTERM)

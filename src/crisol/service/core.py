@@ -155,7 +155,7 @@ def load_model(folder: Path, settings: Settings) -> ServedModel:
     from crisol.model.predictor import Predictor  # noqa: PLC0415 - see above
 
     predictor = Predictor.load(folder, settings.trust)
-    # Whether it answers at all is for its breaker to see.
+    # A model that does not answer is left to its breaker.
     with contextlib.suppress(ModelError):
         predictor.check()
     second = None

@@ -98,7 +98,7 @@ class Instruments:
             self._requests[endpoint, status] = counter
         counter.add()
         if exchange.quota is not None:
-            # How full it left the bucket is worked out when somebody scrapes.
+            # The fill level of the bucket is computed when the metrics are scraped.
             self._limits[exchange.limit, exchange.quota.allowed].add()
             self._decided[exchange.limit] = exchange.quota
         inside = exchange.inside_seconds
@@ -113,7 +113,8 @@ class Instruments:
             self._spans.record(scope["method"], exchange, endpoint, seconds)
         share = self._shares.get(endpoint)
         if share is not None and status not in {0, 429, 499}:
-            # Only what we took: a client that sends slowly must not shrink everybody's share.
+            # Only the service's own time counts: a client that sends slowly must not lower the adaptive
+            # share.
             share.observe(inside, failed=status >= 500)
 
     def _record_decision(self, exchange: Exchange, endpoint: str, validated: Validated) -> None:
@@ -256,5 +257,5 @@ def _resident() -> float:
     try:
         return float(int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE_BYTES)
     except (OSError, IndexError, ValueError):
-        # Elsewhere than on Linux only the peak is known, in units that differ.
+        # Other systems than Linux tell only the peak, in different units.
         return math.nan

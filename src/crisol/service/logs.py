@@ -52,5 +52,5 @@ def configure_logging(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    # uvicorn tells of every start and stop at this level; the workers' own messages say enough.
+    # uvicorn logs every start and stop at this level; the workers log these themselves.
     logging.getLogger("uvicorn.error").setLevel(max(logging.getLevelName(level), logging.WARNING))

@@ -124,7 +124,7 @@ def read_submission(body: bytes, client: str) -> Submission:
     try:
         cut = fitted(ask.diff, None)
     except PatchDoesNotApply as error:
-        # The release of a registered vulnerability may hold what the names alone leave out.
+        # A release may contain files that would be left out by their names alone.
         return Submission(Patch(()), ask.diff, ask.vulnerability or "", cwe, client, misfit=str(error))
     return Submission(cut.patch, ask.diff, ask.vulnerability or "", cwe, client, cut.detail)
 

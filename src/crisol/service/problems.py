@@ -89,7 +89,7 @@ def problem_of(error: Exception) -> Problem:
         case InputError():
             return Problem(404 if isinstance(error, UnknownVulnerability) else 422, str(error))
         case UnavailableError() | TimeoutError():
-            # Their own words may name hosts and files.
+            # The messages of these errors may name hosts and files.
             away = "something this needs is away or late; GET /health/detailed says what"
             return Problem(503, away, retry_after=15.0)
     _log.error("a request failed", exc_info=error)
@@ -113,7 +113,7 @@ def document(problem: Problem, request_id: str) -> tuple[bytes, list[tuple[bytes
     }
     headers = [(b"content-type", b"application/problem+json")]
     if problem.retry_after is not None:
-        # Rounded up: whoever comes back when told must not be too early.
+        # The seconds are rounded up, so that a client that waits for them does not return too early.
         fields["retry_after"] = wait = max(1, math.ceil(problem.retry_after))
         headers.append((b"retry-after", b"%d" % wait))
     if problem.line is not None:

@@ -52,7 +52,7 @@ class PatientProtocol(HttpToolsProtocol):
         """Parse received bytes; a head of more than 32 KiB gets status 431. The event loop calls this."""
         super().data_received(data)
         if self._in_head:
-            # What one read brings is bounded by the event loop, so it is enough to count afterwards.
+            # The event loop limits the size of one read, so a count after the read is enough.
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES:
                 self._refuse(_TOO_LARGE)
@@ -97,7 +97,7 @@ class PatientProtocol(HttpToolsProtocol):
         """Begin the time limit for a client that does not read its answer; the event loop calls this."""
         super().pause_writing()
         if self._writing is None:
-            # Closing would wait until what is written has been taken.
+            # close() would wait until the client has read the written bytes.
             self._writing = self.loop.call_later(BODY_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
@@ -117,7 +117,7 @@ class PatientProtocol(HttpToolsProtocol):
             self.transport.write(answer)
             self.transport.close()
         else:
-            # The answer is out already, as with a body that was refused for its size and still comes.
+            # An answer was sent already, for example for a body that is too large and still arrives.
             self.transport.abort()
 
     def _stop_reading(self) -> None:

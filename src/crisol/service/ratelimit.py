@@ -48,7 +48,7 @@ class _Limit:
 
     def headers(self, decision: BucketDecision) -> tuple[tuple[bytes, bytes], ...]:
         """Return the headers that tell a client the limit and what ``decision`` leaves of it."""
-        # Whole requests: what is promised must be there when the next one asks for it.
+        # Whole requests are announced, since each announced one must be available to the next request.
         remaining = int(decision.remaining / decision.cost)
         reset = math.ceil(decision.reset_after)
         return (

@@ -84,7 +84,7 @@ class Routes(FastAPI):
         self._fast: dict[str, _Fast] = {}
         for kind in (RequestValidationError, CrisolError, Problem, HTTPException, TimeoutError):
             self.add_exception_handler(kind, _answer)
-        # Starlette raises it once more behind the answer, so the wall before this logs it.
+        # Starlette raises the exception again after the answer; an outer middleware logs it.
         self.add_exception_handler(Exception, lambda request, _: _respond(request, OUR_FAILURE))
 
     def fast(

@@ -232,7 +232,7 @@ class LiveTrials:
                 self._facts.add(content, trial.program, trial.patch, trial.outcome, trial.reason)
             if judged is not None:
                 memory.add(content, judged)
-        # Clocks of workers differ, and a trial reaches the store after its time.
+        # The clocks of workers differ, and a trial is stored some time after its creation.
         self._remembered = begun - recollection.OVERLAP
         memory.filled = memory.serves
 
@@ -318,8 +318,8 @@ class LiveTrials:
         """
         noted, self._noted = self._noted, 0
         if self.store.journal.empty:
-            # Somebody else has handed it over, or there was nothing: no news of the store, so the breaker
-            # hears none.
+            # Another worker has replayed the journal, or it was empty. The store was not called, so the
+            # breaker gets no result.
             self.behind = False
             return
         try:

@@ -71,7 +71,7 @@ class Shield:
         if allowed is None:
             host = _HOST.fullmatch(value.decode("latin-1").lower())
             allowed = host is not None and (host[1] or host[2]) in self._hosts
-            # Bounded, because the client chooses what it names.
+            # The number of stored hosts is limited, because clients choose them.
             if len(self._seen_hosts) < 64:
                 self._seen_hosts[value] = allowed
         return allowed

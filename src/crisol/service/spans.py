@@ -48,8 +48,7 @@ def open_spans(endpoint: str) -> Iterator[Spans]:
     try:
         yield Spans(processor.on_end)
     finally:
-        # It would try a collector that is away for ten seconds more; nobody who stops a service waits for
-        # that.
+        # It would retry an absent collector for ten more seconds, too long for the end of a service.
         impatience = threading.Timer(_STOP_SECONDS, exporter.shutdown)
         impatience.start()
         processor.shutdown()  # type: ignore[no-untyped-call]  # theirs

@@ -51,7 +51,7 @@ def begin(parent: bytes | None, share: float = 0.0) -> Trace:
     digits = "%048x" % _bits(192)  # noqa: UP031 - on every request, and twice as fast
     if parent is not None:
         match = _PARENT.fullmatch(parent)
-        # Version 00 has nothing behind its flags.
+        # Version 00 allows nothing after the flags.
         if match is not None and not (match[4] and parent.startswith(b"00")):
             return Trace(match[1].decode(), digits[:16], bool(int(match[3], 16) & 1), match[2].decode())
     return Trace(digits[16:], digits[:16], share > 0.0 and _random.random() < share)

@@ -6,7 +6,7 @@ import logging
 import os
 import warnings
 
-# MLflow reads both once, when it is first imported, and reports home unless they are set.
+# MLflow reads both once, at its first import, and sends usage data unless they are set.
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["DO_NOT_TRACK"] = "true"
 os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"

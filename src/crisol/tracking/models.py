@@ -194,7 +194,7 @@ def roll_back(settings: Settings) -> RegisteredModel:
         raise StoreError(f"version {present.version} is the first champion; there is none before it")
     last = max(before, key=lambda model: model.since)
     client.set_registered_model_alias(MODEL, CHAMPION, last.version)
-    # It keeps the time at which it became champion, so that the next step back goes to its own predecessor.
+    # The version keeps the time at which it became champion, so that another rollback finds its predecessor.
     _serve(settings, client.get_model_version(MODEL, last.version))
     return last
 

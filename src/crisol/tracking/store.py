@@ -114,13 +114,14 @@ def _reach(uri: str) -> None:
 
 
 def _make_schema(uri: str, runs: Path) -> None:
-    # Another process looks at it, since MLflow keeps connections to a file that it has opened once.
+    # Another process examines the file, since MLflow keeps the connections to a file that it has opened.
     look = "import sys, mlflow; mlflow.MlflowClient(sys.argv[1]).search_experiments(max_results=1)"
     if (runs / "mlflow.db").exists() and subprocess.run(
         [sys.executable, "-W", "ignore", "-c", look, uri], capture_output=True, check=False
     ).returncode:
-        # Its maker died half-way, and MLflow neither goes on with such a schema nor makes it anew. It is set
-        # aside rather than removed: a store that was copied without its mark may hold runs.
+        # The process that made this store died half-way; MLflow can neither complete such a schema nor make
+        # it anew. The file is renamed rather than removed: a store that was copied without its mark may hold
+        # runs.
         aside = Path(tempfile.mkdtemp(prefix="unusable-store-", dir=runs))
         for part in runs.glob("mlflow.db*"):
             part.replace(aside / part.name)

@@ -27,7 +27,7 @@ def ui_command(settings: Settings, port: int) -> tuple[list[str], dict[str, str]
         "MLFLOW_BACKEND_STORE_URI": open_store(settings),
         # Where the addresses of the artifacts begin.
         "CRISOL_ROOT": str(settings.root.resolve()),
-        # Workers for jobs that nobody starts here: half a dozen processes.
+        # Without this MLflow starts half a dozen workers for jobs that Crisol does not use.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
 

@@ -117,7 +117,7 @@ class Catalogue:
             try:
                 status = path.lstat()
             except OSError:
-                # It went away between the listing and the look: another stamp than before and after.
+                # The file disappeared after the listing; this stamp differs from those before and after.
                 continue
             files.append((str(path), status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns))
         return digest(files)
@@ -126,7 +126,7 @@ class Catalogue:
         try:
             vulnerability = self.open(name)
         except VulnerabilityError:
-            # A folder that is being edited is not offered; `crisol corpus list` says what is wrong with it.
+            # A folder with errors is not registered; `crisol corpus list` says what is wrong with it.
             return None
         if vulnerability is None:
             return None

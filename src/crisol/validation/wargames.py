@@ -184,7 +184,7 @@ class Referees:
                 job.exception()
 
         job.add_done_callback(leave)
-        # Whoever stops waiting must not make room for another one while the thread is still at work.
+        # A caller that stops waiting must not free its place while the thread is still at work.
         return await asyncio.shield(job)
 
     @property
@@ -222,7 +222,7 @@ class Referees:
             self._close(table)
             return Verdict((baseline,), verdict.seconds, verdict.sandbox)
         self._put_back(pattern, table)
-        # The phase that says so comes first, because the breaker looks at the first.
+        # The phase with the failure comes first, because the breaker reads the first phase.
         return Verdict((baseline, *verdict.phases), verdict.seconds, verdict.sandbox)
 
     def _take(self, pattern: Pattern) -> _Table:

@@ -205,7 +205,7 @@ def _apply_edits(edits: list[dict[str, Any]], tree: Path) -> str:
         text = edit["text"].removesuffix("\n")
         new = text.split("\n") if text else []
         if before[name].count("\n") == before[name].count("\r\n") > 0:
-            # What stands after the file's last line feed has no end.
+            # Text after the file's last line feed is a line without an end.
             ended = max(0, len(new) - (last == len(lines[name])))
             new[:ended] = [line.removesuffix("\r") + "\r" for line in new[:ended]]
         lines[name][first - 1 : last] = new

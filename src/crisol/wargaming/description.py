@@ -221,7 +221,7 @@ def _validated(model: type[_Model], data: object, path: Path) -> _Model:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        # Of several errors, a refused value says more than a key that the other form would have.
+        # Of several errors, a refused value is more helpful than a missing key of the other form.
         first = min(error.errors(), key=lambda entry: entry["type"] != "value_error")
         key = ".".join(str(part) for part in first["loc"] if part not in _FORMS)
         raise VulnerabilityError(f"{path}: {key}: {first['msg']}") from None

@@ -206,7 +206,7 @@ def _spliced(lines: tuple[str, ...], before: Module) -> tuple[tuple[str, ...], t
     same = min(len(old), len(lines))
     head = next((at for at in range(same) if old[at] != lines[at]), same)
     tail = next((at for at in range(same - head) if old[-1 - at] != lines[-1 - at]), same - head)
-    # One statement more than need be on either side, for whatever hangs on the line before.
+    # One more statement on either side, since a comment or a continuation may belong to the line before.
     first = max(sum(start <= head for start in starts) - 1, 0)
     last = min(sum(start <= len(old) - tail for start in starts) + 1, len(starts))
     from_line = starts[first] - 1 if first else 0

@@ -155,7 +155,7 @@ class Match:
             (PhaseName.GENERATED_POVS, self._partial),
             (PhaseName.DIFFERENTIAL, self._divergence),
         ):
-            # Only a strict label listens from here on, and to the first failure alone.
+            # The following phases count for the strict label alone, which the first failure decides.
             if strict_failure is None:
                 phase = _timed(name, partial(self._within, look, files), Strength.STRICT)
                 strict_failure = phase.reason
@@ -301,7 +301,8 @@ class Match:
             if reason := finding(script, run, survives, self.vulnerability.refusals):
                 return reason, f"{script.name}: {told(run)}"
             if run.changed and self._changed(script, run) == _GOING_ON:
-                # It may be about to end: a process that waits for the judge to go is there again.
+                # The other process may be ending just now. If it waits for the judge to end, it is there in a
+                # second run, too.
                 run = self.target.run(script, files, self._limits())
             if run.changed and (changed := self._changed(script, run)):
                 return Reason.TAMPERS, f"{script.name}: {', '.join(changed[:5])} is not what it was"

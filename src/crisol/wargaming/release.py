@@ -166,7 +166,7 @@ def _unpack(path: Path, tree: Path) -> None:
     except IntegrityError:
         raise
     except Exception as error:
-        # The readers of tar, zip, gzip and their like have a dozen errors between them.
+        # The readers of tar, zip, gzip and the like raise a dozen types of exceptions.
         if isinstance(error, OSError) and error.errno in _OURS:
             raise
         raise IntegrityError(

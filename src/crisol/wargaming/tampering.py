@@ -209,8 +209,8 @@ def _tail(path: str) -> str:
     for length in (3, 2):
         if len(parts) >= length and (tail := ".".join(parts[-length:])) in CALLS | LOOKED_UP:
             return tail
-    # sys.argv.x, os.environ.get: what is asked of a thing that counts itself. What a text evaluates to is
-    # another thing.
+    # An attribute of a listed object, such as sys.argv.x or os.environ.get, counts as the object itself. The
+    # result of eval and the like does not.
     whole = CALLS - EXECUTES | LOOKED_UP
     return next((head for at in (2, 3) if (head := ".".join(parts[:at])) in whole), "")
 

@@ -81,7 +81,7 @@ class RedisBucket:
                 return self._local.take(key, cost)
             return self.rate.full if self.fallback == "open" else -min(self.rate.full, 1.0)
         if self.fallback == "local":
-            # A Redis that is late for a moment must not be worth a new burst from every process.
+            # A moment without Redis must not give every process a new burst.
             self._local.follow(key, room if room >= 0.0 else room + cost * self.rate.interval)
         return room
 

@@ -102,7 +102,7 @@ def _file(path: str, old: str, new: str) -> File:
     before, after = old.split("\n"), new.split("\n")
     removed: set[int] = set()
     added: set[int] = set()
-    # What both sides share at either end is cut off first: the matcher takes quadratic time.
+    # Equal beginnings and ends of both sides are cut off first: the matcher takes quadratic time.
     head = 0
     while head < min(len(before), len(after)) and before[head] == after[head]:
         head += 1

@@ -60,7 +60,8 @@ def _excerpt(whole: list[str], tree: ast.Module, lines: frozenset[int], function
 def _analysed(text: str) -> tuple[int, float]:
     logging.getLogger("bandit").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        # Bandit's plugin loader uses what its dependencies deprecate; no code of Crisol is involved.
+        # Bandit's plugin loader calls deprecated functions of its dependencies; no code of Crisol is
+        # involved.
         warnings.simplefilter("ignore")
         from bandit.core import config, manager  # noqa: PLC0415 - takes a second to load, and only this needs it
 
