@@ -134,7 +134,7 @@ def _mcc(tally: Tally, level: float) -> Estimate:
         return Estimate(value, _UNKNOWN, _UNKNOWN, tally.n, 0.0)
     total = sum(cells, Cell())
     mean = total.weight_squared / total.weight
-    # Half a pseudo-trial a cell (Haldane 1956): a matrix without errors would otherwise have no variance.
+    # Half a trial is added to each cell (Haldane 1956): without it a matrix without errors has no variance.
     weights = [cell.weight + mean / 2.0 for cell in cells]
     squares = [cell.weight_squared + mean**2 / 2.0 for cell in cells]
     smooth, gradient = _correlation(weights)

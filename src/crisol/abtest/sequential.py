@@ -87,7 +87,8 @@ def betting_sequence(
         out = np.logical_or.accumulate(np.maximum(rich_up, rich_down) >= limit, axis=0)
         some = ~out.all(axis=1)
         first, last = (~out).argmax(axis=1), m.size - 1 - (~out)[:, ::-1].argmax(axis=1)
-        # The bounds lie between the last candidate that is out and the first that is in: take the outer one.
+        # The bounds lie between the last excluded and the first included candidate; the excluded one is
+        # taken.
         lows[part] = np.where(some, np.maximum(low, m[first] - step), np.nan)
         highs[part] = np.where(some, np.minimum(high, m[last] + step), np.nan)
         up[alive], down[alive] = rich_up[-1], rich_down[-1]

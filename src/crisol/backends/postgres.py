@@ -43,7 +43,7 @@ def _redact(record: logging.LogRecord) -> bool:
     return True
 
 
-# The pool quotes the connection string; in a notebook nobody else formats its records.
+# The pool's log records quote the connection string; in a notebook no other formatter hides it.
 logging.getLogger("psycopg.pool").addFilter(_redact)
 
 _MIGRATION_LOCK = 0x63_72_69_73_6F_6C

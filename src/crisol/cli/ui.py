@@ -52,7 +52,8 @@ def ui(
         try:
             code = server.wait()
         except BaseException:
-            # A signal to this process alone; a terminal tells the others itself.
+            # The signal came to this process alone; Ctrl-C in a terminal would reach the other processes,
+            # too.
             for pid in family(server.pid):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGTERM)

@@ -163,7 +163,7 @@ def _without_indentation(lines: list[str]) -> list[str]:
                 fence = ""
         elif match := _FENCE.match(line):
             first = lines[at + 1] if at + 1 < len(lines) else ""
-            # A fence in a hunk of a README is content: what follows it there is no diff.
+            # A fence in a hunk of a README is content; no diff follows it.
             if first.startswith(match[1]) and first[len(match[1]) :].startswith(_DIFF):
                 indent, fence = len(match[1]), match[2]
                 line = line[indent:]  # noqa: PLW2901 - the rest of the line

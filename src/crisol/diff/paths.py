@@ -11,7 +11,7 @@ __all__ = ["bare", "epoch", "named", "pair", "without_backup"]
 _ESCAPE = re.compile(r'\\([0-7]{3}|[abtnvfr"\\])')
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _SIMPLE = {"a": 7, "b": 8, "t": 9, "n": 10, "v": 11, "f": 12, "r": 13, '"': 34, "\\": 92}
-# What git writes before the two paths, also with diff.mnemonicPrefix, -R and --no-index.
+# The prefixes that git writes before the two paths, also with diff.mnemonicPrefix, -R and --no-index.
 _PREFIXES = {"ab", "ba", "iw", "wi", "ci", "ic", "cw", "wc", "ow", "wo", "12", "21"}
 _STAMP = re.compile(
     r"\s+(?:\d{4}-\d\d-\d\d[ T]\d\d:|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} |\((?:revision|working) )"

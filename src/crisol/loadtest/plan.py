@@ -63,11 +63,11 @@ class Shape(StrEnum):
     CONSTANT = "constant"
     POISSON = "poisson"
     RAMP = "ramp"
-    """From a tenth of the rate to the rate."""
+    """The rate rises from a tenth of the given rate to the whole rate."""
     SPIKE = "spike"
-    """Five times the rate in the middle fifth."""
+    """The rate is five times the given one in the middle fifth of the duration."""
     SOAK = "soak"
-    """The rate for long, as Poisson: memory and latency must not drift."""
+    """As ``POISSON``, for a long time: memory and latency must not drift."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ NAMING = (
     "names_capitals",
     "names_private",
 )
-"""What :func:`naming` measures: a logarithm, characters, characters, words, and shares of the new names."""
+"""The numbers of :func:`naming`: a logarithm, characters, characters, words, and shares of the new names."""
 
 
 def naming(reading: Reading) -> list[float]:

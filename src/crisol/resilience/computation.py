@@ -78,7 +78,8 @@ class Computation:
         if not self.future.done():
             self.trace = error.__traceback__
             self.future.set_exception(error)
-            # Read once, so that a failure nobody waits for any more is not reported by the loop as well.
+            # The exception is read once, so that the event loop does not report a failure for which no caller
+            # waits.
             self.future.exception()
 
 

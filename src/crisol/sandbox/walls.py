@@ -23,7 +23,7 @@ _SCRATCH = ("/tmp", "/dev/shm")  # noqa: S108 - each a tmpfs of one run alone
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _LAYER_MB = 64
 _LAST_PROCESS = 30_000
-"""Below the least ``pid_max`` of Linux, 32,768, with room for what a run starts."""
+"""The largest first process number: below 32,768, the least ``pid_max`` of Linux, with room for a run."""
 
 
 def prepare_run(scratch_mb: int, layer: str, target: str) -> None:

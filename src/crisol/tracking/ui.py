@@ -25,7 +25,7 @@ def ui_command(settings: Settings, port: int) -> tuple[list[str], dict[str, str]
     # The address may hold a password, and every user of the machine can read a command line.
     return [sys.executable, "-m", "mlflow", *serve], os.environ | {
         "MLFLOW_BACKEND_STORE_URI": open_store(settings),
-        # Where the addresses of the artifacts begin.
+        # The folder to which the artifacts' addresses are relative.
         "CRISOL_ROOT": str(settings.root.resolve()),
         # Without this MLflow starts half a dozen workers for jobs that Crisol does not use.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",

@@ -281,7 +281,7 @@ def _lived(pov: Script, checks: Sequence[Script]) -> str:
     place = "/tmp"  # noqa: S108 - inside
     decides = not parts(pov.source)[1]  # from outside, nothing of the warm-up is to be seen
     before = _LIVED.format(sources=sources, place=place, spent=_SPENT, decides=decides)
-    # Where processor time is what the PoV looks at, the warm-up takes exactly what its judge leaves out.
+    # If the PoV measures processor time, the warm-up takes exactly the time that its judge subtracts.
     return before + _ALL_SPENT.format(spent=_SPENT) if _times(pov) else before
 
 
