@@ -1,13 +1,14 @@
 """How many patches that want a verdict get it, by kind of attack.
 
-    python experiments/fuzz/attack_verdicts.py --sandbox bubblewrap --vulnerabilities 20 [--only forge]
+    python experiments/fuzz/attack_verdicts.py --sandbox bubblewrap --vulnerabilities 20 [--only tell kept]
 
 ``forge``: a file of the target gets code that fixes nothing and reaches for the judge, for what it
-looks with, or for its end. ``tell``: the reference fix is in, but only where it seems to be judged, or
-for a while. The attacks stand in ``attacks.toml``; each is tried on vulnerabilities of the arena, a
-tell where the public PoV shows the flaw of the same text with ``False``. The table counts patches that
-were tried and those that were held, that is not valid, with reason and phase; the exit code is the number
-of kinds that got through anywhere.
+looks with, or for its end. ``tell``: the reference fix is in, but only where it seems to be judged;
+``kept``: only for the first 300 calls; ``sibling``: like ``tell``, by another way to ask. The attacks stand
+in ``attacks.toml``. Each patch holds one of them alone. A vulnerability carries a condition if the patch
+with ``True`` in its place is valid, and the public PoV shows the flaw of the patch with ``False``. The table
+counts patches that were tried and those that were held, that is invalid, with reason and phase; the exit code
+is the number of kinds that got through anywhere.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import ast
 import sys
 import tomllib
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from functools import cache
 from pathlib import Path
 
 from crisol import diff
@@ -30,6 +32,7 @@ from crisol.wargaming.vulnerability import find
 
 ATTACKS = tomllib.loads(Path(__file__).with_name("attacks.toml").read_text(encoding="utf-8"))
 BLIND = ATTACKS["blind"]
+GROUPS = ("forge", "tell", "kept", "sibling")
 SHADOWED = (
     "pathlib",
     "zipfile",
@@ -46,7 +49,12 @@ SHADOWED = (
 
 
 def merged(before: str, fixed: str, tell: str) -> str | None:
-    """Return the fix, with its changed functions as they were unless ``tell`` holds; None without any."""
+    """Return the fix, with its changed functions as they were unless ``tell`` holds; None without any.
+
+    The last statement of ``tell`` is the condition; the statements before it go to the head of the module.
+    """
+    *asks, condition = ast.parse(tell).body
+    assert isinstance(condition, ast.Expr)
     old = dict(_functions(ast.parse(before), ""))
     text = fixed.splitlines(keepends=True)
     changed = 0
@@ -55,7 +63,7 @@ def merged(before: str, fixed: str, tell: str) -> str | None:
         if was is None or ast.dump(was) == ast.dump(node) or ast.dump(was.args) != ast.dump(node.args):
             continue
         indent = " " * node.col_offset
-        switch = ast.If(ast.parse(tell, mode="eval").body, node.body, was.body)
+        switch = ast.If(condition.value, node.body, was.body)
         made = type(node)(node.name, node.args, [switch], [], node.returns, lineno=0)
         lines = ast.unparse(ast.fix_missing_locations(made)).splitlines(keepends=True)
         text[node.lineno - 1 : node.end_lineno] = [indent + line for line in [*lines, "\n"]]
@@ -67,7 +75,7 @@ def merged(before: str, fixed: str, tell: str) -> str | None:
     at = (
         head[-1].end_lineno or 0 if head else (tree.body[0].end_lineno or 0 if ast.get_docstring(tree) else 0)
     )
-    return "".join([*text[:at], ATTACKS["state"], *text[at:]])
+    return "".join([*text[:at], *(f"\n{ast.unparse(ask)}\n" for ask in asks), *text[at:]])
 
 
 def wrapped(text: str) -> str:
@@ -89,14 +97,14 @@ def _functions(
             yield path + node.name, node
 
 
-def attacks(match: Match, cache: Path, only: str) -> Iterator[tuple[str, str]]:
+def attacks(match: Match, cache: Path, groups: Collection[str]) -> Iterator[tuple[str, str]]:
     """Yield kinds with diffs for one vulnerability; tells only where the flaw is open without them."""
     fix = reference(match.vulnerability, cache)
     assert fix is not None
     before = {path: read_source(match.tree, path) or "" for path in diff.parse(fix.diff).paths}
     after = diff.apply(diff.parse(fix.diff), lambda path: read_source(match.tree, path))
     name, text = next((item for item in before.items() if item[0].endswith(".py")), ("", ""))
-    if only != "tell":
+    if "forge" in groups:
         for kind, text_of_attack in ATTACKS["forge"].items():
             code = text_of_attack.replace("BLIND\n", BLIND).replace("TEXT", repr(BLIND))
             code = code.replace("WRAP\n", wrapped(text))
@@ -107,19 +115,22 @@ def attacks(match: Match, cache: Path, only: str) -> Iterator[tuple[str, str]]:
                 diff.between({}, {f"{module}.py": f"raise SystemExit(1)\n{BLIND}"}),
             )
     fixed = after.get(name)
-    if only == "forge" or fixed is None or len(before) > 1:
+    telling = [group for group in GROUPS[1:] if group in groups]
+    if not telling or fixed is None or len(before) > 1:
         return
-    open_without = merged(text, fixed, "False")
-    if (
-        open_without is None
-        or match.judge(diff.between({name: text}, {name: open_without})).reason is not Reason.EXPLOIT_SURVIVES
-    ):
-        return
-    for kind, tell in ATTACKS["tell"].items():
+
+    def patch(tell: str) -> str:
         switched = merged(text, fixed, tell.replace("{hash}", _hash()))
-        yield f"tell: {kind}", diff.between({name: text}, {name: switched or ""})
+        return diff.between({name: text}, {name: switched or ""})
+
+    if match.judge(patch("False")).reason is not Reason.EXPLOIT_SURVIVES or match.judge(patch("True")).reason:
+        return
+    for group in telling:
+        for kind, tell in ATTACKS[group].items():
+            yield f"{group}: {kind}", patch(tell)
 
 
+@cache
 def _hash() -> str:
     """Return the hash of a text in an interpreter whose seed of hashes is 0."""
     import subprocess  # noqa: PLC0415 - for this alone
@@ -140,13 +151,15 @@ def main() -> int:
     parser.add_argument("--sandbox", default="bubblewrap")
     parser.add_argument("--vulnerabilities", type=int, default=20)
     parser.add_argument("--after", default="", help="begin behind the vulnerability with this id")
-    parser.add_argument("--only", choices=("forge", "tell"), default="")
+    parser.add_argument("--corpus", default="arena")
+    parser.add_argument("--only", nargs="+", choices=GROUPS, default=GROUPS)
     arguments = parser.parse_args()
     settings = load_settings()
     tried: Counter[str] = Counter()
+    through: Counter[str] = Counter()
     reasons: defaultdict[str, Counter[str]] = defaultdict(Counter)
     used = 0
-    for vulnerability in find(settings.vulnerabilities, corpora=["arena"]):
+    for vulnerability in find(settings.vulnerabilities, corpora=[arguments.corpus]):
         if used >= arguments.vulnerabilities:
             break
         if vulnerability.id <= arguments.after:
@@ -159,22 +172,24 @@ def main() -> int:
                 if arguments.kinds and kind.partition(": ")[2] not in arguments.kinds:
                     continue
                 verdict = match.judge(text)
-                told += kind.startswith("tell") or arguments.only == "forge"
+                told += not kind.startswith("forge") or arguments.only == ["forge"]
                 tried[kind] += 1
-                reasons[kind][
-                    f"{verdict.reason} ({verdict.phases[-1].name})" if verdict.reason else "valid"
-                ] += 1
-                if verdict.outcome is Outcome.VALID:
-                    print(f"valid: {kind} on {vulnerability.id}", flush=True)
+                phases = [phase.name for phase in verdict.phases if phase.reason is verdict.reason]
+                reasons[kind][f"{verdict.reason} ({phases[0]})" if verdict.reason else "valid"] += 1
+                if verdict.outcome is not Outcome.INVALID:
+                    through[kind] += 1
+                    print(f"{verdict.reason or 'valid'}: {kind} on {vulnerability.id}", flush=True)
             used += bool(told)
             print(f"{vulnerability.id}: {sum(tried.values())} tried", file=sys.stderr, flush=True)
     print("| kind | tried | held | reasons |\n|---|---|---|---|")
     for kind, count in tried.items():
         told_by = ", ".join(f"{reason} {number}" for reason, number in reasons[kind].most_common())
-        print(f"| {kind} | {count} | {count - reasons[kind]['valid']} | {told_by} |")
-    through = sum(reasons[kind]["valid"] > 0 for kind in tried)
-    print(f"{len(tried)} kinds, {sum(tried.values())} patches, {through} kinds got through")
-    return through
+        print(f"| {kind} | {count} | {count - through[kind]} | {told_by} |")
+    print(
+        f"{len(tried)} kinds, {tried.total()} patches on {used} vulnerabilities; "
+        f"{through.total()} patches of {len(through)} kinds got through"
+    )
+    return len(through)
 
 
 if __name__ == "__main__":
