@@ -41,8 +41,9 @@ class ServiceProcess:
     """A process that runs ``crisol serve``, with ``workers`` worker processes.
 
     The process runs in the folder ``root``, which holds its log, with exactly the environment variables of
-    ``environment``. ``reaper`` kills it if the calling process dies. ``enclosure`` gives it Linux namespaces
-    of its own; None means none. Before :meth:`start`, ``url`` is "" and ``process`` is None.
+    ``environment``. If the calling process dies, ``reaper`` kills the service. ``enclosure`` gives the
+    service Linux namespaces of its own; None means none. :meth:`start` sets the other two fields: ``url`` is
+    the address of the service, and ``process`` the started process.
     """
 
     root: Path
@@ -68,10 +69,11 @@ class ServiceProcess:
         return self.root / "service.log"
 
     def start(self) -> None:
-        """Start the service, and return when ``GET /health`` answers 200; a second start uses the same port.
+        """Start the service, and return when ``GET /health`` answers 200.
 
-        Raises :class:`~crisol.errors.UnavailableError`, with the service's messages, if the process ends or
-        does not answer within a minute.
+        Do not call it while the service runs. A start after :meth:`stop` or :meth:`kill` uses the same port
+        again. Raises :class:`~crisol.errors.UnavailableError`, with the service's messages, if the process
+        ends or does not answer within a minute.
         """
         port = str(urlsplit(self.url).port or 0)
         command = [sys.executable, "-m", "crisol", "serve", "--workers", str(self.workers), "--port", port]
@@ -135,14 +137,16 @@ def serving(
     enclosure: Enclosure | None = None,
     changes: Mapping[str, str] | None = None,
 ) -> Iterator[ServiceProcess]:
-    """Return a context manager that starts ``crisol serve`` in a separate process, and stops it at the end.
+    """Return a context manager that runs ``crisol serve`` in a separate process while its block runs.
 
     The service has the vulnerabilities of ``settings``, the model in the folder ``model`` and the thresholds
     of ``policy``, ``workers`` worker processes and no rate limits. The path ``model`` must be absolute,
     because the service has another working folder. The process runs in the namespaces of ``enclosure``, None
-    for none. ``changes`` are environment variables that replace those of the service; the caller's settings
-    for Redis, PostgreSQL and the API token are not passed on. Trials go to a temporary folder. Entering
-    raises :class:`~crisol.errors.UnavailableError` if the service does not start.
+    for none. Trials go to a temporary folder.
+
+    The service gets the caller's environment variables, but none of Crisol's settings, such as those for
+    Redis, PostgreSQL and the API token. ``changes`` are environment variables that are then added or
+    replaced. Entering raises :class:`~crisol.errors.UnavailableError` if the service does not start.
     """
     with tempfile.TemporaryDirectory(prefix="crisol-load-") as folder:
         root = Path(folder)
@@ -186,7 +190,8 @@ def ask(
 
     ``url`` is the service's address and ``path`` a path such as ``/health``. ``wish`` is the body of a POST,
     which is sent as JSON; None sends a GET. ``token`` is the API token, "" for none; ``seconds`` is the time
-    limit. Raises ``OSError`` or ``http.client.HTTPException`` if no answer comes.
+    limit. An error status, such as 404, is returned like any other. Raises ``OSError`` or
+    ``http.client.HTTPException`` if no answer comes.
     """
     where = urlsplit(url)
     connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=seconds)

@@ -46,7 +46,7 @@ class Demand:
     def wargames(self) -> float:
         """The wargames a second that this load needs.
 
-        Some are for patches that the model does not decide, the others for A/B testing.
+        They are the wargames of patches that the model does not decide, and those for A/B testing.
         """
         return self.rate * (1 - self.hits) * (1 - self.skipped + self.skipped * self.ab_rate)
 
@@ -70,12 +70,12 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """The size of an installation that bears an expected load.
+    """The size of an installation that suffices for an expected load.
 
     ``workers`` is the number of worker processes of the service, ``wargames`` the number of wargames that
     must run at the same time. ``trials`` is the number of rows that PostgreSQL stores in a second,
     ``disk_mb`` the MiB that they take in a day. ``commands`` is the number of commands that Redis gets in a
-    second, ``memory_mb`` the MiB that Redis needs for entries.
+    second, ``memory_mb`` the MiB that Redis needs for cache entries.
     """
 
     workers: int
@@ -132,9 +132,9 @@ def size(demand: Demand, costs: Costs, *, wait: float = 0.1) -> Size:
     """Return the size of an installation for ``demand``, if each request and wargame costs ``costs``.
 
     Requests wait for a worker, and patches for a wargame, at most ``wait`` seconds on average. Redis gets one
-    command for each request and four more for each patch without a cached answer; the entries stay for a day.
-    Raises :class:`~crisol.errors.SettingsError` if more than 100,000 workers or wargames at a time are
-    needed.
+    command for each request and four more for each patch without a cached answer; it keeps the cache entries
+    of such a patch for a day. Raises :class:`~crisol.errors.SettingsError` if more than 100,000 workers or
+    wargames at a time are needed.
     """
     misses = demand.rate * (1 - demand.hits)
     return Size(

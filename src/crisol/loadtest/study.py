@@ -41,7 +41,7 @@ _SATURATED = 0.95
 class LoadMeasurement:
     """The results of a load test, and of shorter loads at other rates after it.
 
-    ``result`` is that of the planned load. ``saturation`` has a row for each rate that was tried, with the
+    ``result`` is the result of the planned load. ``saturation`` has a row for each shorter load, with the
     columns ``rate`` (requests a second, as really sent), ``throughput`` (answers with status 200 a second),
     ``p50_ms`` and ``p99_ms`` (latency in milliseconds), ``errors`` (share of the requests) and ``saturated``
     (True if the throughput was below 95 % of the rate). ``other`` is the comparison with the load generator
@@ -69,12 +69,13 @@ def plan(
     """Return the load plan of ``profile``: ``closed``, or the shape of an open loop such as ``poisson``.
 
     The shapes are ``constant``, ``poisson``, ``ramp``, ``spike`` and ``soak``, see :class:`Shape`. A closed
-    loop ends after ``requests``; an open loop sends ``rate`` requests a second for ``seconds``.
-    ``connections`` is the number of connections, ``sources`` the number of loopback addresses from which they
-    come, ``zipf`` the exponent of the patches' popularity, and ``mix`` lists the routes with their shares of
-    the requests. ``warm_up`` is the share of the load that is left out of the figures; ``seed`` seeds all
-    random choices. Raises :class:`~crisol.errors.ExperimentError` for an unknown profile and
-    :class:`~crisol.errors.SettingsError` for a value out of range.
+    loop ends after ``requests``; it ignores ``rate`` and ``seconds``. An open loop sends ``rate`` requests a
+    second for ``seconds``; it ignores ``requests``. ``connections`` is the number of connections, ``sources``
+    the number of loopback addresses from which they come, ``zipf`` the exponent of the patches' popularity,
+    and ``mix`` lists the routes with their shares of the requests. ``warm_up`` is the share of the load, at
+    its beginning, that is left out of the figures; ``seed`` seeds all random choices. Raises
+    :class:`~crisol.errors.ExperimentError` for an unknown profile and :class:`~crisol.errors.SettingsError`
+    for a value out of range.
     """
     profiles = (Loop.CLOSED.value, *Shape)
     if profile not in profiles:
@@ -106,14 +107,14 @@ def measure(
     rate_seconds: float = 3.0,
     targets: Sequence[str] = FLOOR,
 ) -> LoadMeasurement:
-    """Start a service, put the load of a plan on it, then try other rates; return all figures.
+    """Start a service, put the load of a plan and then loads at other rates on it, and return all figures.
 
     ``settings`` says where vulnerabilities and the cache folder are, ``frame`` is the corpus table with the
-    patches to send, and ``load`` is the plan. ``rates``, in requests a second, are tried afterwards in open
-    loops of ``rate_seconds`` each. At the end the same patches are sent by the load generator wrk, for
-    comparison. ``targets`` are texts of load targets such as ``p95_ms < 1000``; they are parsed here but not
-    compared. Their default :data:`FLOOR` is the least that any load must reach. Raises
-    :class:`~crisol.errors.ExperimentError` for a malformed target, before any load,
+    patches to send, and ``load`` is the plan. After that load, each of ``rates``, in requests a second, is
+    sent in an open loop of ``rate_seconds``. At the end the load generator wrk sends the same patches, for
+    comparison. ``targets`` are texts of load targets such as ``p95_ms < 1000``, by default :data:`FLOOR`, the
+    load targets of every load test. They are only parsed here; the caller compares them with the figures.
+    Raises :class:`~crisol.errors.ExperimentError` for a malformed target, before any load,
     :class:`~crisol.errors.DatasetError` for a table without both valid and invalid patches, and
     :class:`~crisol.errors.UnavailableError` if the service does not start.
     """
@@ -138,8 +139,9 @@ def measure(
 def marks(targets: Sequence[str]) -> dict[str, tuple[float, float]]:
     """Return the upper bounds that load targets set for percentiles of the latency, to mark them in a plot.
 
-    ``targets`` are texts of load targets. The result maps such a text to (percentile, milliseconds); targets
-    for other figures are left out. Raises :class:`~crisol.errors.ExperimentError` for a malformed text.
+    ``targets`` are texts of load targets. The result maps the text of each target that bounds a percentile
+    from above to (percentile, milliseconds); all other targets are left out. Raises
+    :class:`~crisol.errors.ExperimentError` for a malformed text.
 
     >>> marks(["p99_ms < 300", "errors < 0.001", "p99.9_ms < 900"])
     {'p99_ms < 300': (99.0, 300.0), 'p99.9_ms < 900': (99.9, 900.0)}

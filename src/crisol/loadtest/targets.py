@@ -49,8 +49,9 @@ class LoadTarget:
 class Checked:
     """The load target ``target`` and the measured ``value`` of its figure.
 
-    A ``value`` of NaN means that the figure was not measured; the target then never passes. ``of`` is the
-    name of the fault under which the figure was measured; "" outside chaos tests.
+    A ``value`` of NaN means that there was nothing to measure, as for a percentile without requests; the
+    target is then missed. ``of`` is the name of the fault under which the figure was measured; "" outside
+    chaos tests.
     """
 
     target: LoadTarget
@@ -71,7 +72,8 @@ class Checked:
 def parse(text: str) -> LoadTarget:
     """Return the load target that ``text`` describes, such as ``p95_ms < 100``.
 
-    Raises :class:`~crisol.errors.ExperimentError` for any other form. The name of the figure is not checked.
+    Raises :class:`~crisol.errors.ExperimentError` for a text of another form. The name of the figure is not
+    checked.
     """
     match = _FORM.fullmatch(text)
     if match is None:
@@ -85,7 +87,7 @@ def parse(text: str) -> LoadTarget:
 def parse_all(texts: Iterable[str]) -> list[LoadTarget]:
     """Return the load targets that ``texts`` describe, such as ``p95_ms < 100``, in their order.
 
-    Raises :class:`~crisol.errors.ExperimentError` for any other form.
+    Raises :class:`~crisol.errors.ExperimentError` for a text of another form.
     """
     return [parse(text) for text in texts]
 
@@ -122,7 +124,7 @@ def table(checked: Sequence[Checked]) -> pd.DataFrame:
 
 
 def require(checked: Sequence[Checked]) -> None:
-    """Raise :class:`TargetMissed`, which names the missed ones, unless all load targets passed."""
+    """Raise :class:`TargetMissed` if any load target is missed; its message names the missed ones."""
     missed = [f"{figure} (measured {figure.value:.4g})" for figure in checked if not figure.passed]
     if missed:
         raise TargetMissed(f"{len(missed)} of {len(checked)} targets missed: {'; '.join(missed)}")

@@ -26,17 +26,18 @@ def wrong(samples: pd.DataFrame, kinds: Sequence[tuple[str, Item]], policy: Poli
 
     The result is a mask, shape (number of rows of ``samples``,), True for a wrong answer. ``kinds[i]`` are
     the route and the patch of the samples whose column ``which`` is ``i``; ``policy`` is that of the service.
-    A cached answer is judged by its original source. An answer with status 200 is right in these cases:
+    A request without status 200 counts as not wrong. An answer that cannot be decoded is wrong, and so is one
+    whose probability is not that of the patch. Any other answer is right in these cases; a cached one is
+    judged by its original source:
 
-    - by a wargame: outcome and reason are those of the corpus table. If the reason in the table is
-      that a PoV still succeeds, a reason that names the failure of another script is right, too.
+    - by a wargame: outcome and reason are those of the corpus table. Where the table's reason is that a PoV
+      still succeeds, the answer may also name another PoV that still succeeds, or a check that fails.
     - by a fact: the outcome is that of the corpus table.
-    - by the model: the probability is that of the patch, and the outcome is what ``policy`` decides at it.
-    - by the memory of verdicts: the outcome is valid or invalid, and the answer is not advisory. Which
-      verdicts the service knew at that time is not recorded.
+    - by the model: it has a probability, the outcome is what ``policy`` decides at that probability, and the
+      answer is not advisory.
+    - by the memory of verdicts: it has a probability, the outcome is valid or invalid, and the answer is not
+      advisory. Which verdicts the service knew at that time is not recorded.
     - by the fallback: the outcome is unknown, the answer is advisory and names a missing dependency.
-
-    An answer that cannot be decoded is wrong. A request without status 200 is not judged.
     """
     rows = samples.to_dict("records")
     lies = [

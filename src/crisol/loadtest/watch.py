@@ -77,7 +77,7 @@ class ProcessWatch:
 
 
 def busy_seconds() -> float:
-    """Return the CPU seconds, over all cores, that this machine's processes have used since it started."""
+    """Return the CPU seconds, over all cores, that all processes have used since this machine started."""
     line = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0]
     user, nice, system, _, _, irq, soft, *_ = map(int, line.split()[1:])
     return (user + nice + system + irq + soft) / _TICKS

@@ -42,16 +42,19 @@ class Owner(Protocol):
         ...
 
     def lost(self, connection: Connection) -> None:
-        """Receive the report that ``connection`` was closed; its failed request was reported before."""
+        """Receive the report that ``connection`` was closed.
+
+        If a request still waited for its answer, :meth:`failed` was called before.
+        """
         ...
 
 
 class Connection(asyncio.Protocol):
     """An asyncio protocol that sends one HTTP request at a time and reads its answer.
 
-    ``owner`` receives the answers and failures. ``at`` is the index of the request that waits for its answer,
-    or :data:`RESTS` if none does. An answer that is not HTTP/1.1 with a content length closes the connection,
-    and the request fails as ``bad_answer``.
+    ``owner`` receives the answers and failures. ``at`` is the index of the request that waits for its answer;
+    it is :data:`RESTS` if no request waits. An answer that is not HTTP/1.1 with a content length closes the
+    connection, and the request fails as ``bad_answer``.
     """
 
     __slots__ = ("_buffer", "_error", "_owner", "_transport", "_write", "at")
@@ -92,9 +95,9 @@ class Connection(asyncio.Protocol):
         self._write = self._transport.write
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """Report to the owner that the waiting request failed and the connection is closed.
+        """Report to the owner that the request without an answer failed, and that the connection is closed.
 
-        The event loop calls this; ``exc`` is not used.
+        Without such a request, only the closing is reported. The event loop calls this; ``exc`` is not used.
         """
         self._transport = None
         at, self.at = self.at, RESTS
@@ -131,9 +134,10 @@ class Connection(asyncio.Protocol):
 
 
 def _length(data: bytes, end: int) -> int:
-    """Return the length of the body, in bytes, as the head of an HTTP answer announces it.
+    """Return the length of an HTTP answer's body, in bytes, from the field ``Content-Length`` of its head.
 
-    The head is ``data[:end]``. The result is -1 if it is not HTTP/1.1 or announces no length.
+    The head is ``data[:end]``. The result is -1 if the head is not HTTP/1.1 or has no such field with a
+    number.
     """
     if not (data.startswith(b"HTTP/1.1 ") and data[9:12].isdigit()):
         return -1
