@@ -39,11 +39,11 @@ _Values = dict[tuple[str, ...], list[float]]
 class Metrics:
     """The metrics of one worker process, and their export together with those of the other workers.
 
-    ``folder`` holds files for each worker that shares it, and is made if it is missing; with None, only this
-    process is exported. Families that are not in :data:`crisol.metrics.names.FAMILIES` are not exported.
-    ``worker`` is the name of this worker process; gauges are exported with it as their label ``worker``. Get
-    a counter or histogram once and keep the object: getting it takes longer than counting. Not safe across
-    threads.
+    Workers that are exported together share ``folder``, which holds files of each; it is made if it is
+    missing. If ``folder`` is None, only the metrics of this process are exported. Families that are not in
+    :data:`crisol.metrics.names.FAMILIES` are not exported. ``worker`` is the name of this worker process, the
+    value of the label ``worker`` of its gauges. Get a counter or histogram once and keep the object: getting
+    it takes longer than counting. Not safe across threads.
     """
 
     def __init__(self, folder: Path | None = None, *, worker: str = "0") -> None:
@@ -110,12 +110,12 @@ class Metrics:
             yield _metric(FAMILIES[name], values, self._exemplars)
 
     def gather(self) -> dict[str, _Values]:
-        """Return the values of all workers: a dict by family name, of dicts from label values to numbers.
+        """Return the values of all workers, as ``{family name: {label values: numbers}}``.
 
-        A counter has one number, the sum over the workers. A gauge has one number for each live worker; the
-        worker's name follows its other label values. A histogram has the sum of its observations, then the
-        number of observations in each bucket, each summed over the workers; the last bucket takes
-        observations above all bounds.
+        The numbers are a list. A counter has one number, the sum over the workers. A gauge has one number for
+        each live worker; the worker's name follows its other label values. A histogram has the sum of its
+        observations, then the number of observations in each bucket, each summed over the workers; the last
+        bucket takes observations above all bounds.
         """
         self.refresh()
         snapshots = [self._slots.snapshot()]

@@ -79,11 +79,11 @@ class Snapshot:
 class Slots:
     """The array of numbers in which one worker process keeps all its metrics.
 
-    ``worker`` is the worker's name. With a ``folder``, which is made if it is missing, the array is a
-    memory-mapped file there, ``*.values``, and a second file, ``*.names``, has a JSON line for each metric
-    with the index and the number of its values in the array; other workers read both files. The files stay
-    when the worker ends, so its counts are kept. With None, the array is in memory. The attribute ``values``
-    is the array, and ``name`` the name of the two files without suffix.
+    ``worker`` is the worker's name. If ``folder`` is None, the array is in memory. Otherwise the folder is
+    made if it is missing, and gets two files that other workers read: the array, memory-mapped, as
+    ``*.values``, and ``*.names``, with a JSON line for each metric that holds the index and the number of its
+    values in the array. The files stay when the worker ends, so that its counts are kept. The attribute
+    ``values`` is the array, and ``name`` the name of the two files without suffix.
     """
 
     def __init__(self, folder: Path | None, worker: str) -> None:
@@ -134,8 +134,8 @@ class Slots:
 def others(folder: Path, own: str) -> Iterator[Snapshot]:
     """Yield a copy of the metrics of every worker with files in ``folder``, except the worker of ``own``.
 
-    ``own`` is the name of that worker's files without suffix, the ``name`` of its :class:`Slots`. Damaged
-    lines are left out; a file that cannot be read is skipped.
+    ``own`` is the name of that worker's files without suffix, the ``name`` of its :class:`Slots`. A worker
+    whose files cannot be read is skipped, and so is a metric whose line in a file ``*.names`` is damaged.
     """
     for names in sorted(folder.glob("*.names")):
         if names.stem == own:
