@@ -80,9 +80,10 @@ class Change:
 def change_of(patch: Patch, source: dict[str, str], facts: PublicFacts) -> Change | None:
     """Apply a patch to the vulnerable source, and return the change of each touched Python file.
 
-    ``source`` maps the paths that the patch changes, as they stand in the patch, to their vulnerable texts; a
-    new file has none. ``facts`` are stored in the result. The result is None where ``source`` is empty, where
-    the patch does not apply, for more than 20 files, and for a source of more than 2,000,000 characters.
+    ``source`` maps each path that the patch changes, spelt as in the patch, to its vulnerable text; the path
+    of a new file is left out. ``facts`` are stored in the result. The result is None where ``source`` is
+    empty, where the patch does not apply, for more than 20 files, and for a source of more than 2,000,000
+    characters.
     """
     if not source or sum(map(len, source.values())) > _MAX_CHARACTERS or len(patch.files) > _MAX_FILES:
         return None

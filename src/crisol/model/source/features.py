@@ -63,7 +63,7 @@ class View:
     def added(self) -> list[str]:
         """The words of the added lines, in order and with repetitions: 3 to 30 letters, in lower case.
 
-        Words that occur everywhere, such as ``the`` and ``return``, are left out.
+        Common words, such as ``the`` and ``return``, are left out.
         """
         return added_words(self.change)
 
@@ -83,7 +83,7 @@ class View:
     def touched(self) -> list[str]:
         """The words of the changed functions before the patch: 3 to 30 letters, lower case, with repetitions.
 
-        Words that occur everywhere, such as ``the`` and ``return``, are left out.
+        Common words, such as ``the`` and ``return``, are left out.
         """
         return touched_words(self.change)
 

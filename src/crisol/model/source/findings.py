@@ -23,9 +23,9 @@ def findings(file: File, *, after: bool) -> tuple[int, float]:
     """Return (number, summed weight) of Bandit's findings in the code that a patch touches.
 
     Bandit is a static analyser for Python. A finding weighs 1 for low severity, 3 for medium, 9 for high.
-    With ``after`` the file is analysed as it is after the patch, otherwise as it was before. Only its
-    imports, the changed functions, and touched statements outside of functions are analysed, at most 1,500
-    lines. A text that does not parse gives (0, 0).
+    With ``after`` the file is analysed as it is after the patch, otherwise as it was before. Bandit reads the
+    imports of the file, the touched statements outside of functions and classes, and the changed functions,
+    and of these only the first 1,500 lines. A text that does not parse gives (0, 0).
     """
     text, tree, lines = (
         (file.new_text, file.new, file.added) if after else (file.old_text, file.old, file.removed)
@@ -37,12 +37,13 @@ def findings(file: File, *, after: bool) -> tuple[int, float]:
 
 
 def _excerpt(whole: list[str], tree: ast.Module, lines: frozenset[int], functions: list[Definition]) -> str:
-    """Return the lines of a file that Bandit is to analyse, as one text of at most 1,500 lines.
+    """Return the lines of a file that Bandit is to analyse, as one text.
 
-    The text has three parts: the imports of the module, from which Bandit learns the meaning of names; the
-    changed statements outside of functions and classes; and the changed functions. ``whole`` holds the lines
-    of the file, and ``tree`` is its syntax tree. ``lines`` are the numbers of the changed lines, from 1.
-    ``functions`` are the syntax tree nodes of the changed functions.
+    The text has two parts: the imports of the module, from which Bandit learns the meaning of names, together
+    with the changed statements outside of functions and classes, in the order of the file; and then the
+    changed functions. Lines after the first 1,500 are left out. ``whole`` holds the lines of the file, and
+    ``tree`` is its syntax tree. ``lines`` are the numbers of the changed lines, from 1. ``functions`` are the
+    syntax tree nodes of the changed functions.
     """
     excerpt: list[str] = []
     for statement in tree.body:

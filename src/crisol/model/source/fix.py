@@ -209,7 +209,7 @@ def _parts(nodes: tuple[ast.stmt, ...]) -> Iterator[tuple[str, str]]:
 
 
 def _head(node: ast.stmt) -> ast.AST:
-    """Return the part of a compound statement, such as ``if``, that is compared: its head without its body.
+    """Return the head of a compound statement, such as ``if``; patches are compared by heads, without bodies.
 
     The head is the condition of an ``if`` or ``while``, the iterable of a ``for``, the first context manager
     of a ``with``, the subject of a ``match``, and the constant ``"try"`` for a ``try``. Any other statement

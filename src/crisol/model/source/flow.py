@@ -1,4 +1,4 @@
-"""Taint analysis: does a caller's argument reach a dangerous call?
+"""Taint analysis: find dangerous calls with arguments that depend on a parameter of the function.
 
 It follows the names that depend on parameters, without running the code.
 """

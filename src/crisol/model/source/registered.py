@@ -24,10 +24,11 @@ def with_sources(
     """Return the patches, with the source, description and public PoV of registered vulnerabilities.
 
     A patch's vulnerability is registered if one of the folders ``vulnerabilities`` contains a vulnerability
-    whose id is the patch's ``group``. A release that the folder ``cache`` lacks is downloaded into it; the
-    folder is created if necessary. The field ``source`` of such a patch maps the paths that the patch touches
-    to their vulnerable texts, without files of more than 1 MiB, and ``fix`` holds the known fix; both are
-    empty where the release cannot be downloaded. Other patches are returned unchanged. Nothing is executed.
+    whose id is the patch's ``group``. In the result, ``source`` of a patch of such a vulnerability maps the
+    paths that the patch touches to their vulnerable texts, without files of more than 1 MiB, and ``fix``
+    holds the known fix. Both come from the release, and are empty where it cannot be downloaded. A release
+    that the folder ``cache`` lacks is downloaded into it; the folder is created if necessary. Other patches
+    are returned unchanged. Nothing is executed.
     """
     by_id = {candidate.id: candidate for candidate in find(vulnerabilities, skip=lambda _: None)}
     roots: dict[str, Path | None] = {}

@@ -29,17 +29,19 @@ _BROAD = frozenset({"Exception", "BaseException"})
 class Side:
     """Counts over the functions that a patch changes, on one side: before or after the patch.
 
-    A guard is an assertion, or an ``if`` whose body ends with raise, return, continue or break. ``guards``
-    counts the texts of their conditions; ``guards_on_input`` is the number of guards that test a value from a
-    parameter. ``sinks`` is the number of dangerous calls such as ``eval``: ``guarded_sinks`` of them come
-    after a guard, ``reached`` of them have an argument that depends on a parameter. ``tainted`` is the number
-    of names that depend on a parameter.
+    ``functions``, ``lines``, ``statements``, ``returns`` and ``arguments`` (parameters) are numbers;
+    ``complexity`` is the cyclomatic complexity. A guard is an assertion, or an ``if`` whose body
+    ends with raise, return, continue or break. ``guards`` counts the guards by the text of the condition;
+    ``guards_on_input`` is the number of guards with a condition that depends on a parameter. ``sinks`` is the
+    number of dangerous calls such as ``eval``: ``guarded_sinks`` of them come after a guard, ``reached`` of
+    them have an argument that depends on a parameter. ``tainted`` is the number of names that depend on a
+    parameter.
 
-    ``arguments`` is the number of parameters, ``complexity`` the cyclomatic complexity. ``calls`` counts the
-    names of called functions, ``keywords`` the named arguments of calls, ``constants`` the literals,
-    ``limits`` the literals in comparisons. ``handlers`` is the number of except clauses: ``broad`` of them
-    catch Exception or everything, ``silent`` of them do nothing. ``conditions`` maps the text of each
-    condition to (whether it is that of an ``if`` which is a guard, its syntax tree).
+    ``calls`` counts the names of called functions, ``keywords`` the named arguments of calls, ``constants``
+    the literals, ``limits`` the literals in comparisons. ``handlers`` is the number of except clauses:
+    ``broad`` of them catch Exception, BaseException or everything, and the body of ``silent`` of them is only
+    ``pass`` or ``continue``. ``conditions`` maps the text of each condition of an ``if``, ``while`` or
+    assertion to (whether it belongs to an ``if`` that is a guard, its syntax tree).
     """
 
     functions: int = 0
@@ -75,10 +77,11 @@ def counted(functions: Iterable[Definition]) -> Side:
 def shifted(before: Side, after: Side) -> tuple[int, int]:
     """Return (number of conditions that became stricter, number of conditions that became laxer).
 
-    A condition changes only if it gains or loses operands of an ``and`` or ``or``. The condition of an ``if``
-    that is a guard (see :class:`Side`) counts as stricter if it is true in more cases, because the guard then
-    leaves the function or loop more often. Any other condition, such as that of an assertion, counts as
-    stricter if it is true in fewer cases.
+    Each condition that only ``after`` has is compared with each that only ``before`` has. It became stricter
+    or laxer if the two differ by operands of an ``and`` or ``or``. The condition of an ``if`` that is a guard
+    (see :class:`Side`) counts as stricter if it is true in more cases, because the guard then leaves the
+    function or loop more often; it is compared with such conditions only. Any other condition, such as that
+    of an assertion, counts as stricter if it is true in fewer cases.
     """
     stricter = laxer = 0
     gone = [entry for text, entry in before.conditions.items() if text not in after.conditions]
