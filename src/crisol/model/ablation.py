@@ -1,4 +1,4 @@
-"""The AUC of a variant without one feature group, for each feature group."""
+"""The AUC of a variant after one feature group is left out; each feature group is left out in turn."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Ablation:
 
     ``without`` is the name of the feature group, ``features`` its number of columns. ``auc`` is the AUC
     without the feature group, ``auc_alone`` the AUC with no other feature group. Both come from out-of-fold
-    predictions; hashed words, if the variant reads them, are present in both. In the row with
-    ``without="none"``, both fields are the AUC of the whole model, and ``features`` is 0.
+    predictions; hashed words, if the variant reads them, are present in both. If ``without`` is ``"none"``,
+    nothing is left out: ``auc`` and ``auc_alone`` are the AUC of the whole model, and ``features`` is 0.
     """
 
     without: str
@@ -45,7 +45,7 @@ def ablate(
     folds: int = 10,
     only: Container[str] | None = None,
 ) -> Iterator[Ablation]:
-    """Yield the AUC of the whole model, then one row for each feature group that is left out.
+    """Yield the AUC of the whole model, then the result of leaving out each feature group.
 
     ``only`` holds the names of the feature groups to leave out, one at a time; None means all. A name is the
     ``group`` of a :class:`~crisol.model.features.Feature`, such as ``flow``; a name that no feature of the
@@ -74,7 +74,12 @@ def ablate(
 def _auc(
     model: Any, rows: Any, label: NDArray[np.int_], fold: NDArray[np.int_], keep: NDArray[np.bool_]
 ) -> float:
-    """Return the AUC of a model that sees only the features in the mask ``keep``, and all hashed words."""
+    """Return the AUC of calibrated out-of-fold predictions from the features in the mask ``keep`` alone.
+
+    ``model`` is an unfitted estimator. ``rows`` is a matrix (n, columns): the features, then the hashed
+    words, which are always kept. ``label`` (n,) is 1 for a valid patch, 0 for an invalid one; ``fold`` (n,)
+    is the number of each patch's fold.
+    """
     wide = np.append(keep, np.ones(rows.shape[1] - len(keep), dtype=bool))
     selected = rows @ diags_array(wide.astype(np.float64), format="csr")
     with threadpool_limits(1):

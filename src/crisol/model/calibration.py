@@ -78,10 +78,11 @@ class Sigmoid:
 def cross_fitted(
     score: NDArray[np.float64], label: NDArray[np.int_], fold: NDArray[np.int_]
 ) -> NDArray[np.float64]:
-    """Return calibrated probabilities, shape (n,): those of each fold by a map fitted on all other folds.
+    """Return calibrated probabilities, shape (n,), from out-of-fold scores.
 
-    ``score`` (n,) holds out-of-fold scores in [0, 1]. ``label`` (n,) is 1 for a valid patch, 0 for an invalid
-    one. ``fold`` (n,) holds the number of each patch's fold. The map is a :class:`Sigmoid`.
+    The scores of each fold are calibrated by a :class:`Sigmoid` that is fitted on all other folds. ``score``
+    (n,) is in [0, 1]. ``label`` (n,) is 1 for a valid patch, 0 for an invalid one. ``fold`` (n,) holds the
+    number of each patch's fold.
     """
     out = np.empty_like(score)
     for number in np.unique(fold):

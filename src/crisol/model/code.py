@@ -24,16 +24,17 @@ _SLASHES = frozenset(["c", "h", "cc", "cpp", "hpp", "cs", "go", "java", "js", "k
 
 
 def code_lines(lines: Sequence[str], path: str) -> Sequence[str]:
-    """Return the lines of a hunk without changes of comments, docstrings, blank lines and version strings.
+    """Return the lines of a hunk with only the changes of code, not those of comments or version strings.
 
     >>> code_lines(("+# why", "-a = 1", "+a = 2  # two"), "x.py")
     ['-a = 1', '+a = 2']
 
-    A line begins with ``+`` (added), ``-`` (removed) or a space (context), as in a diff. An added line
-    without code is left out. A removed line without code becomes a context line. A comment behind code is cut
-    off; a line in which only the comment changes becomes a context line. Comments begin with ``//`` or ``#``,
-    as the file name extension of ``path`` says. A docstring is recognised only if the hunk contains its
-    quotes.
+    A line begins with ``+`` (added), ``-`` (removed) or a space (context), as in a diff. A line has no code
+    if it is blank, is a comment, belongs to a docstring, or sets a version string such as
+    ``version = "1.2"``. An added line without code is left out; a removed line without code becomes a context
+    line. A comment behind code is cut off; a line in which only the comment changes becomes a context line.
+    The comments that are cut off begin with ``//`` or ``#``, as the file name extension of ``path`` says. A
+    docstring is recognised only if the hunk contains its quotes.
     """
     text = "\n".join(["", *lines, ""])
     quoted = '"""' in text or "'''" in text
@@ -59,10 +60,11 @@ def code_lines(lines: Sequence[str], path: str) -> Sequence[str]:
 
 
 def _without_equal_ends(lines: list[str]) -> list[str]:
-    """Return the lines of a hunk, where lines that are removed and added again unchanged become context.
+    """Return the lines of a hunk, with the equal lines at both ends of each change as context.
 
-    In each run of changed lines, the removed lines are compared with the added ones from the start and from
-    the end, each time up to the first difference; lines between two differences stay changed.
+    A change is a run of lines that are no context. Its removed lines are compared with its added lines, from
+    the first on and from the last on, up to the first difference. Equal lines appear once, as context.
+    Between them stand the other removed lines, then the other added ones, even where some of these are equal.
     """
     out: list[str] = []
     for changed, run in groupby(lines, lambda line: line[0] != " "):
@@ -87,7 +89,11 @@ def _without_equal_ends(lines: list[str]) -> list[str]:
 
 
 def _cut(line: str, mark: str) -> str:
-    """Return the line without the comment after its code; a mark inside quotes does not begin a comment."""
+    """Return a changed line without the comment behind its code.
+
+    The comment begins with ``mark``, which is ``#`` or ``//``, after white space; a mark inside quotes begins
+    none.
+    """
     quote = ""
     for match in _MARKS[mark].finditer(line, 1):
         token = match[0]
@@ -102,7 +108,11 @@ def _cut(line: str, mark: str) -> str:
 
 
 def _docstrings(lines: Sequence[str]) -> set[int]:
-    """Return the numbers of the lines that belong to docstrings, on either side of the hunk."""
+    """Return the numbers, from 0, of the lines of a hunk that belong to docstrings.
+
+    The hunk is searched twice: as the text before the patch (removed lines and context), and as the text
+    after it (added lines and context).
+    """
     quoted = [at for at, line in enumerate(lines) if '"""' in line or "'''" in line]
     docs: set[int] = set()
     for tags in (" -", " +"):
@@ -112,10 +122,10 @@ def _docstrings(lines: Sequence[str]) -> set[int]:
 
 
 def _spans(lines: Sequence[str], quoted: list[int], tags: str) -> Iterator[tuple[int, int]]:
-    """Yield (first, last), the line numbers from 0 of each docstring on one side of the hunk.
+    """Yield (first, last), the line numbers from 0 of each docstring in the text before or after the patch.
 
-    ``quoted`` are the numbers of that side's lines that contain triple quotes; ``tags`` are the characters
-    with which that side's lines begin, such as ``" +"``.
+    ``quoted`` are the numbers of that text's lines that contain triple quotes. ``tags`` are the characters
+    with which lines of that text begin in the hunk ``lines``: ``" -"`` before the patch, ``" +"`` after it.
     """
     quote, since = "", -1
     for at in quoted:
@@ -141,11 +151,12 @@ def _spans(lines: Sequence[str], quoted: list[int], tags: str) -> Iterator[tuple
 
 
 def _opens(lines: Sequence[str], at: int, tags: str, *, opening: bool) -> bool:
-    """Return whether triple quotes at the end of the line ``at`` open a string.
+    """Return whether the triple quotes that end the line ``at`` open a string; otherwise they close one.
 
-    ``opening`` says that the line begins with the quotes. Then they open a string if the line before them
-    ends in ``:``, or if there is none; ``tags`` are the characters with which lines of the same side begin.
-    If code precedes the quotes, they open a string if that code is unfinished, such as ``text =``.
+    With ``opening`` the line consists of the quotes. They open a string if the line before them ends in
+    ``:``, or if the hunk has no line before them; only lines that begin with a character of ``tags`` count.
+    Without ``opening`` other text precedes the quotes. They open a string if that text ends as unfinished
+    code does, such as ``text =``.
     """
     if not opening:
         return lines[at].rstrip()[:-3].rstrip().endswith(("=", "(", "[", "{", ",", "+", "return", "%", ":"))

@@ -172,6 +172,6 @@ def _preorder(root: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any], tuple
 
 
 def _down(threshold: float) -> float:
-    """Return the largest 32-bit number that is not above the threshold."""
+    """Return the largest 32-bit float that is not above the threshold."""
     near = np.float32(threshold)
     return float(near if float(near) <= threshold else np.nextafter(near, np.float32(-np.inf)))

@@ -2,7 +2,7 @@
 
 ``controls(patches, seed=0)`` returns an :class:`~crisol.model.evaluation.Evaluation` each for *style alone*,
 *origin alone* and *majority*, in the folds in which models are measured. If the AUC of a control is far from
-0.5, verdicts in this set can be guessed without reading the fix: compare the AUC of a model with the
+0.5, the verdicts on these patches can be guessed without reading the fix: compare the AUC of a model with the
 control's.
 """
 
@@ -146,8 +146,10 @@ def _texts(opened: Patch) -> list[float]:
 def _elsewhere(label: _Ints, key: NDArray[np.str_], fold: _Ints) -> _Floats:
     """Return for each patch the mean label of the patches with the same key in the other folds.
 
-    The mean of all labels in the other folds counts as one more patch of each key. So the result for a rare
-    key stays near that mean.
+    ``label`` (n,) is 1 for a valid patch, 0 for an invalid one. ``key`` (n,) is a text by which patches
+    belong together, such as the origin. ``fold`` (n,) is the number of each patch's fold. The mean of all
+    labels in the other folds counts as one more patch of each key. So the result for a rare key stays near
+    that mean.
     """
     _, code = np.unique(key, return_inverse=True)
     out = np.empty(len(label))

@@ -11,10 +11,10 @@ __all__ = ["policy_within"]
 
 
 def policy_within(truth: NDArray[np.int_], probability: NDArray[np.float64], bound: float) -> Policy:
-    """Return the policy that skips most wargames with at most the share ``bound`` of errors in each class.
+    """Return the policy that skips the most wargames while it misjudges at most ``bound`` of each class.
 
-    At most this share of the invalid patches is accepted, and at most this share of the valid patches is
-    rejected. ``bound`` is in [0, 1). ``truth`` (n,) is 1 for a valid patch, 0 for an invalid one;
+    At most the share ``bound`` of the invalid patches is accepted, and at most this share of the valid
+    patches is rejected. ``bound`` is in [0, 1). ``truth`` (n,) is 1 for a valid patch, 0 for an invalid one;
     ``probability`` (n,) is the probability of valid. Without invalid patches the threshold ``accept`` is
     None, without valid ones ``reject`` is None. The bound holds on these patches only: choose the policy on
     some vulnerabilities, and measure it on others. :func:`crisol.model.risk.certify` gives a guarantee.

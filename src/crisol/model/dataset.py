@@ -36,11 +36,11 @@ _ALIASES = {
 def open_set(path: Path | str, group: str = "bug_id", strength: str = "strict") -> list[LabelledPatch]:
     """Read labelled patches from a JSONL file, or from a corpus table if the name ends in ``.parquet``.
 
-    ``group`` names the field whose value becomes the group of a patch. For JSONL it is any key with text; for
-    a table it is ``vulnerability`` (also called ``bug_id``), ``package`` (also ``project``) or ``cwe``.
-    ``strength`` chooses the label of a table: ``strict``, or ``basic`` (PoVs and checks alone); JSONL has
-    only one label. Raises :class:`~crisol.errors.DatasetError` for a file that cannot be read, and for an
-    unknown group or strength.
+    ``group`` names the field whose value becomes the group of a patch. In a JSONL file it may be any key
+    whose values are texts; in a table it is ``vulnerability`` (also called ``bug_id``), ``package`` (also
+    ``project``) or ``cwe``. ``strength`` chooses the label of a table: ``strict``, or ``basic`` (PoVs and
+    checks alone). A JSONL file has only one label, and ``strength`` is ignored. Raises
+    :class:`~crisol.errors.DatasetError` for a file that cannot be read, and for an unknown group or strength.
     """
     path = Path(path)
     if path.suffix != ".parquet":
@@ -57,10 +57,11 @@ def open_table(path: Path) -> pd.DataFrame:
 
 
 def regrouped(patches: Sequence[LabelledPatch], group: str) -> list[LabelledPatch]:
-    """Return copies of the patches whose group is another field.
+    """Return copies of the patches, grouped by the field that ``group`` names.
 
-    ``group`` is ``vulnerability`` (the group stays; also called ``bug_id``), ``package`` (also ``project``)
-    or ``cwe``. Raises :class:`~crisol.errors.DatasetError` for another name.
+    The value of that field becomes the group of a patch. ``group`` is ``vulnerability`` (the group stays as
+    it is; also called ``bug_id``), ``package`` (also ``project``) or ``cwe``. Raises
+    :class:`~crisol.errors.DatasetError` for another name.
     """
     if group not in _ALIASES:
         raise DatasetError(f"a corpus table has no group {group!r}; known are {', '.join(_ALIASES)}")

@@ -42,9 +42,9 @@ def direct_scorer(pipeline: Pipeline) -> Scorer | None:
     The function takes a patch and the CWE of its flaw, as ``CWE-79`` or ``79``, and returns the uncalibrated
     probability of valid. ``pipeline`` has two steps: a :class:`~crisol.model.matrix.PatchMatrix` and an
     estimator. The result is None for an estimator other than a logistic regression, a tree ensemble or a mean
-    of these, and for a matrix with source features, the caller's own features, or a DataFrame as result.
-    Raises :class:`~crisol.errors.ModelError` where trees cannot be opened by the ONNX runtime; the function
-    raises it where that runtime fails.
+    of these. It is also None for a matrix that has source features or the caller's own features, or that is a
+    DataFrame. Raises :class:`~crisol.errors.ModelError` if the ONNX runtime cannot open the trees; the
+    returned function raises it if the ONNX runtime fails.
     """
     matrix, estimator = pipeline[0], pipeline[1]
     if not isinstance(matrix, PatchMatrix) or matrix.source or matrix.frame or matrix.own:
@@ -86,7 +86,11 @@ def _mean(members: list[_Member | None]) -> _Member | None:
 
 
 def _linear(parts: ColumnTransformer, classifier: LogisticRegression) -> _Member:
-    """Return a function that computes a logistic regression on scaled features and, if used, words."""
+    """Return a function that computes the probability of a fitted logistic regression.
+
+    ``parts`` is the fitted transformer before ``classifier``; it scales the features and, if they are used,
+    weights the hashed words. The returned function takes the features and the words of a patch.
+    """
     scale = parts.named_transformers_["features"]["scale"]
     weight = parts.transformer_weights["features"]
     coefficients, constant = classifier.coef_[0], float(classifier.intercept_[0])

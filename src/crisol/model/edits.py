@@ -62,7 +62,10 @@ def _catches_all(side: DiffSide) -> int:
 
 
 def _behind(tokens: list[str], at: int) -> int:
-    """Return the index of the first token after a keyword at ``at``; a parenthesis ``(`` is skipped."""
+    """Return the index of the token after the keyword at the index ``at``, and after one ``(`` if it follows.
+
+    The index may be past the end of ``tokens``.
+    """
     return at + 2 if at + 1 < len(tokens) and tokens[at + 1] == "(" else at + 1
 
 

@@ -32,9 +32,9 @@ class Evaluation:
     """The out-of-fold predictions of a variant for n patches, with measures of these predictions.
 
     ``probability`` (n,) is the calibrated probability of valid; ``label`` (n,) is 1 for a valid patch, 0 for
-    an invalid one; ``group`` (n,) and ``origin`` (n,) are those of each patch. A unit is what no fold splits:
-    a group of patches or, if the folds were made by another field, a project or CWE. ``groups`` is the number
-    of units.
+    an invalid one; ``group`` (n,) and ``origin`` (n,) are those of each patch. A unit is a set of patches
+    that no fold splits: a group of patches or, if the folds were made by another field, a project or CWE.
+    ``groups`` is the number of units.
 
     ``headline_auc`` and ``headline_interval`` are measured on the patches by people and agents (origins
     ``hand`` and ``agent``) alone, all other measures on all patches. Intervals are (low, high) at 95 %, by a
@@ -44,8 +44,8 @@ class Evaluation:
     Matthews' correlation coefficient, ``brier`` the Brier score, ``calibration_error`` the expected
     calibration error over ten bins. ``auc_inside_groups`` compares only patches of the same group.
     ``random_split_auc`` comes from folds that split groups, and is therefore too high: its difference from
-    ``auc`` is what a model gains by having seen the vulnerability. ``same_group_mean_auc`` is the AUC of a
-    guess: the mean label of the other patches in a patch's group. ``confusion`` has the counts of the
+    ``auc`` shows how much a model gains if it has seen the vulnerability. ``same_group_mean_auc`` is the AUC
+    of a guess: the mean label of the other patches in a patch's group. ``confusion`` has the counts of the
     confusion matrix, if a probability of at least 0.5 accepts a patch. ``choices`` are the hyper-parameters
     that were chosen for each fold, empty if none were searched.
     """
@@ -82,9 +82,10 @@ class Evaluation:
         return self.auc if np.isnan(self.headline_auc) else self.headline_auc
 
     def by_origin(self) -> dict[str, float]:
-        """Return the AUC for each origin, by its name; an origin needs both valid and invalid patches.
+        """Return the AUC for each origin, by its name.
 
-        The dict is empty for a set of patches none of which has the origin ``agent`` or ``hand``.
+        An origin without valid or without invalid patches is left out. The dict is empty if no patch has the
+        origin ``agent`` or ``hand``.
         """
         if not np.isin(self.origin, HEADLINE).any():
             return {}
@@ -95,8 +96,9 @@ class Evaluation:
     def summary(self) -> dict[str, float]:
         """Return the measures by name, as MLflow metrics; those that are nan are left out.
 
-        The counts ``n`` and ``groups``, the AUC of each origin (``auc_hand``, say) and the four counts of
-        ``confusion`` are among them.
+        An interval gives two entries, such as ``auc_low`` and ``auc_high``, and ``random_split_auc`` is named
+        ``leaky_random_split_auc``. The counts ``n`` and ``groups``, the AUC of each origin (such as
+        ``auc_hand``) and the four counts of ``confusion`` are also included.
         """
         values: dict[str, float] = {
             "headline_auc": self.headline_auc,
@@ -143,11 +145,11 @@ def evaluate(
     folds and resamples and seeds estimators. ``bootstrap`` is the number of resamples for each interval. The
     scores of a fold are calibrated on the scores of all other folds.
 
-    With ``search`` the hyper-parameters of each fold are chosen from the variant's grid, on the fold's
-    training set; otherwise the variant's own are used.
+    With ``search`` the hyper-parameters with which a fold is predicted are chosen from the variant's grid, on
+    the patches outside the fold; otherwise the variant's own are used.
 
-    Raises :class:`~crisol.errors.DatasetError` for fewer than two values of ``outer``, or fewer than two
-    patches of a class.
+    Raises :class:`~crisol.errors.DatasetError` for fewer than two values of the field ``outer``, or fewer
+    than two patches of a class.
     """
     label = labels(patches)
     unit = np.array([getattr(patch, outer) for patch in patches])
@@ -188,8 +190,8 @@ def transfer(
     interval. ``seed`` draws folds and resamples and seeds the estimator. Groups and diffs that both sets
     contain make the result too good: remove them before by :func:`crisol.model.dataset.without_overlap`.
 
-    Raises :class:`~crisol.errors.DatasetError` unless ``train`` has two groups and two patches of each class,
-    and ``test`` both classes.
+    Raises :class:`~crisol.errors.DatasetError` unless ``train`` has at least two groups and two patches of
+    each class, and ``test`` has both classes.
     """
     label = labels(train)
     matrix = variant.estimator(seed)[0]

@@ -19,7 +19,7 @@ __all__ = ["across", "grouped_folds", "labels", "out_of_fold", "random_folds"]
 def labels(patches: Sequence[LabelledPatch]) -> NDArray[np.int_]:
     """Return the labels of n patches, shape (n,): 1 for a valid patch, 0 for an invalid one.
 
-    Raises :class:`~crisol.errors.DatasetError` unless both occur.
+    Raises :class:`~crisol.errors.DatasetError` unless there are valid and invalid patches.
     """
     label = np.array([patch.label for patch in patches], dtype=np.int_)
     right = int(label.sum())
@@ -52,10 +52,11 @@ def random_folds(label: NDArray[np.int_], folds: int, seed: int) -> NDArray[np.i
     """Return the number of each patch's fold, shape (n,), counted from 0, drawn without regard to groups.
 
     ``label`` (n,) is 1 for a valid patch, 0 for an invalid one; all folds have the same share of both, up to
-    rounding. ``folds`` is the largest number of folds, and at most the size of the rarer class. Patches of
-    one group fall into several folds, so that a model is tested on groups that it was trained on. Use these
-    folds only to show how much higher a measure becomes by this, never for a result. ``seed`` draws the
-    folds. Raises ValueError for fewer than two folds.
+    rounding. ``folds`` is the largest number of folds; there are fewer if there are fewer patches of the
+    rarer class. ``seed`` draws the folds. Patches of one group fall into several folds, so that a model is
+    tested on groups that it was trained on. Use these folds only to show how much this raises a measure,
+    never for a result. Raises ValueError if ``folds`` or the number of patches of the rarer class is below
+    two.
     """
     count = min(folds, int(label.sum()), int((1 - label).sum()))
     return _numbers(StratifiedKFold(count, shuffle=True, random_state=seed).split(label, label), len(label))

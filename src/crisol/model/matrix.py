@@ -27,12 +27,12 @@ __all__ = ["Leading", "PatchMatrix", "Squash"]
 class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """A scikit-learn transformer from labelled patches to a matrix, one row a patch; nothing is fitted.
 
-    The columns are features of the diff (with ``classic`` the classic ones alone), those of the vulnerable
-    source if ``source`` is True, one for each function of ``own``, and ``words`` columns of hashed words.
-    With ``words`` 0 the matrix is a dense array, otherwise it is sparse (CSR). With ``fix``, which needs
-    ``source``, more columns hold the distance between the patch and the known fix. ``own`` are the caller's
-    functions from a :class:`~crisol.model.reading.Reading` to a number; a column has the function's name.
-    With ``frame`` the result is a pandas DataFrame of the features, without words.
+    The columns are, in this order: all features of the diff, or with ``classic`` the nine classic ones alone;
+    with ``source`` the features of the vulnerable source, to which ``fix`` adds the distance between the
+    patch and the known fix; one column for each function of ``own``; and ``words`` columns of hashed words.
+    ``own`` are the caller's functions from a :class:`~crisol.model.reading.Reading` to a number; a column has
+    the function's name. The matrix is a dense array if ``words`` is 0, otherwise it is sparse (CSR). With
+    ``frame`` it is a pandas DataFrame of the features, without hashed words.
     """
 
     own: tuple[Callable[[Reading], float], ...] = ()  # models that were kept before there was such a list
@@ -177,7 +177,7 @@ class Leading(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
 
 
 class Squash(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """A scikit-learn transformer that takes sign(x) * log(1 + abs(x)) of every cell x of a matrix.
+    """A scikit-learn transformer that replaces every cell x of a matrix by sign(x) * log(1 + abs(x)).
 
     It keeps the large counts of long diffs from dominating a linear model.
     """

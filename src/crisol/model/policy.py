@@ -83,10 +83,11 @@ NEVER = Policy()
 
 @dataclass(frozen=True, slots=True)
 class LadderPolicy:
-    """The policies of two rungs: ``memory`` for probabilities of the second stage, ``model`` for the model's.
+    """The policies of two rungs: ``memory`` is that of the memory rung, ``model`` that of the model rung.
 
     The ladder asks the memory rung first. The second stage predicts from earlier verdicts on the
-    vulnerability, the model from the diff alone.
+    vulnerability; its probability is judged by ``memory``. The model predicts from the diff alone; its
+    probability is judged by ``model``.
 
     >>> ladder = LadderPolicy(memory=Policy(reject=0.1), model=Policy(reject=0.02))
     >>> ladder.remembered(0.05, known=3), ladder.remembered(0.05, known=0)

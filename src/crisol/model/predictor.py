@@ -65,9 +65,9 @@ class Predictor:
         """Load a model from a model folder or from a ``.skops`` file; no code in the files is executed.
 
         ``trust`` names classes, as ``package.module.Class``, that a ``.skops`` file may contain in addition
-        to those that Crisol itself uses; their modules are imported. Raises
-        :class:`~crisol.errors.ModelError` where the model is missing, damaged, contains other classes, or has
-        another feature version.
+        to those that Crisol itself uses; the installed modules of these classes are imported. Raises
+        :class:`~crisol.errors.ModelError` where the model is missing or damaged, contains other classes, or
+        was trained with another feature version than the present one.
         """
         path = Path(path)
         if not path.is_dir():
@@ -128,10 +128,10 @@ def _fitted(path: Path, trust: Collection[str]) -> FittedModel:
 
 
 def _direct(model: FittedModel, serving: Serving) -> Served:
-    """Return a model that has no ONNX file in the form that is served.
+    """Return the form in which a model without an ONNX file is served.
 
-    NumPy computes its scores if :func:`crisol.model.direct.direct_scorer` supports the model, otherwise
-    scikit-learn does.
+    NumPy computes the scores if :func:`crisol.model.direct.direct_scorer` supports the model, otherwise
+    scikit-learn does. ``serving`` is the content of the model's ``serving.json``.
     """
     from crisol.model.direct import direct_scorer  # noqa: PLC0415 - only models that need scikit-learn pay for it
 

@@ -46,12 +46,12 @@ def open_diff(text: str) -> Patch:
 
 
 def lenient(text: str) -> Patch:
-    """Return a patch of every line that begins with ``+``, ``-`` or a space; it never raises.
+    """Return a patch that consists of the lines that begin with ``+``, ``-`` or a space; it never raises.
 
-    Lines that begin with ``+++`` name the file of the lines below, ``@@`` begins a hunk, and lines that begin
-    with ``---`` are left out. Line numbers are not read: every hunk begins at line 1. Characters after the
-    first 2²⁰ of the text, lines after the first 50,000, and characters of a line after the first 4,096 are
-    ignored.
+    A line that begins with ``+++`` and a space names the file of the lines below; a line that begins with
+    ``---`` and a space is left out. ``@@`` begins a hunk. Line numbers are not read: every hunk begins at
+    line 1. Characters after the first 2²⁰ of the text, lines after the first 50,000, and characters of a line
+    after the first 4,096 are ignored.
     """
     files: list[FileChange] = []
     hunks: list[Hunk] = []
@@ -183,7 +183,10 @@ class Reading:
 
     @cached_property
     def kept(self) -> int:
-        """The number of removed tokens that the patch adds again; case is ignored, and repetitions count."""
+        """The number of removed tokens that the patch adds again; case is ignored.
+
+        A token that is removed three times and added twice counts twice.
+        """
         return len(self.removed.tokens) - sum(self.lost.values())
 
 

@@ -79,7 +79,7 @@ def certify(
     delta: float = 0.1,
     seed: int,
 ) -> RiskGuarantee:
-    """Return the policy that skips most wargames with error rates that are shown to be small.
+    """Return the policy that skips the most wargames with error rates that are shown to be small.
 
     ``alpha`` bounds the share of invalid patches among the accepted ones, ``beta`` the share of valid patches
     among the rejected ones, both averaged over new vulnerabilities, each with confidence 1 - ``delta``.
@@ -87,10 +87,11 @@ def certify(
     for an invalid one, ``groups`` (n,) names the vulnerability of each patch. ``seed`` draws the order in
     which the tests take the vulnerabilities.
 
-    The thresholds 0.99, 0.98, and so on down to 0.55 to accept, and 1 minus each of them to reject, are
-    tested in this order until one fails. The last one that passes is taken; if none passes, the threshold is
-    None. Raises ValueError unless ``alpha``, ``beta`` and ``delta`` lie in (0, 1). Method: Learn then Test
-    (Angelopoulos et al., 2021).
+    The two thresholds are chosen separately. To accept, the thresholds of :data:`GRID`, from 0.99 down to
+    0.55, are tested in turn until a test fails; to reject, 1 minus each of them. A threshold is skipped while
+    it decides patches of too few vulnerabilities to show the bound. The last threshold that passes is taken;
+    if none passes, the threshold is None. Raises ValueError unless ``alpha``, ``beta`` and ``delta`` lie in
+    (0, 1). Method: Learn then Test (Angelopoulos et al., 2021).
     """
     if not all(0 < level < 1 for level in (alpha, beta, delta)):
         raise ValueError("alpha, beta and delta lie between 0 and 1")
@@ -103,13 +104,14 @@ def certify(
 
 
 def at_hand(probability: _Floats, label: _Ints, groups: NDArray[np.str_], level: float) -> Policy:
-    """Return the policy that skips most wargames with an error rate of at most ``level`` on given patches.
+    """Return the policy that skips the most wargames with error rates of at most ``level`` on given patches.
 
     Two error rates are bounded: the share of invalid patches among the accepted ones, and the share of valid
     patches among the rejected ones, both averaged over vulnerabilities. ``probability`` (n,) is the
     probability of valid, ``label`` (n,) is 1 for a valid patch and 0 for an invalid one, ``groups`` (n,)
-    names the vulnerability of each patch. A threshold is None if no value of it keeps the bound. The result
-    is no guarantee for other patches.
+    names the vulnerability of each patch. The thresholds are taken from :data:`GRID`, and 1 minus these to
+    reject. A threshold is None if no value in :data:`GRID` keeps the bound. The result is no guarantee for
+    other patches.
     """
     _, group = np.unique(groups, return_inverse=True)
     bounds = []
@@ -128,13 +130,13 @@ def at_hand(probability: _Floats, label: _Ints, groups: NDArray[np.str_], level:
 def operating_point(
     probability: _Floats, label: _Ints, groups: NDArray[np.str_], policy: Policy
 ) -> tuple[ErrorRate, ErrorRate, ErrorRate]:
-    """Return three rates of a policy on given patches: what it skips, and both kinds of error.
+    """Return three rates of a policy on given patches: of skipped wargames, false accepts and false rejects.
 
     The first is the share of patches that the policy decides without a wargame. The second is the share of
     invalid patches among the accepted ones, the third the share of valid patches among the rejected ones;
-    both are averaged over the vulnerabilities with such patches, and 0 without one. ``probability`` (n,) is
-    the probability of valid, ``label`` (n,) is 1 for a valid patch and 0 for an invalid one, ``groups`` (n,)
-    names the vulnerability of each patch.
+    both are averaged over the vulnerabilities with such patches, and 0 if no vulnerability has any.
+    ``probability`` (n,) is the probability of valid, ``label`` (n,) is 1 for a valid patch and 0 for an
+    invalid one, ``groups`` (n,) names the vulnerability of each patch.
     """
     _, group = np.unique(groups, return_inverse=True)
     accepted, rejected = policy.accepts(probability), policy.refuses(probability)
@@ -159,9 +161,9 @@ def p_value(loss: _Floats, level: float, delta: float = 0.1) -> float:
     """Return a p-value of the hypothesis that the mean loss exceeds ``level``.
 
     ``loss`` (n,) holds one loss in [0, 1] for each vulnerability, such as its share of errors, in random
-    order; ``level`` lies in (0, 1). The test has most power at the significance level ``delta``. The p-value
-    is valid at any stopping time. Method: a betting martingale (Waudby-Smith and Ramdas, *Estimating means of
-    bounded random variables by betting*, 2023).
+    order; ``level`` lies in (0, 1). ``delta`` is the significance level for which the test is tuned. The
+    p-value is valid at any stopping time. Method: a betting martingale (Waudby-Smith and Ramdas, *Estimating
+    means of bounded random variables by betting*, 2023).
     """
     stake = (_BETS / (1 - level))[:, None]
     growth = np.log1p(stake * (level - loss)[None, :])
@@ -204,10 +206,11 @@ def _certify(
 
 
 def _losses(trusted: NDArray[np.bool_], wrong: _Ints, group: _Ints, order: _Ints | None = None) -> _Floats:
-    """Return the share of wrong patches among the trusted ones, for each vulnerability with trusted patches.
+    """Return the share of errors among the decided patches of each vulnerability that has decided patches.
 
-    ``group`` (n,) is the number of each patch's vulnerability; ``order`` lists these numbers in the order of
-    the result, None means ascending.
+    ``trusted`` (n,) is True for a patch that the model decides, for example accepts. ``wrong`` (n,) is 1 for
+    a patch for which that decision is an error, otherwise 0. ``group`` (n,) is the number of each patch's
+    vulnerability; ``order`` lists these numbers in the order of the result, None means ascending.
     """
     size = np.bincount(group)
     trusted_per_group = np.bincount(group, weights=trusted)

@@ -29,8 +29,8 @@ class Choice:
 
     ``fold`` is the number of the test fold that the search did not see, or -1 for a search on all patches.
     ``variant`` is the variant's name; for a member of a mean it is ``mean/member``, with the names of both.
-    ``parameters`` is text such as ``num_leaves=16``; it is empty where the variant's own were best. ``auc``
-    is the mean AUC over the inner folds on which they were tried.
+    ``parameters`` is text such as ``num_leaves=16``; it is empty if the variant's own hyper-parameters were
+    best. ``auc`` is the mean AUC over the inner folds on which the chosen ones were tried.
     """
 
     fold: int
@@ -69,9 +69,10 @@ def tuned(
 
     The search is successive halving (Jamieson and Talwalkar, 2016). All entries of the grid, and the
     variant's own hyper-parameters, are tried on the first of three inner folds. The half with the larger AUC
-    is tried on the next, and so on; the largest mean AUC wins, and the earlier entry where two are equal.
-    Each member of a mean is searched by itself. A :class:`~crisol.model.variants.Given` estimator, and a
-    training set too small for folds, give the variant unchanged and no choices.
+    is tried on the next inner fold, and so on; the largest mean AUC wins, and the earlier entry where two are
+    equal. Each member of a mean is searched by itself. A variant without a grid, a
+    :class:`~crisol.model.variants.Given` estimator, and a training set too small for folds give the variant
+    unchanged and no choices.
     """
     if isinstance(variant, Given):
         return variant, ()

@@ -159,7 +159,7 @@ def open_serving(folder: Path) -> Serving:
     """Return the content of ``serving.json`` in a model folder.
 
     Raises :class:`~crisol.errors.ModelError` where the file is missing, incomplete or contradictory, or where
-    the model has another feature version.
+    the model was trained with another feature version than the present one.
     """
     path = folder / "serving.json"
     try:

@@ -154,8 +154,9 @@ def load_fitted(path: Path | str, trust: Collection[str] = ()) -> FittedModel:
     """Return the model in a ``.skops`` file that :meth:`FittedModel.save` wrote; no code in it is executed.
 
     ``trust`` names classes, as ``package.module.Class``, that the file may contain in addition to those that
-    Crisol itself uses; their modules are imported. Raises :class:`~crisol.errors.ModelError` where the file
-    is missing, damaged, larger than 256 MiB, contains other classes, or has another feature version.
+    Crisol itself uses; the installed modules of these classes are imported. Raises
+    :class:`~crisol.errors.ModelError` where the file is missing, damaged or larger than 256 MiB, contains
+    other classes, or holds a model that was trained with another feature version than the present one.
     """
     path = Path(path)
     content = _content(path, trust)

@@ -58,12 +58,12 @@ class Variant(BaseModel):
     KNeighborsClassifier()
 
     ``features`` is ``classic`` (the nine classic features), ``rich`` (all features of the diff), ``source``
-    (these, and features of the vulnerable source) or ``fix`` (all of these, and the distance to the known
-    fix). ``words`` is the number of columns of hashed words, 0 for none. ``model`` is ``forest``, ``extra``
-    (extremely randomised trees), ``boosting`` (histogram gradient boosting), ``lightgbm``, ``linear``
-    (logistic regression), ``mean`` (the mean probability of the variants in ``members``), or a scikit-learn
-    classifier as ``module:Class``. To import such a class runs code of its package: ``trust`` allows this for
-    packages other than scikit-learn and LightGBM.
+    (those of ``rich`` and features of the vulnerable source) or ``fix`` (those of ``source`` and the distance
+    to the known fix). ``words`` is the number of columns of hashed words, 0 for none. ``model`` is
+    ``forest``, ``extra`` (extremely randomised trees), ``boosting`` (histogram gradient boosting),
+    ``lightgbm``, ``linear`` (logistic regression), ``mean`` (the mean probability of the variants in
+    ``members``), or a scikit-learn classifier as ``module:Class``. To import such a class runs code of its
+    package: ``trust`` allows this for packages other than scikit-learn and LightGBM.
 
     ``parameters`` are the hyper-parameters by the estimator's own names, with numbers, texts, booleans or
     None as values; names such as ``random_state`` and ``n_jobs`` are refused. Each entry of ``grid``, of
@@ -272,7 +272,7 @@ Recipe = Variant | Given
 
 
 def seeded(model: Any, random_state: int) -> Any:
-    """Set ``random_state`` in an estimator and in the estimators inside it, and return the estimator."""
+    """Set ``random_state`` in an estimator and in its parts, such as pipeline steps; return the estimator."""
     names = [name for name in model.get_params() if name == "random_state" or name.endswith("__random_state")]
     return model.set_params(**dict.fromkeys(names, random_state)) if names else model
 
