@@ -139,7 +139,8 @@ class Phase:
 
     ``name`` is the kind of step. ``reason`` says how it failed; None means that it passed. ``detail`` is a
     message for people: the script and how it ended; "" if there is nothing to say. With ``strength`` BASIC a
-    failure makes the patch invalid for both labels, with STRICT for the strict label only.
+    failure counts for both labels, with STRICT for the strict label only. ``reason.outcome`` says whether the
+    failure makes the label invalid or inconclusive.
     """
 
     name: PhaseName
@@ -225,7 +226,8 @@ class Candidate:
     ``vulnerability`` is an id; ``name`` is unique within it. ``origin`` says who made the patch. A mutant is
     made from another patch: ``parent`` is that patch's name, and ``operator`` the kinds of change, joined by
     ``+``. For an agent's patch, ``operator`` is the short name of the instruction that the agent got.
-    ``licence`` is the licence that an imported patch states. Each of the three is "" where it does not apply.
+    ``licence`` is the licence that an imported patch states. ``parent``, ``operator`` and ``licence`` are ""
+    where they do not apply.
     """
 
     vulnerability: str
