@@ -61,7 +61,8 @@ class AdaptiveShare:
     ``policy`` says when the share changes; the share starts at ``policy.high``. Before each request, take
     from the client's bucket the number of tokens that :meth:`cost` returns: two at a share of 0.5. After each
     request, call :meth:`observe`. ``strained()`` returns whether a circuit breaker is open or half open; it
-    is called once an interval. In an interval without requests the share grows. ``clock`` returns seconds.
+    is called before each change of the share. In an interval without requests the share grows, unless
+    ``strained()`` is true. ``clock`` returns seconds.
 
     >>> from crisol.resilience.bucket import Rate
     >>> from crisol.resilience.clock import FakeClock

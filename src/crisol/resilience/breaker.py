@@ -184,8 +184,9 @@ class BreakerCore:
     def retry_after(self) -> float:
         """Return the seconds that a rejected caller should wait before its next try.
 
-        The result is 0 while every call passes, and ``recovery_seconds`` of the breaker's policy while the
-        breaker is forced open.
+        They last until the open breaker becomes half open, or until its half-open period ends. The result is
+        0 while every call passes, and ``recovery_seconds`` of the breaker's policy while the breaker is
+        forced open.
         """
         state = self.state
         # The members are compared one by one: a look-up in a set would cost more than the rest of a
@@ -336,8 +337,8 @@ class BreakerCore:
     def add_listener(self, listener: Callable[[str, State, State], None]) -> None:
         """Have ``listener(name, old, new)`` called after each change of the breaker's state.
 
-        ``name`` is the breaker's name; ``old`` and ``new`` are of :class:`State`. An exception that the
-        listener raises is logged and not passed on.
+        ``name`` is the breaker's name; ``old`` and ``new`` are the states before and after the change. An
+        exception that the listener raises is logged and not passed on.
         """
         self._listeners = (*self._listeners, listener)
 

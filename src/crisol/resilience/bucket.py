@@ -144,7 +144,7 @@ class TokenBucket:
     """Token buckets in this process, one for each key, all with the rate limit ``rate``. Not thread-safe.
 
     A key names a client, for example by its address. At most ``capacity`` keys get a bucket of their own; all
-    others share one bucket, and ``overflowed`` counts their requests. A key is forgotten once its bucket is
+    other keys share one, and ``overflowed`` counts their requests. A key is forgotten once its bucket is
     full again. ``clock`` returns seconds; if it is set back, no tokens return until it has caught up. Raises
     :class:`~crisol.errors.SettingsError` for a capacity below 1. The algorithm is GCRA (ITU-T I.371).
 
@@ -250,10 +250,11 @@ class TokenBucket:
         return BucketDecision(self.rate, now + self._full - moment, 0.0)
 
     def follow(self, key: str, seconds: float) -> None:
-        """Let the bucket of ``key`` hold no more tokens than the bucket of the same key in another store.
+        """Lower the tokens in the bucket of ``key`` to those that the key's bucket in another store holds.
 
-        ``seconds`` is the time in which the tokens left in the other bucket would be refilled. Nothing
-        happens if the key has no bucket yet and ``capacity`` is reached.
+        ``seconds`` is the time in which the tokens left in the other bucket would be refilled. A bucket that
+        holds fewer tokens than the other one is not changed. Nothing happens if the key has no bucket yet and
+        ``capacity`` is reached.
         """
         now = self._turn(self._clock())
         moment = now + self._full - seconds

@@ -46,7 +46,8 @@ class Cache:
     Use an object in one event loop only. The entries take at most ``budget`` bytes of this process; the least
     recently used are removed first. Each entry's lifetime is shortened at random, by at most the share
     ``jitter``, so that entries do not expire all at once. Once an entry has lived for the share ``early`` of
-    its lifetime, a look-up returns its value and also starts a new computation of it in the background.
+    its lifetime, :meth:`get_or_compute` returns its value and also starts a new computation of it in the
+    background.
 
     ``tier`` is the cache that processes share, None for none. This process keeps a copy of a shared entry for
     at most ``local_seconds``, and notices only after that time that another process invalidated the entry.
@@ -88,7 +89,7 @@ class Cache:
         return len(self._entries)
 
     def get(self, kind: Kind[T], key: bytes, default: T | None = None) -> T | None:
-        """Return the value of ``key`` that this process caches under ``kind``, or ``default`` without one.
+        """Return the value that this process has cached for ``key`` and ``kind``, otherwise ``default``.
 
         ``key`` is the 32 bytes from :meth:`Kind.key`. ``kind`` must be the object with which the value was
         cached; another one of the same name gives ``default``. The shared tier is not asked, and nothing is
@@ -213,8 +214,9 @@ class Cache:
     async def delete(self, key: bytes) -> bool:
         """Delete the entry of ``key`` in this process and in the shared tier.
 
-        Returns whether this process had such an entry. Raises :class:`~crisol.errors.UnavailableError` if the
-        shared tier does not answer; the entry of this process is deleted even then.
+        Returns whether this process had such an entry. A value of the key that is being computed at the
+        moment is returned to its callers but not cached. Raises :class:`~crisol.errors.UnavailableError` if
+        the shared tier does not answer; the entry of this process is deleted even then.
         """
         self._detach(computation for computation in self._running.values() if computation.key == key)
         deleted = self._lru.drop(key)
@@ -225,8 +227,9 @@ class Cache:
     async def clear(self) -> int:
         """Delete all entries in this process and in the shared tier.
 
-        Returns how many entries were deleted in this process. Raises :class:`~crisol.errors.UnavailableError`
-        if the shared tier does not answer; the entries of this process are deleted even then.
+        Returns how many entries were deleted in this process. Values that are being computed at the moment
+        are returned to their callers but not cached. Raises :class:`~crisol.errors.UnavailableError` if the
+        shared tier does not answer; the entries of this process are deleted even then.
         """
         self._detach(self._running.values())
         count = self._lru.sweep(lambda _: True)
@@ -248,7 +251,7 @@ class Cache:
 
     @property
     def weight(self) -> int:
-        """The estimated bytes of memory that the entries take in this process."""
+        """The estimated memory that the entries take in this process, in bytes."""
         return self._lru.bytes
 
     def _time(self) -> float:
@@ -311,11 +314,12 @@ class Cache:
             await self._tell(stats, self._tier.put(computation.key, computation.tags, entry, life, ticket))
 
     async def _look_up(self, computation: Computation, stats: KindStats) -> bytes | None:
-        """Look up the computation's key in the shared tier; give the callers the value if it is found.
+        """Look up the computation's key in the shared tier, and end the computation if a value is found.
 
-        Returns None if a value was found. Otherwise returns the ticket for :meth:`SharedTier.put`. The ticket
-        is empty if there is no shared tier, or if the tier does not answer. An entry that cannot be decoded
-        is deleted. If ``computation.refresh`` is set, an entry near the end of its lifetime is ignored.
+        Returns None if a value was found: the waiting callers have it, and this process caches it. Otherwise
+        returns the ticket for :meth:`SharedTier.put`. The ticket is empty if there is no shared tier, or if
+        the tier does not answer. An entry that cannot be decoded is deleted and counts as not found. So does
+        an entry near the end of its lifetime if ``computation.refresh`` is set, but it is not deleted.
         """
         if self._tier is None:
             return b""

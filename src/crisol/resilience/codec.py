@@ -25,9 +25,10 @@ HEADER = 13
 class Codec(Generic[T]):
     """Encode records of ``type_``, or None, as the bytes of cache entries, and decode them again.
 
-    An entry can be decoded only if the record has the same fields with the same types, and only with the same
-    ``version``. Increase ``version`` when the meaning of a field changes. Raises
-    :class:`~crisol.errors.SettingsError` for a type that msgspec cannot encode.
+    An entry can be decoded only if the record type still has the fields and field types with which the entry
+    was encoded, and only with the same ``version``. Increase ``version`` when the meaning of a field changes.
+    Raises :class:`~crisol.errors.SettingsError` for a type that msgspec cannot encode, and for a type that
+    contains a mapping with keys other than text.
     """
 
     def __init__(self, type_: type[T], *, version: int = 1) -> None:
@@ -50,7 +51,7 @@ class Codec(Generic[T]):
         return self._stamp + _checksum(key, payload) + payload
 
     def size(self, value: T) -> int:
-        """Return the bytes that a cache entry with ``value`` would take.
+        """Return how many bytes a cache entry with ``value`` would take.
 
         Raises :class:`~crisol.errors.InputError` if ``value`` cannot be encoded.
         """
@@ -82,11 +83,13 @@ def _checksum(key: bytes, payload: bytes) -> bytes:
 
 
 def _keyed_by_others(info: object, visited: list[object]) -> bool:
-    """Return whether a type contains, at any depth, a mapping whose keys are not text.
+    """Return whether a type contains, at any depth, a mapping with a key type other than text.
 
     Such a type cannot be cached: mappings are encoded in the order of their keys, which msgspec does for text
-    only. ``info`` is the description of the type that :func:`msgspec.inspect.type_info` returns. ``visited``
-    holds the descriptions that the recursion has met, so that a type that contains itself ends it.
+    only. The key types Any and unions pass, because their keys may be text. ``info`` is the description of
+    the type that :func:`msgspec.inspect.type_info` returns. ``visited`` collects the descriptions that were
+    checked already. They are not checked again, so that the recursion ends even for a type that contains
+    itself.
     """
     kinds = msgspec.inspect
     if info in visited or not isinstance(info, kinds.Type | kinds.Field | tuple):

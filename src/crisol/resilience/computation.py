@@ -61,10 +61,10 @@ class Computation:
             self.future.set_result(stored)
 
     def needs(self, waiter: Computation) -> bool:
-        """Return whether this computation is ``waiter`` or waits for it.
+        """Return whether this computation is ``waiter`` or waits, directly or through others, for ``waiter``.
 
-        A computation also waits for those that its ``awaits`` wait for. If the result is True, ``waiter``
-        must not wait for this computation: both would wait forever.
+        A computation waits for those in its ``awaits``. If the result is True, ``waiter`` must not wait for
+        this computation: both would wait forever.
         """
         return self is waiter or any(computation.needs(waiter) for computation in self.awaits)
 

@@ -42,10 +42,11 @@ T = TypeVar("T")
 class CircuitBreaker(BreakerCore):
     """A circuit breaker around calls: as a decorator, by :meth:`call`, :meth:`call_sync` or :meth:`guard`.
 
-    Each way raises :class:`~crisol.errors.CircuitOpenError` if the breaker rejects the call, and otherwise
-    what the call raises. If the breaker's policy has a ``timeout``, an ``async`` call that takes longer is
-    cancelled and raises ``TimeoutError``. A plain function that takes longer still returns its result, but
-    counts as a failure. An exception group counts as a failure if one of its exceptions does.
+    Each way raises :class:`~crisol.errors.CircuitOpenError` if the breaker rejects the call. The exception of
+    an admitted call is passed on; the breaker's policy decides whether it counts as a failure. An exception
+    group counts as a failure if one of its exceptions does. If the policy has a ``timeout``, an ``async``
+    call that takes longer is cancelled and raises ``TimeoutError``. A plain function that takes longer still
+    returns its result, but counts as a failure.
     """
 
     __slots__ = ()
@@ -87,8 +88,10 @@ class CircuitBreaker(BreakerCore):
     def call_sync(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Return ``fn(*args, **kwargs)`` of a plain function, if the breaker admits the call.
 
-        Raises :class:`~crisol.errors.CircuitOpenError` if the breaker rejects the call, and otherwise what
-        ``fn`` raises.
+        A call that takes longer than the ``timeout`` of the breaker's policy counts as a failure. If ``fn``
+        returns an awaitable, the result is a coroutine to await, and the call is counted when it ends. Raises
+        :class:`~crisol.errors.CircuitOpenError` if the breaker rejects the call, and otherwise what ``fn``
+        raises.
         """
         return self._run(self.acquire(), fn, args, kwargs)
 
@@ -105,10 +108,11 @@ class CircuitBreaker(BreakerCore):
         return result
 
     async def _awaited(self, permit: int, awaitable: Awaitable[T], started: float) -> T:
-        """Return the result of ``awaitable``, which a plain function returned, and report how it ended.
+        """Return the result of ``awaitable``, which a plain function returned, and count the call.
 
-        The call counts as a success or failure only now, with the time since ``started``. Raises what the
-        awaitable raises, and ``TimeoutError`` after the ``timeout`` of the policy.
+        The call, admitted with ``permit`` at the time ``started``, counts as a success or a failure only when
+        the awaitable has ended. Raises what the awaitable raises, and ``TimeoutError`` after the ``timeout``
+        of the policy.
         """
         try:
             async with asyncio.timeout(self.policy.timeout):
@@ -294,7 +298,8 @@ class BreakerRegistry:
     def create(self, name: str, policy: BreakerPolicy | None = None) -> CircuitBreaker:
         """Return the breaker ``name``; the first call makes it with ``policy`` (None: the default policy).
 
-        Raises :class:`~crisol.errors.SettingsError` if a breaker of this name exists with another policy.
+        Raises :class:`~crisol.errors.SettingsError` if a breaker of this name exists with another policy. To
+        get a breaker whatever its policy, use ``registry[name]``.
         """
         expected = policy if policy is not None else BreakerPolicy()
         breaker = self._breakers.get(name)
@@ -311,9 +316,9 @@ class BreakerRegistry:
     def add_listener(self, listener: Callable[[str, State, State], None]) -> None:
         """Have ``listener(name, old, new)`` called after each change of state of any breaker.
 
-        Breakers that are made later are included. ``name`` is the breaker's name; ``old`` and ``new`` are of
-        :class:`~crisol.resilience.breaker.State`. An exception that the listener raises is logged and not
-        passed on.
+        Breakers that are made later are included. ``name`` is the breaker's name; ``old`` and ``new`` are the
+        states (:class:`~crisol.resilience.breaker.State`) before and after the change. An exception that the
+        listener raises is logged and not passed on.
         """
         self._listeners.append(listener)
         for breaker in self._breakers.values():

@@ -48,9 +48,11 @@ def _short(text: str) -> bytes:
 
 
 def canonical(value: object) -> bytes:
-    """Return ``value`` as the bytes that :func:`digest` hashes; another value or type gives other bytes.
+    """Return the encoding of one ``value`` that :func:`digest` hashes.
 
-    Takes the same values as :func:`digest`, and raises :class:`~crisol.errors.InputError` for any other.
+    Two values have the same encoding only if :func:`digest` takes them as equal, such as a tuple and a list
+    of the same items. Takes the same values as :func:`digest`, and raises :class:`~crisol.errors.InputError`
+    for any other.
     """
     out = bytearray()
     _write(out, value, 0)

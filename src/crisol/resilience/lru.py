@@ -43,9 +43,10 @@ class KindStats:
 class CacheEntry:
     """One cached value: ``stored`` is the record itself if its type is immutable, otherwise its bytes.
 
-    ``size`` is in bytes. After ``fresh_until`` a look-up recomputes the value in the background; from
-    ``expires`` on the entry is not used. Both are times in seconds of the cache's clock. ``tags`` are names
-    by which the entry can be invalidated; ``stats`` are the counters of its kind.
+    ``size`` is in bytes. After ``fresh_until`` :meth:`Cache.get_or_compute` also starts a new computation of
+    the value in the background; from ``expires`` on the entry is not used. Both are times in seconds of the
+    cache's clock. ``tags`` are names by which the entry can be invalidated; ``stats`` are the counters of its
+    kind.
     """
 
     __slots__ = ("expires", "fresh_until", "size", "stats", "stored", "tags")
@@ -83,7 +84,7 @@ class Lru:
         self.entries: OrderedDict[bytes, CacheEntry] = OrderedDict()
 
     def put(self, key: bytes, entry: CacheEntry) -> None:
-        """Store ``entry`` under ``key``, and remove the least recently used entries above the budget.
+        """Store ``entry`` under ``key``, and remove the least recently used entries until all fit the budget.
 
         An entry that is larger than the whole budget is not stored, and the old entry of the key is removed.
         """

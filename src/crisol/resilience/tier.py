@@ -13,8 +13,8 @@ class TierEntry:
     """The result of looking up a key in the cache that processes share.
 
     ``entry`` is the encoded value, or None if there is no valid entry. ``remaining`` is the rest of the
-    entry's lifetime in seconds, 0 without an entry; it is exact if the clocks of the machines agree. Pass
-    ``ticket`` to :meth:`SharedTier.put` after computing the value.
+    entry's lifetime in seconds, 0 without an entry; it is exact only if the clocks of the machines agree.
+    Pass ``ticket`` to :meth:`SharedTier.put` after computing the value.
     """
 
     entry: bytes | None
