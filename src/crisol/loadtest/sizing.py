@@ -57,7 +57,7 @@ class Costs:
 
     ``request`` is the CPU time of a request in a worker, and ``wargame`` the mean time of a wargame, both in
     seconds. ``variation`` is the squared coefficient of variation of the wargames' times; 1 fits an
-    exponential distribution. ``entries`` is how many bytes of Redis a patch without a cached answer takes;
+    exponential distribution. ``entries`` is how many bytes of Redis the cache entries of one patch take;
     ``row`` is how many bytes of PostgreSQL's disk a trial takes.
     """
 
