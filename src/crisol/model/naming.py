@@ -31,11 +31,11 @@ NAMING = (
 def naming(reading: Reading) -> list[float]:
     """Return nine numbers that describe how the new names of a patch are formed.
 
-    They are the logarithm of 1 + the number of new names; their mean and largest length in characters; their
-    mean number of words (``max_size`` has two); and the shares of new names that are a single letter, in
-    snake case, in camel case, in capitals, or private (with a leading underscore). A name in added lines is
-    new if neither the removed lines nor the context contain it; Python's keywords do not count. All numbers
-    are 0 for a patch without a new name.
+    They are the logarithm of 1 + the number of new names; the mean and the largest length of a new name in
+    characters; the mean number of words in a new name (``max_size`` has two); and the shares of new names
+    that are a single letter, in snake case, in camel case, in capitals, or private (with a leading
+    underscore). A name in added lines is new if neither the removed lines nor the context contain it;
+    Python's keywords do not count. All numbers are 0 for a patch without a new name.
     """
     fresh = reading.added.counts.keys() - reading.context - reading.removed.counts.keys()
     names = [name for name in fresh if name.isidentifier() and not iskeyword(name)]

@@ -32,7 +32,7 @@ _FEARED = 0.1
 
 @dataclass(frozen=True, slots=True)
 class ErrorRate:
-    """A share in [0, 1] with the ends ``low`` and ``high`` of its 95 % Wilson interval.
+    """A share in [0, 1], ``value``, with the ends ``low`` and ``high`` of its 95 % Wilson interval.
 
     The sample size of the interval is the number of vulnerabilities, not that of patches. Without any
     vulnerability ``value`` is 0 and the interval is (0, 1).

@@ -77,7 +77,8 @@ Scorer = Callable[[Patch, str], float]
 class Serving:
     """The content of ``serving.json`` in a model folder: the description of an exported model.
 
-    ``variant`` is the variant's name. ``slope`` and ``intercept`` are those of the calibration
+    ``variant`` is the variant's name. ``model_version`` identifies the trained model, ``feature_version`` the
+    code that computes its features. ``slope`` and ``intercept`` are those of the calibration
     (:class:`Sigmoid`). ``sha256`` is the hash of ``model.onnx``, empty without that file. With ``classic``
     the model reads only the classic features. ``accept``, ``reject`` and ``reason`` are those of the
     :class:`Policy`. ``golden`` is the probability that the model gave the fixed test patch :data:`PROBE` when
@@ -245,8 +246,8 @@ def graph_scorer(
 def difference(model: FittedModel, folder: Path, patches: Sequence[LabelledPatch]) -> float:
     """Return the largest absolute difference between the probabilities of a model and of its ONNX file.
 
-    ``folder`` is the model folder; both predict ``patches``. The result is 0 for a model without an ONNX
-    file, and without patches. Raises :class:`~crisol.errors.ModelError` where the files cannot be read.
+    ``folder`` is the model folder; both predict ``patches``. The result is 0 if the model has no ONNX file or
+    ``patches`` is empty. Raises :class:`~crisol.errors.ModelError` where the files cannot be read.
     """
     serving = open_serving(folder)
     if not serving.sha256 or not patches:
