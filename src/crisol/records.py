@@ -44,10 +44,13 @@ class Outcome(StrEnum):
 class Reason(StrEnum):
     """Why a patch is not valid: the first failure of its wargame.
 
-    The values are ``malformed``, ``does_not_apply``, ``tampers``, ``does_not_load``, ``undefined_name``,
-    ``exploit_survives`` (the public PoV still succeeds), ``variant_survives`` (another PoV does), ``raises``
-    (a PoV ends by an unexpected exception), ``breaks_function`` (a check fails), ``timeout``, ``partial_fix``
-    (a generated PoV succeeds), ``diverges_from_reference``, ``baseline_failed`` and ``sandbox_failed``.
+    About the patch as a text: ``malformed``, ``does_not_apply``. About its code: ``tampers`` (it interferes
+    with the wargame), ``does_not_load`` (a syntax or import error), ``undefined_name``. About PoVs:
+    ``exploit_survives`` (the public PoV still succeeds), ``variant_survives`` (another PoV does),
+    ``partial_fix`` (a generated PoV does), ``raises`` (a PoV ends by an exception or exit code that it does
+    not expect). About behaviour: ``breaks_function`` (a check fails, or a PoV ends by a name error),
+    ``diverges_from_reference`` (on a generated input), ``timeout`` (of a run, or of all runs together). About
+    the wargame itself: ``baseline_failed``, ``sandbox_failed``.
     """
 
     MALFORMED = "malformed"
@@ -108,15 +111,17 @@ class Strength(StrEnum):
 
 
 class PhaseName(StrEnum):
-    """The steps of a wargame, in the order in which they run.
+    """The steps of a wargame, in their usual order.
 
     ``baseline`` runs PoVs and checks on the vulnerable code. ``apply`` applies the patch. ``static`` compiles
     the patched files and looks for code that interferes with the wargame; ``names`` looks for undefined
-    names. ``pov`` runs the public PoV, ``variants`` the other PoVs, ``checks`` the checks. ``again`` runs the
-    public PoV in another environment. ``generated_povs`` runs PoVs that were generated from the
-    vulnerability's PoVs. ``differential`` compares the patch with the reference on generated inputs.
-    ``names``, ``generated_povs`` and ``differential`` count for strict labels only; after a failure of
-    another step the wargame ends.
+    names. ``pov`` runs the public PoV, ``variants`` the other PoVs, ``checks`` the checks. A referee that
+    learns from earlier wargames may run these three kinds in another order, and if a PoV ends with the reason
+    ``raises``, the checks come before that result. ``again`` runs the public PoV in another environment.
+    ``generated_povs`` runs PoVs that were generated from the vulnerability's PoVs. ``differential`` compares
+    the patch with the reference on generated inputs. ``names``, ``generated_povs`` and ``differential`` count
+    for strict labels only; after a failure of any other step the wargame ends. With a referee that learns, it
+    ends after any failure.
     """
 
     BASELINE = "baseline"
