@@ -22,7 +22,7 @@ class BreakerPolicy:
     The breaker opens after ``consecutive_failures`` failed calls in a row. It also opens if, of the recent
     calls, the share ``failure_rate`` failed, or the share ``slow_rate`` took longer than ``slow_seconds``.
     The recent calls are the last ``window_calls``, or those of the last ``window_seconds`` if that is set;
-    fewer than ``minimum_calls`` are not enough. None switches a limit off.
+    with fewer than ``minimum_calls`` of them neither share opens the breaker. A limit of None never opens it.
 
     The breaker stays open for ``recovery_seconds``. Each time that it opens again without having closed, the
     wait is ``backoff`` times longer, up to ``max_recovery_seconds``. A wait is made longer or shorter at
@@ -32,12 +32,12 @@ class BreakerPolicy:
     ``half_open_seconds``.
 
     ``timeout`` is the time limit of each call, None for no limit. An exception is a failure if it is of a
-    type in ``record`` and of none in ``ignore``. A result is a failure if ``is_failure(result)`` is true;
-    None means that no result is. Three fields are computed: ``timed`` says whether calls must be timed,
-    ``rated`` whether the policy limits a rate, and ``longest_wait`` is the largest number of seconds that a
-    rejected caller is told to wait. Raises :class:`~crisol.errors.SettingsError` if a value is out of range,
-    if only one of ``slow_rate`` and ``slow_seconds`` is set, if ``probe_successes`` exceeds ``probes``, or if
-    ``minimum_calls`` exceeds ``window_calls`` and ``window_seconds`` is None.
+    type in ``record`` and of none in ``ignore``. A result is a failure if ``is_failure(result)`` is true; if
+    ``is_failure`` is None, no result is a failure. Three fields are computed: ``timed`` says whether calls
+    must be timed, ``rated`` whether the policy limits a rate, and ``longest_wait`` is the largest number of
+    seconds that a rejected caller is told to wait. Raises :class:`~crisol.errors.SettingsError` if a value is
+    out of range, if only one of ``slow_rate`` and ``slow_seconds`` is set, if ``probe_successes`` exceeds
+    ``probes``, or if ``minimum_calls`` exceeds ``window_calls`` and ``window_seconds`` is None.
     """
 
     consecutive_failures: int | None = 5
