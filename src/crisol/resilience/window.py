@@ -1,7 +1,7 @@
-"""The calls over which a circuit breaker computes its rates: the last N calls, or those of the last seconds.
+"""The calls over which a circuit breaker computes its rates: the last N calls, or all within N seconds.
 
-The last N calls need no object: each outcome is one bit of a plain integer, see :func:`push`. For a window of
-seconds, :class:`TimeWindow` keeps a ring of partial sums.
+A window of calls needs no object: each outcome is one bit of a plain integer, see :func:`push`. For a window
+of seconds, :class:`TimeWindow` keeps a ring of partial sums.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ BUCKETS = 10
 def push(bits: int, bit: int, size: int) -> int:
     """Return ``bits``, the outcomes of the last calls, with the outcome ``bit`` of the newest call added.
 
-    Each outcome is one bit; the newest is the lowest. The caller keeps one number for failed calls and one
-    for slow calls, in which a failed or slow call is 1 and any other call is 0. Only the last ``size``
-    outcomes are kept.
+    Each outcome is one bit; the newest is the lowest. Only the last ``size`` outcomes are kept. The caller
+    keeps two such numbers: in one of them a bit is 1 if the call failed, in the other if the call was slow.
 
     >>> bin(push(0b1001, 1, size=4))
     '0b11'
