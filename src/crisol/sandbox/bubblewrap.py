@@ -24,13 +24,13 @@ def find() -> str | None:
 
 
 def wrapping(program: str, layout: Layout, user: User, hashes: str, descriptors: dict[str, int]) -> list[str]:
-    """Return a bubblewrap command line; append the command that is to run inside.
+    """Return the start of a bubblewrap command line, to which the caller appends the command to run inside.
 
     ``program`` is the path of ``bwrap``. ``layout`` is the file system inside the sandbox, and ``user`` the
     user that scripts see. ``hashes`` is the value of ``PYTHONHASHSEED`` inside. ``descriptors`` maps each
     path in ``layout.files`` to an open file descriptor from which its content is read. The command runs as
-    process 1 with no other environment variables. It has all capabilities over its own namespaces;
-    :mod:`.namespaces` and :mod:`.walls` need these capabilities and later drop them.
+    process 1, and ``PYTHONHASHSEED`` is its only environment variable. It has all capabilities over its own
+    namespaces; :mod:`.namespaces` and :mod:`.walls` need these capabilities and later drop them.
     """
     command = [
         program,

@@ -1,4 +1,4 @@
-"""Choose the sandbox for this machine, or say why there is none."""
+"""Choose a kind of sandbox that works on this machine, or raise an error with the reason why none does."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Sandbox", "choose", "problem"]
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """Starts sandboxes of one ``kind``, which works on this machine; :func:`choose` returns an object."""
+    """Starts sandboxes of one ``kind``, which works on this machine; :func:`choose` makes the object."""
 
     kind: SandboxKind
 
@@ -43,9 +43,10 @@ class Sandbox:
         after the folders ``requires``, which hold the dependencies. ``preload`` names modules (of the
         standard library or the dependencies) that are imported before the first run. ``prelude`` is trusted
         Python source that is executed before these imports, "" for none. ``limits`` hold for each run.
-        ``hashes``, below 2**32, is Python's hash seed inside; None draws one. Later changes of the folders
-        have no effect. Entering raises :class:`~crisol.errors.InputError` if ``tree`` or one of ``requires``
-        is no folder, and :class:`~crisol.errors.SandboxError` if the sandbox does not start.
+        ``hashes``, below 2**32, is Python's hash seed inside; None draws one. The folders are read on
+        entering, so later changes of their files have no effect. Entering raises
+        :class:`~crisol.errors.InputError` if ``tree`` or one of ``requires`` is no folder, and
+        :class:`~crisol.errors.SandboxError` if the sandbox does not start.
         """
         target = Target(self.kind, TargetSource.read(tree, requires, preload, prelude), limits, hashes)
         target.requires = tuple(requires)

@@ -1,4 +1,7 @@
-"""An audit hook that ends a run if code of a patched file inspects the interpreter."""
+"""An audit hook that ends a run if code of a patched file could reach the script's secrets by introspection.
+
+The hook reacts to access to frames and code objects, to trace functions and audit hooks, and to ctypes.
+"""
 
 from __future__ import annotations
 
@@ -37,13 +40,15 @@ _HEARD = _NEVER | _REACHING | {"sys._getframe", "object.__getattr__"}
 
 
 def guard(files: dict[str, list[list[int]]]) -> Callable[[str, tuple[Any, ...]], None]:
-    """Return an audit hook (PEP 578) that ends the process if code of patched files inspects the interpreter.
+    """Return an audit hook (PEP 578) that ends the process if code of patched files breaks the rules below.
+
+    Code on changed lines of a patched file must not access frames or code objects. Code on unchanged lines
+    may, unless code on changed lines called it. No line of a patched file may set a trace or profile
+    function, add an audit hook, read the frames of other threads or use ctypes. One rule holds for all code,
+    patched or not: it must not call ``gc.get_objects``, ``gc.get_referrers`` or ``gc.get_referents``.
 
     ``files`` maps the path of each patched file to the line ranges that the patch left unchanged. The path is
-    absolute inside the sandbox, as in ``co_filename``; a range is [first, last], both included, from 1. Code
-    on those lines may inspect frames and code objects, unless code on changed lines called it. No code of a
-    patched file may set a trace function, add an audit hook or use ctypes. No code at all may call
-    ``gc.get_objects``, ``gc.get_referrers`` or ``gc.get_referents``.
+    absolute inside the sandbox, as in ``co_filename``; a range is [first, last], both included, from 1.
     """
     busy: set[int] = set()
     me, frame_at = _thread.get_ident, sys._getframe  # noqa: SLF001 - there is no public one

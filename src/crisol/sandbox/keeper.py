@@ -95,9 +95,9 @@ class _Said(NamedTuple):
 
     ``kind`` is one of four constants of :mod:`.stage`. ``DECIDED``: the script exited with code 0 or 1;
     ``secret`` tells which. ``OTHER``: it exited with the code in ``code``. ``RAISED``: an exception ended it.
-    ``LIMIT``: an exception that a limit caused ended it. A report of the first two kinds is valid only if its
-    ``secret`` is one of this run. ``changed`` names functions and classes that the run replaced. ``report``
-    is the result of a probe.
+    ``LIMIT``: the script ended by an exception because it reached a limit, such as ``MemoryError``. A report
+    of the first two kinds is valid only if its ``secret`` is one of this run's two. ``changed`` names
+    functions and classes that the run replaced. ``report`` is the result of a probe.
     """
 
     kind: bytes
@@ -234,9 +234,10 @@ class _Run:
         return head, [*output, report]
 
     def _lay(self, files: Mapping[str, bytes | None]) -> None:
-        """Change ``files`` in the target's folder for this run; a content of None deletes the file.
+        """Change some files in the target's folder for this run.
 
-        Without isolation, a copy of the folder is changed.
+        ``files`` maps relative paths to new content, None for a deleted file. Without isolation, a copy of
+        the folder is changed instead.
         """
         places = self._places
         if places.isolated:
@@ -249,7 +250,7 @@ class _Run:
             places.release, places.target = places.target, copied
 
     def _uncover(self) -> None:
-        """Undo :meth:`_lay` for the canary: imports from the target then find the unpatched files."""
+        """Undo :meth:`_lay`, so that the canary imports the target's unpatched files."""
         places = self._places
         if places.isolated:
             from crisol.sandbox import walls  # noqa: PLC0415 - Linux only
@@ -262,9 +263,9 @@ class _Run:
         """Read the run's output until the run ends or exceeds a limit; then end all its processes.
 
         Returns (ending, CPU seconds of all processes). The ending is ``timeout``, ``limit``, ``failed`` (the
-        process ended before the script started), or else ``not_attested``. The ending does not take the
-        script's report into account; the caller does. ``start`` is the time of the start, in seconds of the
-        monotonic clock.
+        process ended before the script started) or, in all other cases, ``not_attested``. Only the script's
+        report can show that the script exited or raised an exception: the caller reads it and corrects the
+        ending. ``start`` is the time of the start, in seconds of the monotonic clock.
         """
         first = deadline = start + job["seconds"]
         budget = job["cpu_seconds"]
@@ -311,7 +312,7 @@ class _Run:
         return ending, spent.ru_utime + spent.ru_stime
 
     def _listen(self, wait: float, keep: int) -> None:
-        """Wait at most ``wait`` seconds for output of the run, and read it once.
+        """Wait at most ``wait`` seconds for output, and read one piece of each stream that has some.
 
         Keeps the last ``keep`` bytes of standard output and of standard error. Ends this process if the host
         has closed its socket.
@@ -324,7 +325,7 @@ class _Run:
                 self._poll.unregister(end)
 
     def _second_act(self, job: dict[str, Any]) -> bool:
-        """Start the canary in the script's process, if the job wants one after its report.
+        """Start the canary in the script's process, if the job wants one after the exit code just reported.
 
         Returns whether the canary was started; a run has at most one. In a sandbox that isolates, the method
         first stores in ``_going_on`` whether other processes of the run still exist.
@@ -366,10 +367,11 @@ class _Run:
         return ended
 
     def _resident(self) -> int:
-        """Return the memory that the run's processes hold, in bytes, without what each had at its fork.
+        """Return the resident memory that the run's processes have added since their start, in bytes.
 
-        Each socket counts as 256 KiB, because the kernel counts its buffers for no process. The result is 0
-        if ``/proc`` cannot be read.
+        For each process, the memory that the script's process had at its fork is subtracted. Each socket
+        counts as 256 KiB, because the kernel counts its buffers for no process. The result is 0 if
+        ``/proc`` cannot be read.
         """
         try:
             processes = [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]

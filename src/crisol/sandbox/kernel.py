@@ -103,8 +103,9 @@ def setns(descriptor: int, flags: int) -> None:
 def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
     """Mount the file system ``source`` at the path ``target``.
 
-    ``kind`` is the type of the file system, ``flags`` are ``MS_*``, and ``data`` holds its options; see
-    mount(2). An empty string is passed as NULL. Raises ``OSError``.
+    ``kind`` is the type of the file system, such as ``tmpfs``; ``flags`` are ``MS_*``, and ``data`` holds the
+    options of that type, such as ``size=4k``; see mount(2). An empty string is passed as NULL. Raises
+    ``OSError``.
     """
     words = [word.encode() if word else None for word in (source, target, kind)]
     _checked(
@@ -201,8 +202,9 @@ def landlock(abi: int, writable: list[str], devices: list[str]) -> None:
     """Restrict this process by Landlock: it may write only below some folders and to some devices.
 
     ``writable`` are paths of folders, ``devices`` paths of device files. Reading and executing stay allowed.
-    ``abi`` is the result of :func:`landlock_abi`. From 6 on, the process also may not send signals to
-    processes that it did not start, nor connect to their abstract Unix sockets. Raises ``OSError``.
+    ``abi`` is the result of :func:`landlock_abi`. If it is 6 or more, the process may send no signal to a
+    process that it did not start, and may not connect to the abstract Unix sockets of such a process. Raises
+    ``OSError``.
     """
     execute, write, read, list_ = 1, 2, 4, 8
     truncate = 1 << 14 if abi >= 3 else 0

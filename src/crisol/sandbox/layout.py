@@ -1,6 +1,6 @@
 """The file system, the user and the environment variables that a sandbox shows to scripts.
 
-The file system has Python and the system's libraries, and no personal file of this machine.
+The file system has Python and the system's libraries, and none of the files of this machine's users.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ _NSSWITCH = "passwd: files\ngroup: files\nhosts: files\n"
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """An invented user, drawn at random for one sandbox, so that code cannot tell that it is in a sandbox.
+    """The user that scripts see in one sandbox, invented at random.
 
-    ``name`` is the login name, ``number`` the uid and gid, ``host`` the host name. ``root`` is the path,
-    inside the sandbox, of a folder that looks like a virtual environment and contains the target's files.
+    Since each sandbox has another user, code cannot recognise a sandbox by a fixed name or path. ``name`` is
+    the login name, ``number`` the uid and gid, ``host`` the host name. ``root`` is the path, inside the
+    sandbox, of a folder that looks like a virtual environment and contains the target's files.
     """
 
     name: str

@@ -52,12 +52,12 @@ report(json.dumps([files, patterns]).encode())
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What the scripts of a target load, so that a sandbox can load it before the first run.
+    """The modules and regular expressions of a target's scripts, which a sandbox loads before the first run.
 
-    ``modules`` are names of modules (of the standard library or the dependencies), which are imported.
-    ``files`` are modules of the target, as (name, relative path); their code is read but not executed.
-    ``patterns`` are regular expressions to compile, as (text, whether it is bytes, flags). All are in the
-    order of loading.
+    ``modules`` are names of modules of the standard library or the dependencies; the sandbox imports them.
+    ``files`` are modules of the target, as (name, relative path); the sandbox reads their code and does not
+    execute it. ``patterns`` are regular expressions to compile, as (text, whether it is bytes, flags). All
+    are in the order of loading.
     """
 
     modules: tuple[str, ...] = ()
@@ -71,8 +71,8 @@ def learn(
     """Run trusted scripts, and return the modules and regular expressions that they load.
 
     ``run`` executes a script on the unpatched release and returns the run. ``tree`` holds the relative paths
-    of the target's files, ``available`` the names of the dependencies' top-level modules. A script that fails
-    adds nothing.
+    of the target's files, ``available`` the names of the dependencies' top-level modules. A script that
+    raises an exception adds what it has loaded until then; one that crashes or exceeds a limit adds nothing.
     """
     own = frozenset(file.partition("/")[0].removesuffix(".py") for file in tree)
     loaded: dict[str, None] = {}

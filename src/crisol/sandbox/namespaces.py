@@ -1,7 +1,8 @@
-"""The namespaces and the file system of a sandbox, made by system calls from inside.
+"""The namespaces and the file system of a sandbox, made by system calls of the process that enters them.
 
-Runs inside the sandbox, before any untrusted code. The file system is built from a :class:`~.layout.Layout`,
-as bubblewrap builds it. With or without bubblewrap, :func:`become_nobody` is called afterwards.
+Runs in the sandbox's process, before any untrusted code. The file system is built from a
+:class:`~.layout.Layout`, as bubblewrap builds it. Where bubblewrap has built it, :func:`enter_wrapped`
+completes it. In both cases, :func:`become_nobody` is called afterwards.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ def enter(plan: dict[str, Any], user: int) -> None:
     The function returns in the child only, which is process 1 of its process namespace. The calling process
     waits for the child to end and then ends, too. ``plan`` is the result of
     :meth:`crisol.sandbox.layout.Layout.plain`. ``user`` is the uid that the child has in its new user
-    namespace; root needs no user namespace and stays root. Raises ``OSError`` if the kernel refuses.
+    namespace. A process of root gets no user namespace, and stays root, if the kernel makes the other
+    namespaces without one. Raises ``OSError`` if the kernel refuses.
     """
     _unshare(user)
     _continue_in_child()
@@ -94,8 +96,8 @@ def _mount_proc(place: str) -> None:
 def _unshare(user: int) -> None:
     """Move this process into new namespaces.
 
-    A user namespace is among them, unless root can create the others without it. ``user`` is the uid of the
-    process in the user namespace.
+    One of them is a user namespace, in which the process has the uid ``user``. If this process is root and
+    the kernel makes the other namespaces without a user namespace, there is none, and ``user`` is not used.
     """
     uid, gid = os.getuid(), os.getgid()
     if uid == 0:
@@ -120,7 +122,7 @@ def _map(user: int, uid: int, gid: int) -> None:
 
 
 def become_nobody(user: int) -> None:
-    """Change from root to the uid ``user`` in a new user namespace; do nothing for any other user.
+    """Change from root to the uid ``user`` in a new user namespace; do nothing if this process is not root's.
 
     The change is needed because limits on the number of processes do not bind root. In the new namespace this
     process may still mount file systems. Raises ``OSError`` if the kernel refuses.
@@ -137,9 +139,10 @@ def become_nobody(user: int) -> None:
 
 
 def _continue_in_child() -> None:
-    """Fork, and return in the child, the first process of the new process namespace.
+    """Fork; the function returns None in the child only, which is process 1 of the new process namespace.
 
-    The calling process waits for the child, and ends with the child's exit code.
+    In the calling process it does not return: that process waits for the child, and ends with the child's
+    exit code.
     """
     child = os.fork()
     if child:

@@ -1,4 +1,4 @@
-"""Compute the byte code of a patched file, and the ranges of lines that the patch did not change, for a run.
+"""Compile a patched file, and find the ranges of lines that the patch did not change.
 
 Runs in a worker of :mod:`.bounded`, because the text is untrusted.
 """
@@ -20,7 +20,8 @@ def prepare(head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], l
     ``head`` has the keys ``name`` (the file's path) and ``before`` (whether there is an unpatched text).
     ``blobs`` holds the unpatched text, if there is one, and the patched text. Returns (``{"kept": ranges}``,
     [content of the .pyc file]). The ranges are the unchanged lines, as (first, last), see
-    :func:`crisol.sandbox.reuse.untouched`. The second list is empty if the file does not compile.
+    :func:`crisol.sandbox.reuse.untouched`. If the file does not compile, there is no .pyc file, and the
+    second element of the pair is an empty list.
     """
     before, after = (blobs[0] if head["before"] else None), blobs[-1]
     code = byte_code(after, head["name"])

@@ -5,8 +5,8 @@ the regular expressions that these modules compile on import. Every run inherits
 Each run still executes the modules anew. A file that the patch changes is read as usual. If the patch adds or
 deletes a file, or the script changes ``sys.path``, Python searches for modules as usual.
 
-Code of a run can reach the finder, and the globals of this module through it. Therefore no verdict may depend
-on these globals.
+Code of a run can reach the finder, and through the finder the globals of this module. Therefore no verdict
+may depend on these globals.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Finder:
                     self._read[name] = path, code
 
     def install(self, changed: Iterable[str], path: list[str]) -> None:
-        """Add this import hook to ``sys.meta_path``, for all modules but those in changed files.
+        """Add this import hook to ``sys.meta_path``, for all of its modules except those in changed files.
 
         ``changed`` are the relative paths of the files that the patch changes; ``path`` is ``sys.path`` at
         the start of the run.

@@ -1,9 +1,10 @@
 """Find the lines of a patched file that the patch did not change.
 
 A release may read frames and code objects, such as ``__code__``, for a good reason. The audit hook of
-:mod:`.guard` ends a run if code of a patched file does so, unless the patch left that code unchanged: a whole
-function, or a whole statement outside functions. If the patched file has more copies of a function than the
-release, the surplus copies count as changed.
+:mod:`.guard` ends a run if code of a patched file reads them, unless the patch left that code unchanged. Code
+in a function counts as unchanged only if the whole function is unchanged, code outside functions only if its
+whole statement is unchanged. If the patched file has more copies of a function than the release, the surplus
+copies count as changed.
 """
 
 from __future__ import annotations
@@ -28,10 +29,11 @@ _WORDS = re.compile(
 def untouched(before: bytes | None, after: bytes) -> list[tuple[int, int]]:
     """Return the line ranges of a patched file in which no function or statement was changed.
 
-    ``before`` and ``after`` are the texts of the unpatched and the patched file; None is for a new file. A
-    range is (first, last), counted from 1. The list is empty for a new file and for a text that does not
-    parse. It is also empty if one of the texts has none of the names that code needs to inspect frames or
-    code objects, such as ``f_code`` or ``getattr``, because the audit hook then needs no ranges.
+    ``before`` is the text of the unpatched file, None if the file is new; ``after`` is the text of the
+    patched one. A range is (first, last), both included, counted from 1. The list is empty for a new file,
+    and if one of the two texts does not parse. It is also empty unless each text contains a name that code
+    needs to read frames or code objects, such as ``f_code`` or ``getattr``: the audit hook then needs no
+    ranges.
     """
     if before is None or not _WORDS.search(before) or not _WORDS.search(after):
         return []
@@ -53,11 +55,12 @@ def untouched(before: bytes | None, after: bytes) -> list[tuple[int, int]]:
 
 
 def _units(body: ast.Module | ast.ClassDef, path: str) -> Iterator[tuple[str, int, int]]:
-    """Yield (text, first line, last line) of the parts of a module or class that are compared.
+    """Yield (text, first line, last line) for each part of a module or class that :func:`untouched` compares.
 
     The parts are functions, the decorators of each function, statements outside functions, and the heads of
-    classes (decorators and bases). Parts with equal texts are equal. ``path`` is the qualified name of the
-    class with a final dot, and "" for a module.
+    classes (decorators and bases). The text is made from the part's syntax tree and the class that holds it,
+    not from its layout; a part counts as unchanged if the other file has a part with the same text. ``path``
+    is the qualified name of the class with a final dot, and "" for a module.
     """
     for node in body.body:
         match node:

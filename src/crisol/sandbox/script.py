@@ -1,9 +1,10 @@
 """Compile a script so that only its own code can report its exit code.
 
 ``sys.exit(X)``, ``exit(X)``, ``quit(X)``, ``raise SystemExit(X)``, the end of the script and, in a probe,
-``report(X)`` are rewritten into calls of a constant, which each run replaces by a function. Every ``0`` and
-``1`` in these calls becomes a constant, too, which the run replaces by a secret that the host drew. Only code
-that holds the secrets can report an exit code, and only the script's own code holds them.
+``report(X)`` are rewritten into calls of a placeholder, a constant that each run replaces by a function. The
+exit codes 0 and 1 in these calls become placeholders, too, which the run replaces by secrets that the host
+drew. Only code that holds the secrets can report an exit code, and only the script's own code holds them. The
+placeholders are called marks.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ ZERO, ONE, LEAVE, LEAVE_BY_VALUE, REPORT, PUBLISH = b"01evrp"
 class Compiled:
     """A compiled script with marks, which are constants that each run replaces by secrets and functions.
 
-    ``code`` is the marshalled code object. A constant in it is a mark if it is ``mark`` and one more byte.
-    ``error`` is the traceback of a script that does not compile, for which ``code`` is empty; otherwise it is
-    "".
+    ``code`` is the marshalled code object. A constant in it is a mark if it equals ``mark`` plus one more
+    byte. ``error`` is the traceback of a script that does not compile, for which ``code`` is empty; otherwise
+    it is "".
     """
 
     code: bytes
@@ -64,8 +65,9 @@ def parts(source: str) -> tuple[str, str]:
     r"""Split a script into the part that runs with the target and its judge, which runs in another process.
 
     The lines ``# act`` and ``# judge`` divide the text. The first part is the text before ``# judge``. The
-    judge is the text in which the lines from ``# act`` to ``# judge`` are blank, so that line numbers stay
-    right. If one of the two lines is missing, the first part is the whole text and the judge is "".
+    judge is the whole text, but the lines from ``# act`` to ``# judge`` are made blank; they are not deleted,
+    so that line numbers stay right. If one of the two lines is missing, the first part is the whole text and
+    the judge is "".
 
     >>> parts("plan\n# act\nact\n# judge\nlook\n")
     ('plan\n# act\nact\n', 'plan\n\n\n\nlook\n')
@@ -100,8 +102,8 @@ def published(body: Sequence[ast.stmt], function: ast.Constant) -> list[ast.stmt
     """Return the statements of a script with a call ``function(name, value)`` after each class and function.
 
     ``body`` are the top-level statements of the script. The script's globals are not those of the module
-    ``__main__``, where pickle and type annotations look for classes and functions; the call puts them there.
-    ``function`` is a mark, a constant that each run replaces by the function.
+    ``__main__``, where pickle and type annotations look for classes and functions; the call stores ``value``
+    there under ``name``. ``function`` is a mark, a constant that each run replaces by the called function.
     """
     shown: list[ast.stmt] = []
     for statement in body:
@@ -113,9 +115,10 @@ def published(body: Sequence[ast.stmt], function: ast.Constant) -> list[ast.stmt
 
 
 class _Exits(ast.NodeTransformer):
-    """Rewrites every exit of a script, such as ``sys.exit(0)``, into a call of a function of Crisol.
+    """Rewrites every exit of a script, such as ``sys.exit(0)``, into a call of a mark.
 
-    The called function is a mark at first, a constant that each run replaces by the function.
+    A mark is a constant, which each run replaces by a function of Crisol that reports the exit code. In a
+    probe, ``report(X)`` is rewritten, too.
 
     Imports under another name, such as ``from sys import exit as leave``, are recognised. A name that the
     script defines itself is no exit.
@@ -181,8 +184,9 @@ class _Exits(ast.NodeTransformer):
     def _secret(self, value: ast.expr) -> ast.expr | None:
         """Return the mark that stands for the exit code ``value``: one for 0, another for 1.
 
-        None and False count as 0, True as 1. In a conditional expression, both branches are replaced by
-        marks. The result is None for any other expression, such as a variable.
+        None and False count as 0, True as 1. For a conditional expression whose branches are both such
+        values, the result is that expression with marks as its branches. For any other expression, such as a
+        variable, the result is None.
         """
         match value:
             case ast.Constant(value=None | False | 0):

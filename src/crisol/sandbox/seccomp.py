@@ -1,9 +1,9 @@
 """The seccomp filters of a sandbox, which forbid system calls (x86-64 and AArch64).
 
 They are deny lists, in addition to namespaces and an empty capability set. They forbid system calls through
-which a bug of the kernel could be exploited, and those by which a run could leave something for the next run
-(System V memory, message queues, key rings). Numbers are those of the kernel's tables ``syscall_64.tbl`` and
-``asm-generic/unistd.h``.
+which a bug of the kernel could be exploited, and those by which a run could store data that the next run can
+read (System V memory, message queues, key rings). Numbers are those of the kernel's tables ``syscall_64.tbl``
+and ``asm-generic/unistd.h``.
 """
 
 from __future__ import annotations

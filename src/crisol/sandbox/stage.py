@@ -61,8 +61,8 @@ _OUT_OF = frozenset({27, 28, 122})
 class Inherited(NamedTuple):
     """The objects that the zygote makes once, and that each run inherits by the fork.
 
-    ``finder`` is the import hook with the byte code of modules of the target, ``watch`` the snapshot of the
-    functions and classes of all other modules.
+    ``finder`` is the import hook with the byte code of modules of the target. ``watch`` is the snapshot of
+    the functions and classes of all modules that the zygote had loaded, none of which is the target's.
     """
 
     finder: recall.Finder
@@ -104,7 +104,7 @@ def _fork(line: tuple[Any, ...]) -> None:
 
 
 def _alone(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a copy of a function whose globals hold no more than two builtins.
+    """Return a copy of a function whose globals hold only the builtins ``exec`` and ``BaseException``.
 
     Untrusted code that reaches the frame of the copy finds no object of Crisol there.
     """
@@ -125,8 +125,9 @@ def _unhook(hooks: tuple[tuple[Callable[[], object], Callable[[None], None]], ..
     """Remove a trace or profile function, if one is set.
 
     ``hooks`` are pairs (getter, setter), such as (``sys.gettrace``, ``sys.settrace``). The setter is called
-    only if a function is set, because the guard ends the process if a patched function is on the stack during
-    the call. One is, for example, if a signal handler of the script exits.
+    only if a function is set, because the audit hook ends the process if a patched function is on the stack
+    during the call. A patched function can be on the stack, for example, if the script exits in a signal
+    handler.
     """
     for hooked, hook in hooks:
         if hooked() is not None:
@@ -138,9 +139,10 @@ def _ways(
 ) -> dict[int, Callable[..., None]]:
     """Return the functions that replace the marks of a script, by the last byte of each mark.
 
-    They report an exit code, or the result of a probe, on ``channel``, and do not return. They hold no
-    secrets: the script passes these as arguments. ``guarded`` names the patched files for the audit hook; a
-    report empties it, because only unpatched files run afterwards.
+    Each function reports an exit code, or the result of a probe, on ``channel``, and does not return. The
+    functions hold no secrets: the script passes these as arguments. ``guarded`` is the dict of patched files
+    that the audit hook reads. The functions empty this dict after the report, because only unpatched files
+    run afterwards.
     """
     process, thread, told, place = _getpid(), _thread.get_ident(), channel.fileno(), _place()
     changed, block, perform = inherited.watch.changed, _signal.pthread_sigmask, _alone(_perform)
@@ -196,9 +198,9 @@ def _second_act(channel: socket.socket, inherited: Inherited) -> list[Any]:
     """Wait for the job of a canary, and return the canary's globals and code, for :func:`_perform`.
 
     If no canary follows, the keeper kills this process. The canary is a second run of the PoV in this
-    process, over the unpatched files. Code of a run cannot know, before the run has reported, whether a
-    canary follows. Changes that the patch made to the process stay; only the target's modules are imported
-    anew.
+    process, over the unpatched files. The job comes only after the report of the first run, so that code of
+    that run cannot know whether a canary follows. Changes that the patch made to the process stay; only the
+    target's modules are imported anew.
     """
     try:
         job, (code, zero, one) = frames.receive(channel)
@@ -232,8 +234,8 @@ def _second_act(channel: socket.socket, inherited: Inherited) -> list[Any]:
 def _lies_in(module: object, place: str) -> bool:
     """Return whether a module comes from the folder ``place``, by its ``__file__`` and ``__path__``.
 
-    A patched module that gives a false path stays loaded, so the canary uses it instead of the module of the
-    release.
+    A patched module that has overwritten these two names with another path is not recognised: it stays
+    loaded, and the canary uses it instead of the module of the release.
     """
     if not isinstance(module, types.ModuleType):
         return False
@@ -245,7 +247,7 @@ def _lies_in(module: object, place: str) -> bool:
 def _names_of(name: str) -> dict[str, Any]:
     """Return the globals with which a script starts; ``name`` is its file name.
 
-    They are a dict of their own, not the globals of the module ``__main__``.
+    The result is a new dict, not the globals of the module ``__main__``.
     """
     return {"__name__": "__main__", "__file__": name, "__builtins__": dict(vars(sys.modules["builtins"]))}
 
@@ -308,7 +310,8 @@ def _wait_for_job(
 def _with_constants(code: types.CodeType, mark: bytes, made: dict[int, Any]) -> types.CodeType:
     """Return ``code``, and the functions nested in it, with its marks replaced by other constants.
 
-    A constant is a mark if it is ``mark`` and one more byte; ``made`` maps this byte to the new constant.
+    A constant is a mark if it equals ``mark`` plus one more byte; ``made`` maps this byte to the new
+    constant.
     """
     constants = tuple(
         _with_constants(value, mark, made)
@@ -352,9 +355,9 @@ def _limit(job: dict[str, Any]) -> None:
 def _tell(errors: list[BaseException], channel: int, error: BaseException | None) -> None:
     """Report on ``channel`` that the exception ``error`` ended the script.
 
-    The report holds no secret, because untrusted code can raise exceptions, too; the report does not count as
-    an exit code. ``SystemExit``, and None for no exception, are not reported; they end the process with
-    status 1. The exception is appended to ``errors``.
+    The report holds no secret, because untrusted code can raise exceptions, too; it does not count as an
+    exit code. The exception is appended to ``errors``. If it is ``SystemExit``, or None because the script
+    ended without an exception, nothing is reported, and the process ends with status 1.
     """
     _signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     if sys.gettrace() is not None:

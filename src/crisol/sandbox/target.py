@@ -104,9 +104,10 @@ class Target:
         ``overlay`` maps relative paths to the content that replaces a file, None for a deleted file; without
         an overlay the files are unpatched. ``limits`` None means the limits of the target. With ``canary``
         the script runs a second time in the same process, on the unpatched files; the exit code of this
-        second run is ``Run.canary``. A failure of the script is never an exception of this method. Raises
-        :class:`~crisol.errors.SandboxError` if the sandbox itself fails, and
-        :class:`~crisol.errors.InputError` for a path in ``overlay`` outside the program's folder.
+        second run is ``Run.canary``. A script with a judge never runs a second time. A failure of the script
+        is never an exception of this method. Raises :class:`~crisol.errors.SandboxError` if the sandbox
+        itself fails, and :class:`~crisol.errors.InputError` for a path in ``overlay`` outside the program's
+        folder.
         """
         limits = limits or self.limits
         act, look = parts(script.source)
@@ -242,11 +243,11 @@ class Target:
         self.skipped = tuple(head["skipped"])
 
     def warm(self, scripts: Sequence[Script]) -> None:
-        """Find out which modules scripts import; a new sandbox process loads these before the first run.
+        """Find out which modules scripts import, so that the sandbox loads these before its next runs.
 
-        ``scripts`` are trusted; each runs once on the unpatched files. The sandbox's process is then ended,
-        and the next run starts the new one. Runs become faster, which pays if more than one patch is judged.
-        Raises :class:`~crisol.errors.SandboxError` if the sandbox fails.
+        ``scripts`` are trusted; each runs once on the unpatched files. The sandbox's process is then ended.
+        The next run starts a new process, which loads the modules first. Runs become faster, which saves time
+        if more than one patch is judged. Raises :class:`~crisol.errors.SandboxError` if the sandbox fails.
         """
         tops = frozenset(
             name.partition("/")[0].removesuffix(".py") for files in self._source.requires for name in files
@@ -276,8 +277,8 @@ class Target:
         """Send one job to the zygote, and return the answer: (head, blobs).
 
         If the zygote dies or fails, a new one gets the job once more. Raises
-        :class:`~crisol.errors.SandboxError` if that fails, too, or if no answer comes within four times
-        ``limits.seconds`` and ten seconds more.
+        :class:`~crisol.errors.SandboxError` if the second zygote dies or fails, too, or if no answer comes
+        within four times ``limits.seconds`` plus ten seconds.
         """
         problem: object = None
         for _attempt in range(2):
@@ -316,9 +317,9 @@ def _spawn(
     """Start the Python interpreter that becomes the zygote; it gets no environment variables of the host.
 
     ``kind`` is the kind of isolation, ``user`` the user that scripts see, and ``hashes`` the value of
-    ``PYTHONHASHSEED``. ``descriptor`` is the zygote's end of the socket. ``stack`` later closes the files
-    that only the new process needs. Raises :class:`~crisol.errors.SandboxError` if the interpreter cannot be
-    started.
+    ``PYTHONHASHSEED``. ``descriptor`` is the zygote's end of the socket. ``stack`` gets callbacks that close
+    the files that only the new process needs; the caller closes the stack after this call. Raises
+    :class:`~crisol.errors.SandboxError` if the interpreter cannot be started.
     """
     python = [interpreter(), "-s", "-S", "-P", "-B", "-c", _BOOT, str(descriptor)]
     passed = [descriptor]
@@ -376,9 +377,9 @@ def _plain(limits: Limits) -> dict[str, Any]:
 
 @functools.cache
 def _shown_places() -> tuple[str, ...]:
-    """Return the folders of this machine, outside ``/usr`` and ``/etc``, that the sandbox shows.
+    """Return the paths on this machine, outside ``/usr`` and ``/etc``, that the sandbox mounts, sorted.
 
-    Output can contain their paths.
+    A script's output can contain these paths, in tracebacks for example; :meth:`Target._text` replaces them.
     """
     return tuple(sorted({str(Path(at)) for at, _ in layout().binds if not at.startswith(("/usr", "/etc"))}))
 

@@ -27,10 +27,10 @@ class Places:
     """The paths inside a sandbox.
 
     ``isolated`` says that the sandbox has a file system of its own. ``root`` is a folder that looks like a
-    virtual environment. ``requires`` is the list of the dependencies' folders; it is made from their number,
-    the argument of the same name. ``target`` is the folder of the target's files, ``release`` the folder of
-    the unpatched files. ``layer`` is the folder of the files that a run changes, ``scratch`` the working
-    folder of a run.
+    virtual environment. The argument ``requires`` is the number of dependencies, the attribute ``requires``
+    the list of their folders. ``target`` is the folder of the target's files, ``release`` the folder of the
+    unpatched files. ``layer`` is the folder of the files that a run changes, ``scratch`` the working folder
+    of a run.
     """
 
     def __init__(self, *, isolated: bool, root: str, requires: int) -> None:
@@ -46,7 +46,7 @@ class Places:
     def of_one_run(self) -> Places:
         """Return the paths for one run in a sandbox without isolation, and create its working folder.
 
-        The folders have the process id in their path, so that runs do not share them.
+        The folder of the run has this process's id in its path, so that runs do not share it.
         """
         own = Places(isolated=False, root=f"{self.root}/run-{os.getpid()}", requires=0)
         own.release = own.target = self.target

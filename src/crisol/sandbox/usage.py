@@ -12,8 +12,8 @@ __all__ = ["going_on", "processor_seconds", "resident_pages", "sockets", "waited
 def going_on(process: int) -> list[str]:
     """Return ["other processes"] if a run has processes besides its first one, else an empty list.
 
-    ``process`` is the id of the run's first process. The caller, process 1 of the run's process namespace,
-    and zombies do not count.
+    ``process`` is the id of the run's first process. Zombies do not count, nor does the calling process,
+    which must be process 1 of the run's process namespace.
     """
     try:
         others = [name for name in os.listdir("/proc") if name.isdigit() and name not in {"1", str(process)}]
@@ -31,7 +31,7 @@ def _alive(process: str) -> bool:
 
 
 def sockets() -> int:
-    """Return the number of sockets in this network namespace; 0 if it cannot be read.
+    """Return the number of sockets in this network namespace; 0 if the number cannot be read.
 
     The kernel counts the memory of their buffers for no process, so a limit on their number is needed.
     """

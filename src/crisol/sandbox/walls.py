@@ -30,9 +30,9 @@ def prepare_run(scratch_mb: int, layer: str, target: str) -> None:
     """Give this process a host name and mounts of its own, for one run.
 
     The process gets new ``/tmp`` and ``/dev/shm``, each of at most ``scratch_mb`` (MiB), a new ``/proc``, and
-    a new folder at the path ``layer`` for changed files. ``target`` is the folder of the target's files. It
-    becomes the working folder, by which :func:`uncover` finds the original files later. Raises ``OSError`` if
-    the kernel refuses.
+    a new folder at the path ``layer`` for changed files. ``target`` is the folder of the target's files. The
+    process changes its working folder to ``target``, because :func:`uncover` later finds the original files
+    by the working folder. Raises ``OSError`` if the kernel refuses.
     """
     kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS)
     socket.sethostname(f"{socket.gethostname().partition('-')[0]}-{os.urandom(3).hex()}")
@@ -62,11 +62,11 @@ def _size(scratch_mb: int) -> str:
 
 
 def confiner(setup: dict[str, Any]) -> Callable[[], None]:
-    """Return a function that takes rights away from the process that calls it, for good.
+    """Return a function without arguments that takes rights away, for good, from the process that calls it.
 
-    The function drops capabilities, sets up Landlock and installs a seccomp filter. ``setup`` has the keys
-    ``filter`` (bytes, the result of :func:`crisol.sandbox.seccomp.script_filter`) and ``landlock`` (the
-    Landlock ABI version, 0 for none).
+    The returned function drops capabilities, sets up Landlock and installs a seccomp filter. ``setup`` has
+    the keys ``filter`` (bytes, the result of :func:`crisol.sandbox.seccomp.script_filter`) and ``landlock``
+    (the Landlock ABI version, 0 for none).
     """
     program, abi = setup["filter"], setup["landlock"]
 
@@ -83,8 +83,8 @@ def overlay(target: str, layer: str, files: Mapping[str, bytes | None]) -> None:
     """Change some files in the folder ``target``, for the processes of this mount namespace only.
 
     ``files`` maps relative paths to new content, None for a deleted file. The content is written to the
-    folder ``layer``, and both folders become read-only. The folder is changed by a mount; :func:`uncover`
-    shows the original files again. Raises ``OSError`` if the kernel refuses.
+    folder ``layer``, and both folders become read-only. A mount over ``target`` shows the changed files;
+    :func:`uncover` shows the original files again. Raises ``OSError`` if the kernel refuses.
     """
     try:
         folders = {layer}
@@ -123,9 +123,9 @@ def _lay(path: str, content: bytes | None, folders: set[str]) -> None:
 
 
 def _copied(target: str, layer: str, files: Mapping[str, bytes | None]) -> None:
-    """Change ``files`` in ``target`` by a copy, for kernels that forbid overlayfs in user namespaces.
+    """Do the same as :func:`overlay` without overlayfs, which some kernels forbid in user namespaces.
 
-    The copy is made in the folder ``layer``, and mounted over ``target``.
+    The folder ``target`` is copied to the folder ``layer``, changed there, and mounted over ``target``.
     """
     kernel.mount("tmpfs", layer, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
     tree.copy_changed(target, layer, files)

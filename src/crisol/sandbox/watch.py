@@ -1,9 +1,9 @@
 """Detect that a run replaced functions or classes of the interpreter or of other modules.
 
 Runs inside the sandbox. The zygote records the modules and classes that it has loaded; when the script of a
-run exits, the run compares them with the record. CPython before 3.14 counts every change of a dictionary (PEP
-509), so a change that was taken back is detected, too. Only callables, modules and descriptors are compared:
-other values may change, because modules keep their caches and settings in them.
+run exits, the run compares its modules and classes with this record. CPython before 3.14 counts every change
+of a dictionary (PEP 509), so a change that was taken back is detected, too. Only callables, modules and
+descriptors are compared: other values may change, because modules keep their caches and settings in them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class Watch:
     def changed(self) -> list[str]:
         """Return the dotted names of the functions and classes that were replaced since the snapshot, sorted.
 
-        A name ends in ``*`` if a module or class was changed and changed back.
+        If a module or class was changed and changed back, the list has its name with ``.*`` appended, such as
+        ``pathlib.Path.*``.
         """
         if self._versions:
             versions = enumerate(zip(self._before, self._counted(), strict=True))
@@ -62,8 +63,8 @@ class Watch:
         """Return the version of each dictionary of the snapshot, in order.
 
         The result is empty if this Python does not count the changes of dictionaries. The versions are read
-        from memory. Access to the dictionaries themselves would change their reference counts; then the
-        kernel would copy memory pages of the forked process, which takes most of the time of a comparison.
+        by their memory addresses. To access the dictionaries as objects would change their reference counts,
+        so that the kernel would have to copy memory pages of the forked process, which is slow.
         """
         return array("Q", map(_VALUE, self._versions))
 
@@ -101,7 +102,8 @@ def _is_code(value: object) -> bool:
 def _is_lazy(value: object) -> bool:
     """Return whether a value's class is from outside the standard library.
 
-    Such a value may be an attribute that removes itself when it is first read, as in six.
+    Such a value may be a descriptor that deletes itself when it is first read, as in six. Its removal is no
+    tampering.
     """
     return type(value).__module__.partition(".")[0] not in sys.stdlib_module_names
 

@@ -49,10 +49,11 @@ def main(descriptor: int) -> None:
 
 
 def _prepare(setup: dict[str, Any], blobs: list[bytes]) -> tree.Places:
-    """Isolate this process, write the files of target and dependencies, and give up rights; return the paths.
+    """Isolate this process, write the files of target and dependencies, give up rights, and return the paths.
 
-    ``setup`` and ``blobs`` are the two parts of the frame with the setup. In a sandbox that isolates, the
-    keys ``filter`` and ``landlock`` are added to ``setup``.
+    The paths are those inside the sandbox. Without isolation the process keeps its rights. ``setup`` and
+    ``blobs`` are the two parts of the frame with the setup. In a sandbox that isolates, the keys ``filter``
+    and ``landlock`` are added to ``setup``.
     """
     isolated = setup["isolated"]
     os.umask(0o022)
@@ -130,10 +131,10 @@ def _warm(setup: dict[str, Any], places: tree.Places) -> tuple[list[str], stage.
 def _serve(
     control: socket.socket, places: tree.Places, setup: dict[str, Any], inherited: stage.Inherited
 ) -> None:
-    """Fork keepers so that one always waits for a job: when it gets the job, fork the next. Never returns.
+    """Fork keepers so that one always waits for a job, and never return.
 
-    Ends the process with status 0 if the waiting keeper has ended without a job, and with status 1 if a
-    keeper failed.
+    When the waiting keeper gets a job, the next one is forked. Ends the process with status 0 if the waiting
+    keeper has ended without a job, and with status 1 if a keeper failed.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     keepers: dict[int, int] = {}
