@@ -1,4 +1,4 @@
-"""Real Redis and PostgreSQL servers: private, on a free port or socket, no root needed.
+"""Real, private Redis and PostgreSQL servers: Redis on a free port, PostgreSQL on a socket; no root needed.
 
 ``RedisServer.start()`` and ``PostgresServer.start()`` return a running server. Its methods ``kill``, ``stop``
 (SIGSTOP), ``cont`` and ``restart`` disturb the server; ``close`` ends it and removes its folder. The server's

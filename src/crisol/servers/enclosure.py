@@ -1,4 +1,4 @@
-"""Linux namespaces for a server, with a small disk and control over the creation of further namespaces.
+"""Linux namespaces for a server: they give it a small disk, and can forbid it to create further namespaces.
 
 ::
 
@@ -41,9 +41,9 @@ class Enclosure:
     """Linux user and mount namespaces that exist while the ``with`` block runs.
 
     A process runs inside if it is started with the command line of :meth:`command`. At ``folder``, such a
-    process finds an empty file system in memory (tmpfs) of ``megabytes`` MiB; 0 means none. Unless
-    ``megabytes`` is 0, ``folder`` must exist. Entering the block raises :class:`EnclosureRefused` if
-    ``folder`` is missing or the kernel does not permit namespaces.
+    process finds an empty file system in memory (tmpfs) of ``megabytes`` MiB. If ``megabytes`` is 0, no
+    file system is made, and ``folder`` need not exist. Entering the block raises :class:`EnclosureRefused`
+    if ``folder`` is missing though needed, or if the kernel does not permit namespaces.
     """
 
     def __init__(self, folder: Path, megabytes: int = 0) -> None:
@@ -68,8 +68,8 @@ class Enclosure:
     def command(self, command: Sequence[str], user: str = "") -> list[str]:
         """Return the command line that runs ``command`` inside the namespaces; nothing is started.
 
-        ``user`` is the name of the user that the command runs as; "" means the caller. The command runs in
-        the very process that is started, under its process id.
+        ``user`` is the name of the user that the command runs as; "" means the caller. A process that is
+        started with this command line executes ``command`` itself, not in a child, so its process id stays.
         """
         return [*_PROGRAM, "enter", str(self._held().pid), user, *command]
 
@@ -133,8 +133,9 @@ def _say(line: str) -> None:
 def _unshare() -> None:
     """Move this process into new user and mount namespaces.
 
-    For root, all user ids are mapped to themselves. Only a process outside may write that map, so a child
-    that is forked before the move does it. Any other user maps its own id alone.
+    If this process is root's, every user id inside equals the one outside. Only a process outside the new
+    namespaces may write such a map of user ids, so a child that is forked before the move writes it. For any
+    other user, only that user's id exists inside.
     """
     holder, user, group = os.getpid(), os.geteuid(), os.getegid()
     ready, told = os.pipe()

