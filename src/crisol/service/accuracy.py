@@ -40,7 +40,7 @@ CONFUSION: Kind[_Grouped] = Kind("confusion_matrix", _Grouped)
 
 
 class Accuracy:
-    """Estimates how accurate the model is, from the A/B trials of the running service ``service``.
+    """Estimates how accurate the model is, from the trials of A/B testing in the trial store of ``service``.
 
     Estimates are cached for five minutes. Every method raises :class:`~crisol.errors.UnavailableError` if the
     trial store fails or its circuit breaker is open, and ``TimeoutError`` if the store takes too long.
@@ -50,7 +50,7 @@ class Accuracy:
         self._service = service
 
     async def report(self, time_range: str, model_version: str | None) -> AccuracyReport:
-        """Return how well predictions agree with verdicts in the trials of a time range that ends now.
+        """Return a report that compares predictions with verdicts, over a time range that ends now.
 
         ``time_range`` is a number of minutes, hours or days, such as ``90m``, ``24h`` or ``7d``, or ``all``;
         any other text raises :class:`~crisol.errors.InputError`. A ``model_version`` of None means the trials
@@ -60,12 +60,14 @@ class Accuracy:
         return _report(dict(tallies.groups).get("", Tally()), time_range, model_version, tallies.seconds)
 
     async def by(self, by: Slice, time_range: str, model_version: str | None) -> dict[str, AccuracyReport]:
-        """Return how well predictions agree with verdicts in each group of trials.
+        """Return, for each group of trials, a report that compares predictions with verdicts.
 
         ``by`` is the property by which trials are grouped, such as ``Slice.CWE``. The keys of the result are
-        the values of that property, such as ``CWE-22``. ``time_range`` ends now. It is a number of minutes,
-        hours or days, such as ``90m``, ``24h`` or ``7d``, or ``all``; any other text raises
-        :class:`~crisol.errors.InputError`. A ``model_version`` of None means the trials of all versions.
+        the values of that property, such as ``CWE-22``. With ``Slice.RUNG``, the answers that callers got are
+        compared with the verdicts, instead of the model's predictions. ``time_range`` ends now. It is a
+        number of minutes, hours or days, such as ``90m``, ``24h`` or ``7d``, or ``all``; any other text
+        raises :class:`~crisol.errors.InputError`. A ``model_version`` of None means the trials of all
+        versions.
         """
         tallies = await self._tallies(time_range, model_version, by)
         return {
@@ -73,7 +75,7 @@ class Accuracy:
         }
 
     async def recent(self, limit: int) -> list[TrialReport]:
-        """Return the newest ``limit`` trials of the running service, the newest first."""
+        """Return the newest ``limit`` trials that services wrote to the trial store, the newest first."""
         trials = self._service.trials
         both = [
             trial

@@ -20,7 +20,10 @@ _FORWARDED_BYTES = 1024
 
 @dataclass(frozen=True, slots=True)
 class TrustedProxies:
-    """The proxies whose header ``X-Forwarded-For`` is believed: those in ``networks``; empty means none."""
+    """The proxies whose header ``X-Forwarded-For`` is believed: those with an address in ``networks``.
+
+    If ``networks`` is empty, the header of no proxy is believed.
+    """
 
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
@@ -50,10 +53,10 @@ class TrustedProxies:
 def client_address(scope: MutableMapping[str, Any], trusted: TrustedProxies = TrustedProxies()) -> str:
     """Return the client by which requests are limited: an IPv4 address, an IPv6 /64 network, or ``unknown``.
 
-    ``scope`` is the request's ASGI scope. The client is the sender of the request, unless that is a proxy of
-    ``trusted``. Then the header ``X-Forwarded-For`` is read from right to left: the first address that is not
-    a trusted proxy is the client. At an entry that is not an address, the client is the proxy that added the
-    entry.
+    ``scope`` is the request's ASGI scope. The client is the sender of the request, unless the sender is a
+    proxy of ``trusted``. Then the header ``X-Forwarded-For`` is read from right to left: the first address
+    that is not a trusted proxy is the client. An entry that is not an address ends the reading; the client is
+    then the address that was read last.
     """
     client = scope.get("client")
     peer = "unknown" if client is None else str(client[0])

@@ -91,7 +91,7 @@ def _health(app: Routes, service: Service) -> None:
         },
     )
     async def detailed() -> Response:
-        """Return the health of every component; the status is 503 if one is unhealthy."""
+        """Return the health of every component; the HTTP status is 503 if one is unhealthy, else 200."""
         report = await health.report()
         status = 503 if report.status == "unhealthy" else 200
         return Response(msgspec.json.encode(report), status, media_type="application/json")
@@ -110,7 +110,7 @@ def _accuracy(app: Routes, service: Service) -> None:
 
     @app.get("/wargaming/ml/accuracy", tags=["model"])
     async def accuracy_of_model(time_range: _Range = "24h", model_version: _Version = None) -> AccuracyReport:
-        """Return how well the model's predictions agree with verdicts, with 95 % intervals."""
+        """Return a report that compares the model's predictions with verdicts, with 95 % intervals."""
         return await accuracy.report(time_range, model_version)
 
     @app.get("/wargaming/ml/stats", tags=["model"])
@@ -141,7 +141,7 @@ def _accuracy(app: Routes, service: Service) -> None:
         model_version: _Version = None,
         by: Annotated[Literal["model_version", "cwe", "band", "rung", "day", "hour"] | None, Query()] = None,
     ) -> AbResults:
-        """Return how well the model's predictions agree with verdicts in each group of trials.
+        """Return, for each group of trials, a report that compares the model's predictions with verdicts.
 
         If trials are grouped by ``rung``, the answers that callers got are compared with the verdicts,
         instead of the model's predictions.
@@ -177,7 +177,8 @@ def _switch(app: Routes, service: Service) -> None:
     async def disable() -> AbStatus:
         """Switch A/B testing off: sample no patch of which the model is sure.
 
-        All workers follow within ten seconds. The sampling rate is kept for the next start.
+        All workers follow within ten seconds. The sampling rate is kept until A/B testing is switched on
+        again.
         """
         now = service.trials.switch
         await service.trials.flip(Switch(enabled=False, rate=now.rate, salt=now.salt))
@@ -257,7 +258,7 @@ def _vulnerabilities(app: Routes, service: Service) -> None:
 def _breakers(app: Routes, view: BreakerView) -> None:
     @app.get("/wargaming/breakers", tags=["breakers"])
     async def breakers() -> list[BreakerReport]:
-        """Return each circuit breaker: its worst state in any worker, and its counters over all workers."""
+        """Return a report on each circuit breaker: its worst state in any worker, and summed counters."""
         return view.report()
 
     @app.post("/wargaming/breakers/{name}/reset", tags=["breakers"])

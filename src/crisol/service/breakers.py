@@ -26,9 +26,9 @@ _WORST = (State.FORCED_OPEN, State.OPEN, State.HALF_OPEN, State.CLOSED, State.ME
 class BreakerView:
     """Reports and resets the circuit breakers of all workers of this machine.
 
-    ``service`` is that of this worker. Workers read each other's counters from the folder of ``metrics``. A
-    report shows a change of a breaker's state in another worker at once, and its counters after at most ten
-    seconds.
+    ``service`` is the service of this worker. Workers read each other's counters from the folder of
+    ``metrics``. A report shows a change of a breaker's state in another worker at once, and its counters
+    after at most ten seconds.
     """
 
     def __init__(self, service: Service, metrics: Metrics) -> None:
@@ -106,10 +106,10 @@ def _report(
 
 
 def _touched(folder: Path | None, name: str) -> int:
-    """Return the time of the last requested reset of the breaker ``name``; 0 means never.
+    """Return the time at which any worker last reset the breaker ``name``; 0 means never.
 
-    The time is in nanoseconds since the epoch. Workers find a request as a file in ``folder``; with None for
-    ``folder`` there is none.
+    The time is in nanoseconds since 1970. It is the modification time of the file ``NAME.reset`` in
+    ``folder``, which :meth:`BreakerView.reset` touches. If ``folder`` is None, the result is 0.
     """
     if folder is None:
         return 0

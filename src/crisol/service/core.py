@@ -1,4 +1,4 @@
-"""The objects that answer requests in one worker: opened from the settings, and closed in reverse order."""
+"""The objects that answer requests in one worker: made from the settings, and closed in reverse order."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ class Service:
     def missing(self) -> tuple[str, ...]:
         """Return the names of the unavailable dependencies among ``cache`` and ``database``.
 
-        A dependency counts as unavailable if its circuit breaker is not closed, or if the last call of it
-        failed. The method calls no dependency.
+        A dependency counts as unavailable if its circuit breaker is not closed, or if the last call to the
+        dependency failed. The method itself calls no dependency.
         """
         cache, database = self._watched
         if cache.quiet and database.quiet:

@@ -1,7 +1,7 @@
 """The endpoints that decide about a patch: by the whole ladder, or by a wargame alone.
 
-A request whose body was received before, byte for byte, is recognised by the SHA-256 of the body. If its
-decision is cached, the diff is not parsed again.
+A request is recognised by the SHA-256 of its body if a request with exactly the same body was received
+before. If the decision about that request is cached, the diff is not parsed again.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class ReadQuestions:
     def keep(self, digest: bytes, question: Question) -> None:
         """Store ``question``, which was read from the body with the SHA-256 ``digest``.
 
-        If there are more than 10,000, the oldest is removed. A question is not stored if its ``cut``, the
-        message about left-out files, has more than 500 characters.
+        If more than 10,000 questions are stored, the oldest is removed. A question is not stored if its
+        ``cut``, the message about the files that were left out of the diff, has more than 500 characters.
         """
         if len(question.cut) > _CUT_CHARACTERS:
             return

@@ -189,7 +189,7 @@ class _Thread(threading.Thread):
     def wait(self) -> None:
         """Wait until the server answers requests, at most 60 seconds.
 
-        Raises the error with which the application could not be opened, and
+        If opening the application failed, its error is raised here. Raises
         :class:`~crisol.errors.UnavailableError` if the server does not start for another reason.
         """
         if not self.ready.wait(_START_SECONDS):

@@ -29,14 +29,14 @@ class Exchange:
     """The record of one request and its answer, to which each middleware adds. Times are in seconds.
 
     ``headers`` are the request's headers by name, the last one if a name is repeated; ``body`` is the body of
-    the request. ``request_id`` and ``trace`` identify it. ``client`` is the address by which requests are
-    limited, ``limit`` the name of the rate limit ("" for none) and ``quota`` the decision of that limit, a
-    :class:`~crisol.resilience.bucket.BucketDecision` (None for none).
+    the request. ``request_id`` and ``trace`` identify the request. ``client`` is the address by which
+    requests are limited, ``limit`` the name of the rate limit ("" for none) and ``quota`` the decision of
+    that limit, a :class:`~crisol.resilience.bucket.BucketDecision` (None for none).
 
     ``status`` is the HTTP status of the answer, 0 before the answer begins; ``answer_headers`` are added to
     its headers. ``validated`` is the decision about a patch in the answer, None without one.
-    ``limit_seconds`` were spent in the middleware that limits the rate, ``gate_seconds`` in the one that
-    checks the token, and ``inside_seconds`` in the application that the latter calls.
+    ``limit_seconds`` is the time spent in the middleware that limits the rate, ``gate_seconds`` that in the
+    middleware that checks the token, and ``inside_seconds`` that in the application behind both.
     """
 
     headers: dict[bytes, bytes]

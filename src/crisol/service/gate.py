@@ -1,4 +1,4 @@
-"""The middleware behind the rate limit: it checks token, origin, content type and size of a request."""
+"""The middleware after the rate limit: it checks token, origin, content type and size of a request."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ class Gate:
     """ASGI middleware that checks token, origin, content type and size of requests before they reach ``app``.
 
     ``limit`` is the size of the largest body, in bytes. A ``token`` of None means that no bearer token is
-    needed. With ``reads_open``, GET requests need no token; ``GET /health`` and the web page never need one.
-    The body is read here and stored in the request's :class:`~crisol.service.exchange.Exchange`. A refused
-    request raises :class:`~crisol.service.problems.Problem`, with the status 400, 401, 403, 413 or 415.
+    needed. With ``reads_open``, GET, HEAD and OPTIONS requests need no token; for ``/health`` and the web
+    page they never need one. The body is read here and stored in the request's
+    :class:`~crisol.service.exchange.Exchange`. A refused request raises
+    :class:`~crisol.service.problems.Problem`, with the status 400, 401, 403, 413 or 415.
     """
 
     def __init__(self, app: App, *, limit: int, token: str | None, reads_open: bool) -> None:
@@ -83,7 +84,7 @@ class Gate:
 
         The check protects users from requests that a form on another site sends in their name: a form cannot
         send this content type. An empty body needs no content type if the service requires a token, because a
-        form cannot send that either.
+        form cannot send a token either.
         """
         if not content and self._token is not None:
             return

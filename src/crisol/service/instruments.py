@@ -89,7 +89,7 @@ class Instruments:
         """Count one finished request in the metrics, and send its trace spans.
 
         ``scope`` is the request's ASGI scope, ``exchange`` its record, and ``seconds`` its duration. Unknown
-        paths are counted together, so that clients cannot create labels.
+        paths are counted together, so that clients cannot create new label values of the metrics.
         """
         endpoint, status = route(scope) or _FIXED.get(scope["path"], "other"), exchange.status
         counter = self._requests.get((endpoint, status))
@@ -142,9 +142,10 @@ class Instruments:
             self.metrics.counter(names.DEGRADED, dependency).add()
 
     async def refresh(self) -> None:
-        """Update the gauges that are not computed at each export, and write the values for other workers.
+        """Update the gauges that are not computed at each export, and write all values of this worker.
 
-        These gauges are the cache entries by kind, the model in use, and its accuracy over the last day.
+        Other workers read the written values for their exports. The updated gauges are the cache entries by
+        kind, the model in use, and its accuracy over the last day.
         """
         self._watch_kinds()
         self._watch_model()

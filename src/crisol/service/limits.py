@@ -47,7 +47,7 @@ def rates(text: str) -> dict[str, Rate]:
 
     ``text`` is a list such as ``ml-first=600/60:100,cache=off``: a name, tokens / seconds, optionally the
     burst in tokens; ``off`` means no limit. Raises :class:`~crisol.errors.SettingsError`, which names the
-    entry, for an unknown name or another form.
+    entry, for an unknown name or an entry that is not of this form.
     """
     chosen = dict(RATES)
     for entry in filter(None, (part.strip() for part in text.split(","))):
@@ -72,8 +72,9 @@ def targets(text: str) -> dict[str, AdaptivePolicy]:
     """Return the settings of the adaptive rate limits by name.
 
     ``text`` is a list such as ``ml-first=0.05,validate=5``: the name of a rate limit and a latency in
-    seconds. While answers take longer, the limit allows fewer requests. Raises
-    :class:`~crisol.errors.SettingsError`, which names the entry, for an unknown name or another form.
+    seconds. While answers take longer than that, the limit allows fewer requests. A limit that is not in the
+    list does not adapt. Raises :class:`~crisol.errors.SettingsError`, which names the entry, for an unknown
+    name or an entry that is not of this form.
     """
     chosen = {}
     for entry in filter(None, (part.strip() for part in text.split(","))):

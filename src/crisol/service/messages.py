@@ -39,8 +39,9 @@ class Ask(Struct, forbid_unknown_fields=True, frozen=True):
 class PhaseReport(Struct, frozen=True):
     """One phase of a wargame: its ``name``, and its duration ``ms`` in milliseconds.
 
-    ``name`` is a text such as ``pov`` and ``reason`` one such as ``exploit_survives``; ``PhaseName`` and
-    ``Reason`` in ``crisol.records`` list them. ``reason`` says why the phase failed; null if it passed.
+    ``name`` is a value of ``PhaseName``, such as ``pov``. ``reason`` says why the phase failed: a value of
+    ``Reason``, such as ``exploit_survives``, or null if the phase passed. Both enums are in
+    ``crisol.records``.
     """
 
     name: str
@@ -66,10 +67,11 @@ class Answer(Struct, frozen=True):
     ``source`` is the rung that answered, which may be the cache; ``decided_by`` is the rung that made the
     decision. ``reason`` is a text such as ``exploit_survives``, listed by ``Reason`` in ``crisol.records``,
     and ``detail`` a message on it for people. ``phases`` and ``sandbox`` (``bubblewrap``, ``namespaces`` or
-    ``weak``) describe the wargame; ``probability``, ``model_version`` and ``feature_version`` describe the
-    prediction. Without a wargame or a prediction these are null or empty. ``vulnerability`` is null if it is
-    not registered. ``patch`` is the identity of the patch. ``degraded`` names the unavailable dependencies
-    among ``cache``, ``database``, ``memory``, ``ml_model`` and ``sandbox``.
+    ``weak``) describe the wargame; without one, ``phases`` is empty and ``sandbox`` is null. ``probability``,
+    ``model_version`` and ``feature_version`` describe the prediction; without one, they are null.
+    ``vulnerability`` is null if it is not registered. ``patch`` is the identity of the patch. ``degraded``
+    names the unavailable dependencies among ``cache``, ``database``, ``memory``, ``ml_model`` and
+    ``sandbox``.
     """
 
     outcome: Annotated[
@@ -109,10 +111,10 @@ class Answer(Struct, frozen=True):
 def read_submission(body: bytes, client: str) -> Submission:
     """Return the submission that a JSON request body describes.
 
-    A file of the diff is left out if its name marks it as a test or a document; the release is not read for
-    that. ``client`` is the caller's address. If no file is left, the submission has an empty patch and the
-    reason in ``misfit``. Raises :class:`~crisol.service.problems.Problem` with status 422 for a malformed
-    body, and :class:`~crisol.errors.DiffError` for a malformed diff.
+    A file of the diff is left out if its name marks it as a test or a document. Only names are looked at
+    here, not the files of the release. ``client`` is the caller's address. If no file is left, the submission
+    has an empty patch, and its ``misfit`` says why. Raises :class:`~crisol.service.problems.Problem` with
+    status 422 for a malformed body, and :class:`~crisol.errors.DiffError` for a malformed diff.
     """
     try:
         ask = _decode(body)
@@ -135,8 +137,8 @@ def answer_of(
     """Return the answer for a decision, ``validated``.
 
     ``question`` is the request without the text of its patch. ``seconds`` is the duration of the request; it
-    and ``request_id`` are copied into the answer. ``missing`` names dependencies that are unavailable now;
-    they are added to those that the decision names as ``degraded``.
+    and ``request_id`` are copied into the answer. ``missing`` names dependencies that are unavailable now.
+    The ``degraded`` of the answer holds them and the ``degraded`` of the decision.
     """
     decision = validated.decision
     prediction, verdict, degraded = decision.prediction, decision.verdict, decision.degraded

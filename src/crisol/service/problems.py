@@ -1,4 +1,4 @@
-"""The service's answers to errors, as problem documents of RFC 9457, which describe error, place and remedy.
+"""The service's answers to errors, as problem documents of RFC 9457: what was wrong, where, and what to do.
 
 The answers never hold a traceback or a path of the host.
 """

@@ -20,7 +20,7 @@ _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1 protocol with limits for slow and wrong clients.
+    """uvicorn's HTTP/1.1 protocol with limits for clients that are slow or send what the service forbids.
 
     A client has ten seconds to send the head of a request and ten to send the body; after that it gets status
     408. A client that reads nothing of its answer for ten seconds is disconnected. A head of more than 32 KiB

@@ -1,4 +1,4 @@
-"""ASGI middleware for rate limits: one decision for each request, and all headers from that decision.
+"""ASGI middleware for rate limits: it makes one decision for each request, and all its headers from this one.
 
 The headers are ``RateLimit-Policy`` and ``RateLimit`` of draft-ietf-httpapi-ratelimit-headers-10 (structured
 fields, RFC 9651), the older ``X-RateLimit-*``, and ``Retry-After``; the body of a 429 is a problem document
@@ -47,7 +47,7 @@ class _Limit:
         self.state = f'"{name}";r=%d;t=%d'.encode()
 
     def headers(self, decision: BucketDecision) -> tuple[tuple[bytes, bytes], ...]:
-        """Return the headers that tell a client the limit and what ``decision`` leaves of it."""
+        """Return the headers that tell a client its limit, the requests left and the time of the reset."""
         # Whole requests are announced, since each announced one must be available to the next request.
         remaining = int(decision.remaining / decision.cost)
         reset = math.ceil(decision.reset_after)
@@ -64,9 +64,10 @@ class RateLimitMiddleware:
 
     A request above the limit raises :class:`~crisol.service.problems.Problem` with status 429.
     ``route(scope)`` returns the name of the limit for a request, None for no limit; ``limits`` maps these
-    names to buckets. ``adaptive`` maps names to the share of the limit that clients get at present. A client
-    is known by its address; ``trusted`` are the proxies whose header ``X-Forwarded-For`` is believed. The
-    decision and its headers are stored in the request's :class:`~crisol.service.exchange.Exchange`.
+    names to buckets. ``adaptive`` maps names of limits to the share of the limit that clients get at present;
+    a limit that is not in it is granted whole. A client is identified by its address; ``trusted`` are the
+    proxies whose header ``X-Forwarded-For`` is believed. The decision and its headers are stored in the
+    request's :class:`~crisol.service.exchange.Exchange`.
     """
 
     def __init__(

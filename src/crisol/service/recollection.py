@@ -1,4 +1,4 @@
-"""Read the verdicts that the trial store holds, of earlier runs and of other workers."""
+"""Read the verdicts in the trial store, which other workers or earlier processes of the service wrote."""
 
 from __future__ import annotations
 
@@ -30,12 +30,13 @@ _MOST = 2_000
 def read(
     store: TrialStore, patches: PatchStore | None, experiments: Sequence[str], since: dt.datetime | None
 ) -> list[tuple[Trial, Judged | None]]:
-    """Return the last 2,000 trials of each A/B experiment that have a valid or invalid verdict, oldest first.
+    """Return trials with a valid or invalid verdict, as pairs (trial, judged patch), the oldest first.
 
-    The trials are read from ``store``. Each comes as (trial, judged patch). The judged patch is what a memory
-    stores of the trial, None if ``patches`` is None or does not hold the patch's text. ``experiments`` are
-    names. ``since`` is the earliest time, with a time zone; None means no bound. A trial is left out if it
-    has no content hash, or if its verdict is that of an older or newer version of the referee. Raises
+    The last 2,000 trials of each A/B experiment are read from ``store``; ``experiments`` are the names of
+    these experiments. A trial is left out if its verdict is inconclusive, if it has no content hash, or if
+    its verdict comes from another version of the referee than the present one. ``since`` is the earliest
+    time at which a trial was created, with a time zone; None means no bound. The judged patch is the form in
+    which a memory stores the trial, None if ``patches`` is None or does not hold the patch's text. Raises
     :class:`~crisol.errors.StoreError` if the store fails.
     """
     trials = [

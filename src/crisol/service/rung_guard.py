@@ -1,8 +1,9 @@
 """Switch off rungs that break their promise, in all workers of this machine, until a person enables them.
 
 An alarm of :func:`crisol.abtest.rungs.watch_rungs` switches a rung off. Two files for each rung keep its
-state over a restart: ``RUNG.off`` exists while the rung is off and contains the reason; the time of
-``RUNG.on`` is the time at which a person last enabled the rung. Only later trials of the rung count.
+state over a restart: ``RUNG.off`` exists while the rung is off and contains the reason; the modification time
+of ``RUNG.on`` is the time at which a person last enabled the rung. Only trials of the rung after that time
+count.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class RungGuard:
     ``service`` is the service of this worker. ``off`` maps each rung that is switched off, as its
     :class:`~crisol.records.Source`, to the reason. ``folder`` holds the files that keep the state of the
     rungs; all workers of this machine share it, and it is made when it is needed. ``trials`` is the number of
-    trials that were examined last, None before the first time.
+    trials in the last examination, None before the first one.
     """
 
     def __init__(self, service: Service, folder: Path) -> None:
@@ -69,9 +70,9 @@ class RungGuard:
             self._next = time.monotonic() + _EVERY
 
     def watch(self, trials: Sequence[Trial]) -> None:
-        """Switch off every rung that breaks its promise in ``trials``, which are sorted, the oldest first.
+        """Switch off every rung that breaks its promise in ``trials``; they must be sorted, the oldest first.
 
-        Trials from before a person last enabled the rung do not count.
+        A trial from before the time at which a person last enabled its rung does not count.
         """
         self.trials = len(trials)
         since = {rung.value: self._enabled_at(rung) for rung in PROMISED}

@@ -74,8 +74,8 @@ class LiveTrials:
     run at a time, and at most ``line`` wait.
 
     ``store`` takes the trials, by way of a journal on disk, so that a crash loses none. ``breaker`` is the
-    circuit breaker of the store. ``patches`` keeps the texts of the patches, and ``facts`` knows their
-    programs. Use it in one event loop, as ``async with``.
+    circuit breaker of the store. ``patches`` keeps the texts of the patches, and ``facts`` gives the program
+    that each patch makes. Use the object in one event loop only, as an async context manager.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class LiveTrials:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give the sampled wargames five seconds to end, then move the journaled trials to the store."""
+        """Wait at most five seconds for the sampled wargames, then move the journaled trials to the store."""
         await self._shadow.__aexit__(kind, error, trace)
         assert self._writer is not None
         self._writer.cancel()
@@ -147,12 +147,13 @@ class LiveTrials:
         return self._shadow.stats
 
     async def consider(self, submission: Submission, validated: Validated) -> Validated:
-        """Make a trial of a decision: always if a wargame made it, otherwise by chance; return the decision.
+        """Make a trial of a decision, and return the decision to answer with.
 
-        No trial is made while the switch is off, for a cached decision, for a vulnerability that is not
-        registered, or without a prediction. ``submission`` is the request and ``validated`` the decision. The
-        result is the same decision, except with ``blocking``: then a sampled patch is wargamed first, and the
-        result is the decision of that wargame.
+        A decision that a wargame made always becomes a trial, any other one by chance. No trial is made while
+        the switch is off, for a cached decision, for a decision of the fallback, for a vulnerability that is
+        not registered, or if the model gives no prediction. ``submission`` is the request and ``validated``
+        the decision. The result is ``validated``, except with ``blocking``: then a sampled patch is wargamed
+        first, and the result is the decision of that wargame, unless the service itself failed in it.
         """
         job = await self._job(submission, validated)
         if job is None:

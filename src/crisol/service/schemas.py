@@ -77,8 +77,8 @@ class Invalidated(_Strict):
 class EstimateReport(_Strict):
     """An estimate, ``value``, of a figure such as the accuracy, with its 95 % interval ``low`` to ``high``.
 
-    ``n`` is the number of trials on which it rests, ``effective_n`` their effective number after weighting.
-    Without such trials, ``value``, ``low`` and ``high`` are null.
+    ``n`` is the number of trials on which it rests, ``effective_n`` the effective sample size after
+    weighting. Without such trials, ``value``, ``low`` and ``high`` are null.
     """
 
     value: float | None
@@ -89,15 +89,15 @@ class EstimateReport(_Strict):
 
 
 class AccuracyReport(_Strict):
-    """How well the model's predictions agree with the verdicts of the trials in a time range.
+    """A report that compares the model's predictions with the verdicts of the trials in a time range.
 
     ``model_version`` is null for the trials of all versions. ``trials`` counts all trials, ``inconclusive``
     those without a valid or invalid verdict. ``confusion`` counts the others: ``tp`` and ``fp`` were
-    predicted valid, ``tn`` and ``fn`` invalid; the verdict agrees in ``tp`` and ``tn``. ``weighted`` is the
-    same with each trial weighted by 1 / sampling probability. ``metrics`` are weighted estimates by name:
-    ``accuracy``, ``precision``, ``recall``, ``f1``, ``mcc``, ``false_accept_rate`` and ``prevalence``.
-    ``mcc`` is Matthews' correlation coefficient, -1 to 1; the others are 0 to 1. ``as_of`` is the time of the
-    report.
+    predicted valid, ``tn`` and ``fn`` invalid; the verdict agrees in ``tp`` and ``tn``. ``weighted`` has the
+    sums of their weights, 1 / sampling probability, instead of their numbers. ``metrics`` are weighted
+    estimates by name: ``accuracy``, ``precision``, ``recall``, ``f1``, ``mcc``, ``false_accept_rate`` and
+    ``prevalence``. ``mcc`` is Matthews' correlation coefficient, -1 to 1; the others are 0 to 1. ``as_of`` is
+    the time of the report.
     """
 
     time_range: str
@@ -114,10 +114,10 @@ class KindReport(_Strict):
     """The counters of one kind of cache entry in this worker, since its start.
 
     ``kind`` is the name of the kind, such as ``decision``, ``verdict`` or ``prediction``. ``hits`` counts
-    look-ups that this process's memory answered, ``shared_hits`` values taken from Redis, and ``misses``
-    values computed. ``errors`` counts failed calls of Redis, ``corrupt`` its entries that could not be
-    decoded, and ``evictions`` entries removed to make space. ``entries`` and ``bytes`` are the number and the
-    size of the entries that this process holds now.
+    look-ups that this process's memory answered, ``shared_hits`` those that Redis answered, and ``misses``
+    those for which the value had to be computed. ``errors`` counts failed calls of Redis, ``corrupt`` its
+    entries that could not be decoded, and ``evictions`` entries removed to make space. ``entries`` and
+    ``bytes`` are the number of the entries that this process holds now, and their size.
     """
 
     kind: str
@@ -173,10 +173,11 @@ class AbStatus(_Strict):
 
     ``enabled`` and ``rate``, the share of decisions to sample, are the switch. With the ``mode``
     ``blocking``, a sampled wargame runs before the answer; with ``shadow``, in the background. ``queued`` and
-    ``running`` count sampled wargames now, ``dropped`` those for which the queue was full. ``stored`` counts
-    trials in the store, ``journaled`` those written to a file while the store failed, ``lost`` those that
-    neither could take. ``off`` maps each rung that broke its promise, and therefore does not decide, to the
-    reason; such a rung is ``equivalent``, ``untouched``, ``memory`` or ``model``.
+    ``running`` are the numbers of sampled wargames that wait and run now; ``dropped`` counts those for which
+    the queue was full. ``stored`` counts trials written to the store, ``journaled`` those written to a file
+    while the store failed, ``lost`` those that neither could take. ``off`` maps each rung that broke its
+    promise, and therefore does not decide, to the reason; such a rung is ``equivalent``, ``untouched``,
+    ``memory`` or ``model``.
     """
 
     enabled: bool
@@ -192,7 +193,7 @@ class AbStatus(_Strict):
 
 
 class AbResults(_Strict):
-    """How well predictions agree with verdicts, for each group of trials.
+    """Reports that compare predictions with verdicts, one for each group of trials.
 
     ``by`` is the property that groups the trials: ``model_version``, ``cwe``, ``band``, ``rung``, ``day`` or
     ``hour``. ``groups`` maps each value of this property to a report. If ``by`` is null, all trials form one
@@ -231,9 +232,9 @@ class Stats(_Strict):
 
     A patch is accepted without a wargame if its probability of valid is at least ``accept_at``, and refused
     if it is at most ``reject_at``; null means never. ``thresholds`` is a sentence on where they come from.
-    ``memory_accept_at``, ``memory_reject_at`` and ``memory_thresholds`` say the same of the second stage.
-    ``wargames_waiting`` counts wargames in the queue now, ``wargames_done`` and ``wargames_rejected`` those
-    since the start. Without a model, ``model_version`` and ``feature_version`` are null.
+    ``memory_accept_at``, ``memory_reject_at`` and ``memory_thresholds`` are the same three for the second
+    stage. ``wargames_waiting`` counts wargames in the queue now, ``wargames_done`` and ``wargames_rejected``
+    those since the start. Without a model, ``model_version`` and ``feature_version`` are null.
     """
 
     model_version: str | None

@@ -1,4 +1,4 @@
-"""The middleware that decides which host names and which machines a service answers."""
+"""The middleware that refuses requests by their header ``Host`` or by the machine of their sender."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:@,/\s]+))(?::[0-9]{1,5})?")
 def allowed_hosts(text: str, *, host: str) -> frozenset[str]:
     """Return the names that a service accepts in the header ``Host``, in lower case.
 
-    ``host`` is the address on which the service listens; it and the loopback names are always accepted, but
-    ``0.0.0.0`` and ``::`` never. ``text`` is a comma-separated list of further names, without a port; "" adds
-    none. Raises :class:`~crisol.errors.SettingsError` for ``*``.
+    ``host`` is the address on which the service listens. This address and the loopback names are always
+    accepted; ``0.0.0.0`` and ``::`` are never accepted, even as ``host``. ``text`` is a comma-separated list
+    of further names, without a port; "" adds none. Raises :class:`~crisol.errors.SettingsError` for ``*``.
     """
     names = {name.strip().lower() for name in text.split(",") if name.strip()}
     if "*" in names:
@@ -35,7 +35,7 @@ def allowed_hosts(text: str, *, host: str) -> frozenset[str]:
 
 
 class Shield:
-    """ASGI middleware that refuses requests for unknown host names before they reach ``app``.
+    """ASGI middleware in front of ``app`` that refuses requests with an unknown name in the header ``Host``.
 
     ``hosts`` are the accepted names, in lower case and without a port. With ``loopback_only``, requests from
     other machines are refused, too. A refused request raises :class:`~crisol.service.problems.Problem`:

@@ -1,9 +1,9 @@
 """Trace spans for OpenTelemetry, sent by OTLP over HTTP.
 
-The spans of a request are made after its answer, from durations that are measured in any case, so tracing
-does not slow the request down. The durations are exact. The start of a child span is not measured but
-inferred: the cache or the model comes first; the wargame comes last, and its phases follow each other without
-a gap.
+The spans of a request are made after its answer, from durations that the service measures for its metrics
+anyway, so tracing does not slow the request down. The durations are exact. The start of a child span is not
+measured but inferred: the cache or the model comes first; the wargame comes last, and its phases follow each
+other without a gap.
 """
 
 from __future__ import annotations
@@ -124,8 +124,9 @@ class Spans:
         """Make a span, send it and return its id.
 
         ``times`` is (start, end) in nanoseconds since 1970, ``about`` the span's attributes. ``parent`` is
-        the id of the parent span, 0 for none. ``own`` is the id of the new span if this is the span of the
-        request itself, whose parent span belongs to the caller; 0 makes any other span, with a random id.
+        the id of the parent span, 0 for none. For the span of the request itself, ``own`` is the id of the
+        new span, and the parent span belongs to the caller. For a child span, ``own`` is 0, and the id is
+        drawn at random.
         """
         id_, trace_id = own or _bits(64), int(trace.id, 16)
         span = ReadableSpan(
