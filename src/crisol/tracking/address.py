@@ -1,7 +1,7 @@
 """Addresses of artifacts that are relative to the tracking store: ``crisol:/EXPERIMENT/RUN/artifacts``.
 
-Since the addresses are relative, the folder ``mlruns`` can be moved or copied with all its runs, and opened
-from any current folder. MLflow finds :class:`RelativeArtifacts` by the entry point
+Since the addresses are relative, the folder ``mlruns`` can be moved or copied with all its runs, and they do
+not depend on the working directory. MLflow finds :class:`RelativeArtifacts` by the entry point
 ``mlflow.artifact_repository`` of the package.
 """
 
@@ -20,10 +20,10 @@ __all__ = ["RelativeArtifacts"]
 class RelativeArtifacts(LocalArtifactRepository):
     """MLflow's artifact repository for addresses ``crisol:/...``, which are relative to the runs' folder.
 
-    MLflow creates it. ``artifact_uri`` is such an address. ``tracking_uri`` names MLflow's SQLite file, whose
-    folder holds the artifacts; None means the store that MLflow uses now. For a store that is no SQLite file,
-    the artifacts are below ``mlruns``, the folder ``runs`` of the settings. ``registry_uri`` is passed on to
-    MLflow.
+    MLflow makes the object. ``artifact_uri`` is an address of this kind. ``tracking_uri`` names MLflow's
+    SQLite file, whose folder holds the artifacts; None means the store that MLflow uses now. If the store is
+    no SQLite file, the folder ``settings.runs``, by default ``mlruns``, holds the artifacts. ``registry_uri``
+    is passed on to MLflow.
     """
 
     def __init__(

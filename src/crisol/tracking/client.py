@@ -1,4 +1,7 @@
-"""MLflow itself, imported once with its telemetry and the warnings of its own code off."""
+"""The names of MLflow that Crisol uses; importing this module first switches off MLflow's telemetry.
+
+Warnings that MLflow's own code causes during its import are suppressed.
+"""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class Curve:
 
 
 def roc_curve(truth: NDArray[np.int_], score: NDArray[np.float64]) -> Curve:
-    """Return the ROC curve: x is the share of invalid patches that are accepted, y that of valid patches.
+    """Return the ROC curve: at each threshold, the shares of invalid (x) and valid patches (y) accepted.
 
     ``truth`` (n,) is 1 for a valid patch, 0 for an invalid one; ``score`` (n,) is higher for patches that are
     more likely valid. The curve has no points if all patches are of one class.
@@ -44,8 +44,9 @@ def pr_curve(truth: NDArray[np.int_], score: NDArray[np.float64]) -> Curve:
 
 
 def reliability_curve(truth: NDArray[np.int_], score: NDArray[np.float64], bins: int = 8) -> Curve:
-    """Return the reliability curve: for each bin of patches, x is its mean score, y its share of valid ones.
+    """Return the reliability curve: one point for each bin of patches.
 
+    The x of a point is the mean score of the patches in the bin, the y is the share of valid patches in it.
     ``truth`` (n,) is 1 for a valid patch, 0 for an invalid one; ``score`` (n,) is the predicted probability
     of valid. The patches are sorted by score and cut into ``bins`` bins of equal size; empty bins, which
     occur if there are fewer patches than bins, give no point.

@@ -68,10 +68,10 @@ def difference(settings: Settings, first: str, second: str) -> str:
     """Return the parameters, code versions and metrics in which two tracked runs differ, as Markdown.
 
     ``first`` and ``second`` each name a run: by its id, by the beginning of its id (four characters or more),
-    or by its name. A name means the latest run of that name; ``compare_variants~1`` means the run before
-    that. Nested runs of the two that have the same name are compared, too. Raises
-    :class:`~crisol.errors.StoreError` if no run or more than one run fits, and if the tracking store cannot
-    be opened.
+    or by its name. A name means the latest run of that name; ``NAME~1`` means the run of that name before the
+    latest, ``NAME~2`` the one before that. The metrics of nested runs are compared by the nested runs' names;
+    a nested run that only one of the two runs has is listed, too. Raises :class:`~crisol.errors.StoreError`
+    if no run or more than one run fits, and if the tracking store cannot be opened.
     """
     client = open_client(settings)
     runs = _all(client)
@@ -143,7 +143,8 @@ def _section(
     """Return the lines of a Markdown section with the table ``pairs``; an empty list if ``pairs`` is empty.
 
     ``pairs`` maps each name with different values to its values in the two runs; ``names`` are the runs'
-    names. With ``change``, a further column has the second value less the first.
+    names. With ``change``, a further column has the second value minus the first, and is blank if one of the
+    two is missing.
     """
     if not pairs:
         return []

@@ -1,4 +1,4 @@
-"""Figures of what a service does under load: latency, throughput, and a limit that adapts.
+"""Figures about a service under load: its latency, its throughput, and rate limits that adapt.
 
 The style is that of :mod:`crisol.tracking.plots`.
 """
@@ -19,13 +19,13 @@ __all__ = ["adaptation", "latency_over_time", "saturation", "slowest"]
 
 
 def adaptation(frame: pd.DataFrame, begins: float, ends: float, target: float) -> Figure:
-    """Draw three plots over time, with one line for each limit: latency, refused requests, and granted share.
+    """Draw latency, refused requests and granted share over time, in three plots, with a line for each limit.
 
-    ``frame`` comes from :func:`crisol.lab.adaptive.compare`, and has a row for each limit and second. Its
-    columns are ``limit`` (at most four names), ``second``, ``p95`` (latency in seconds), ``refused`` (the
-    number of requests) and ``share`` (the part of its configured rate that a limit grants). The span from
-    second ``begins`` to ``ends``, in which the server is slow, is shaded. ``target`` is the latency in
-    seconds that the adaptive limit aims at.
+    ``frame`` comes from :func:`crisol.lab.adaptive.compare`. It has one row for each rate limit and each
+    second of the test. Its columns are ``limit`` (at most four names), ``second``, ``p95`` (latency in
+    seconds), ``refused`` (the number of refused requests) and ``share`` (the part of its configured rate that
+    a limit grants). The server is slow from the second ``begins`` to the second ``ends``; this span is
+    shaded. ``target`` is the latency in seconds that the adaptive limit aims at.
     """
     figure, axes = panels(3, width=4.4, height=3.6, title="What a limit does while the server is slow")
     shown = (
@@ -76,13 +76,14 @@ def slowest(frame: pd.DataFrame, bounds: Mapping[str, tuple[float, float]]) -> F
 
 
 def latency_over_time(frame: pd.DataFrame, spans: Sequence[tuple[float, float, str]] = ()) -> Figure:
-    """Draw the course of a load test: latency above, answers a second by source and failures below.
+    """Draw the course of a load test in two plots, one below the other.
 
+    The upper plot shows latency, the lower one answers a second, by source, and failed requests a second.
     ``frame`` comes from :func:`crisol.loadtest.result.timeline`. It has the columns ``time`` (seconds),
     ``p50_ms`` and ``p99_ms`` (latency), ``errors`` (failed requests a second), and ``cache``, ``model``,
     ``wargame`` and ``fallback`` (answers a second from this source). ``spans`` are events as (start, end,
-    name), in seconds, which are drawn as bars on top, one row for each name; the first event is shaded in
-    both plots.
+    name), in seconds; bars above the plots show them, in one row for each name. The time of the first event
+    is shaded in both plots.
     """
     names = list(dict.fromkeys(name for _, _, name in spans))
     lanes = 0.22 * len(names)

@@ -123,9 +123,9 @@ def versions(settings: Settings) -> list[RegisteredModel]:
 def holder(settings: Settings, alias: str = CHAMPION) -> RegisteredModel | None:
     """Return the registered version that has the alias ``alias``, None if no version has it.
 
-    If ``alias`` is ``champion``, the version's model folder is also recorded for the services, which then
-    load it. A champion that a person chose in the MLflow UI takes effect in this way. Raises
-    :class:`~crisol.errors.StoreError` if the tracking store cannot be opened.
+    The ``aliases`` of the result hold this alias alone. If ``alias`` is ``champion``, the call also records
+    the version's model folder as the one that services load; so a champion that a person chose in the MLflow
+    UI takes effect. Raises :class:`~crisol.errors.StoreError` if the tracking store cannot be opened.
     """
     version = _holder(open_client(settings), alias)
     if version is None:
@@ -148,7 +148,7 @@ def move_alias(settings: Settings, version: str, alias: str = CHAMPION) -> None:
     """Give the alias ``alias`` to the registered version with the number ``version``.
 
     The service loads a version that becomes champion. Raises :class:`~crisol.errors.StoreError` if MLflow
-    refuses, for instance since there is no such version.
+    refuses, for instance because no version has this number.
     """
     client = open_client(settings)
     try:
@@ -177,8 +177,8 @@ def record_gate(settings: Settings, version: str, found: str) -> None:
 def roll_back(settings: Settings) -> RegisteredModel:
     """Make the previous champion champion again, and return it.
 
-    Each further call goes one champion further back. Raises :class:`~crisol.errors.StoreError` if there is no
-    champion or no earlier one.
+    A second call then returns to the champion before that one, and so on. Raises
+    :class:`~crisol.errors.StoreError` if there is no champion or no earlier one.
     """
     client, present = open_client(settings), holder(settings)
     if present is None:
@@ -225,7 +225,7 @@ def _record(version: ModelVersion, aliases: Mapping[str, str]) -> RegisteredMode
 
 
 def _serve(settings: Settings, version: ModelVersion) -> None:
-    """Record the model folder of a version as the champion's, which services load.
+    """Record the model folder of a version as the folder of the champion, from which services load it.
 
     If the version is on an MLflow server, its files are downloaded first, once for each version.
     """
@@ -246,7 +246,10 @@ def _serve(settings: Settings, version: ModelVersion) -> None:
 
 @contextmanager
 def _as_mlflow_model(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder that MLflow can load: the model ``folder`` with a signature and an example."""
+    """Return a context manager that yields a temporary folder in the form that MLflow can load.
+
+    It contains the files of the model folder ``folder``, a signature and an example of the input.
+    """
     with tempfile.TemporaryDirectory() as place:
         served = Path(place) / _SERVED
         served.symlink_to(folder.resolve(), target_is_directory=True)

@@ -29,8 +29,9 @@ class Picture:
 
     @classmethod
     def load(cls, path: Path) -> Picture:
-        """Return the picture in the PNG file ``path``, with the caption in the ``.txt`` file of that name.
+        """Return the picture in the PNG file ``path``.
 
-        Raises OSError where either cannot be read.
+        The caption is the text of the file next to it with the same name and the ending ``.txt``. Raises
+        ``OSError`` if one of the two files cannot be read.
         """
         return cls(path.with_suffix(".txt").read_text(encoding="utf-8"), path.read_bytes())

@@ -71,7 +71,7 @@ def confusion(matrices: Mapping[str, tuple[float, float, float, float]], *, unit
 
     ``matrices`` maps a model's name to the numbers (true positive, false positive, false negative, true
     negative), where positive means that the model predicts valid. ``unit`` says what the numbers count. Below
-    each number stands its share of the patches with the same verdict.
+    each number stands a percentage: 100 % are all patches with the same verdict.
     """
     count = max(len(matrices), 1)
     across, down = min(count, _PER_ROW), math.ceil(count / _PER_ROW)
@@ -134,9 +134,9 @@ def curves(truth: NDArray[np.int_], scores: Mapping[str, NDArray[np.float64]]) -
 def reliability(truth: NDArray[np.int_], scores: Mapping[str, NDArray[np.float64]], bins: int = 8) -> Figure:
     """Draw a reliability diagram: the share of valid patches against the predicted probability.
 
-    There is one line for each model; that of a calibrated model follows the diagonal. ``truth`` (n,) is 1 for
-    a valid patch, 0 for an invalid one; ``scores`` maps a model's name to its probabilities of valid (n,).
-    The patches are sorted by probability and cut into ``bins`` bins of equal size.
+    There is one line for each model; the line of a calibrated model follows the diagonal. ``truth`` (n,) is 1
+    for a valid patch, 0 for an invalid one; ``scores`` maps a model's name to its probabilities of valid
+    (n,). The patches are sorted by probability and cut into ``bins`` bins of equal size.
     """
     figure, (axis,) = panels(1, width=4.8, height=4.3, title="Do the probabilities mean what they say?")
     axis.plot([0, 1], [0, 1], color="#777777", linewidth=0.8)
@@ -155,7 +155,7 @@ def reliability(truth: NDArray[np.int_], scores: Mapping[str, NDArray[np.float64
 def labels(frame: pd.DataFrame, by: str = "vulnerability") -> Figure:
     """Draw a bar for each value of the column ``by`` of a corpus table: its candidates, split by reason.
 
-    A bar begins with the valid candidates. Values with most candidates are on top.
+    Valid candidates are at the start of each bar. The longest bar is on top.
     """
     reason = frame["reason"].where(frame["reason"].notna() & (frame["reason"] != ""), "valid")
     counts = pd.crosstab(frame[by].astype(str), reason.astype(str))
@@ -215,10 +215,10 @@ def forest(
 
 
 def trajectory(frame: pd.DataFrame, *, what: str = "accuracy (share)") -> Figure:
-    """Draw an estimate with its bounds against the number of trials, one line for each arm.
+    """Draw an estimate with its interval against the number of trials, one line for each arm.
 
-    ``frame`` has the columns ``arm`` (name), ``trials`` (their number so far), ``estimate``, ``low`` and
-    ``high``. ``what`` names the estimate and its unit.
+    ``frame`` has the columns ``arm`` (name), ``trials`` (their number so far), ``estimate``, and the ends
+    ``low`` and ``high`` of the interval. ``what`` names the estimate and its unit.
     """
     figure, (axis,) = panels(1, width=7.4, height=3.8, title=f"{what[0].upper()}{what[1:]} as trials arrive")
     for index, (arm, part) in enumerate(frame.groupby("arm", sort=True)):
@@ -236,12 +236,12 @@ def tradeoff(
 ) -> Figure:
     """Draw the errors of models that skip wargames, in two plots with one line for each model.
 
-    Left: the share of skipped wargames (x) against the share of these patches that are wrongly accepted (y).
-    Right: the share of patches that are decided, the most confident first (x), against their error rate (y).
-    Both mappings have the models' names as keys. ``frontiers`` holds tables with the columns ``skipped`` and
-    ``false_accepts_of_skipped``, as :func:`crisol.lab.frontier.frontier` returns them; ``coverage`` holds the
-    arrays (x, y) of the right plot. A line in the left plot shows ``bound``, the share of wrongly accepted
-    patches that is allowed.
+    Left: x is the share of patches whose wargame is skipped, y the share of those patches that are wrongly
+    accepted. Right: x is the share of patches that a model decides if it decides the patches of which it is
+    most confident, y the error rate on those patches. Both mappings have the models' names as keys.
+    ``frontiers`` holds tables with the columns ``skipped`` and ``false_accepts_of_skipped``, as
+    :func:`crisol.lab.frontier.frontier` returns them; ``coverage`` holds the arrays (x, y) of the right plot.
+    A line in the left plot shows ``bound``, the share of wrongly accepted patches that is allowed.
     """
     figure, (left, right) = panels(2, width=4.6, height=3.9, title="What skipping wargames would have cost")
     for index, (name, frame) in enumerate(frontiers.items()):
