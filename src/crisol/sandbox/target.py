@@ -70,8 +70,8 @@ class Target:
     :meth:`Sandbox.target` makes it. ``kind`` is the kind of isolation. ``source`` holds the files inside.
     ``limits`` hold for each run. ``hashes``, below 2**32, is Python's hash seed inside; None draws one.
     ``landlock`` is the Landlock ABI version in use, 0 for none. ``skipped`` names modules that could not be
-    imported before the first run. The first run starts the sandbox's process; if the process dies, the next
-    run starts a new one.
+    imported before the first run. A run starts the sandbox's process if none is running, for instance because
+    it has died.
     """
 
     def __init__(
@@ -304,7 +304,7 @@ class Target:
         raise SandboxError(f"the sandbox failed twice on {job['name']}: {problem}")
 
     def _last_words(self) -> str:
-        """Return what the sandbox wrote to standard error before it died."""
+        """Return text that the sandbox wrote to standard error, at most 4096 bytes; "" if there is none."""
         if self._process is None or self._process.stderr is None:
             return ""
         ready, _, _ = select.select([self._process.stderr], [], [], 0.2)

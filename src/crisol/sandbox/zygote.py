@@ -1,4 +1,4 @@
-"""The zygote: the first process of a sandbox, which imports once and forks a keeper for every run.
+"""The zygote: the first process of a sandbox, which imports modules once and forks a keeper for every run.
 
 Runs inside the sandbox. The zygote never runs code of the target: it only writes and compiles the target's
 files. It does import the modules that the setup names, from the standard library and the dependencies.
