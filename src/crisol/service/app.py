@@ -150,7 +150,7 @@ def from_environment() -> Application:
 
 
 def _end_with_parent() -> None:
-    """Let the kernel end this worker when its supervisor dies, for any cause (Linux only)."""
+    """Tell the kernel to end this worker when its supervisor process dies, for any cause (Linux only)."""
     supervisor = multiprocessing.parent_process()
     if supervisor is None or sys.platform != "linux":
         return

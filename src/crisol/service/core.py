@@ -99,9 +99,9 @@ class Service:
     async def refresh(self) -> None:
         """Bring this worker up to date with the disk and the trial store.
 
-        It loads the champion if that has changed, reads the A/B switch, moves journaled trials to the store,
-        reads verdicts that other workers stored, and calls the functions in ``on_refresh``. :meth:`run` calls
-        it every ten seconds.
+        It calls :meth:`reload`, reads the A/B switch, moves journaled trials to the store, reads verdicts
+        that other workers stored, and calls the functions in ``on_refresh``. :meth:`run` calls it every ten
+        seconds.
         """
         await asyncio.to_thread(self.reload)
         await self.trials.refresh()

@@ -57,8 +57,8 @@ class Exchange:
 def begin(scope: Scope, traced: float = 0.0) -> Exchange:
     """Make the record of a request, store it as ``scope["crisol"]`` and return it.
 
-    A request with a valid ``traceparent`` header is traced as that header says. Of the others, the share
-    ``traced``, 0 to 1, is traced.
+    A request with a valid ``traceparent`` header is traced if that header says so. Of the other requests, the
+    share ``traced``, 0 to 1, is traced.
     """
     headers: dict[bytes, bytes] = dict(scope["headers"])
     begun = trace.begin(headers.get(b"traceparent"), traced)
@@ -73,7 +73,8 @@ def begin(scope: Scope, traced: float = 0.0) -> Exchange:
 class Present:
     """A context manager that cancels its block if the client disconnects: ``async with Present(receive):``.
 
-    ``receive`` is the ASGI function of the request. Watching begins after 50 ms. A cancelled block raises
+    ``receive`` is the ASGI function of the request. A block that takes less than 50 ms is never cancelled,
+    because the object begins to watch the client only after this time. A cancelled block raises
     :class:`~crisol.service.problems.Problem` with status 499.
     """
 

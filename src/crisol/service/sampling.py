@@ -49,8 +49,8 @@ T = TypeVar("T")
 class TrialStats:
     """Counters of the trials of this worker since its start.
 
-    ``stored`` counts the trials that are in the trial store, ``journaled`` those that were written to the
-    journal while the store failed, and ``lost`` those that neither store nor journal could take.
+    ``stored`` counts the trials that were written to the trial store, ``journaled`` those that were written
+    to the journal while the store failed, and ``lost`` those that neither store nor journal could take.
     """
 
     stored: int = 0
