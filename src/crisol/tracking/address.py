@@ -22,8 +22,8 @@ class RelativeArtifacts(LocalArtifactRepository):
 
     MLflow makes the object. ``artifact_uri`` is an address of this kind. ``tracking_uri`` names MLflow's
     SQLite file, whose folder holds the artifacts; None means the store that MLflow uses now. If the store is
-    no SQLite file, the folder ``settings.runs``, by default ``mlruns``, holds the artifacts. ``registry_uri``
-    is passed on to MLflow.
+    no SQLite file, the folder ``mlruns`` of the settings (``settings.runs``) holds the artifacts.
+    ``registry_uri`` is passed on to MLflow.
     """
 
     def __init__(
