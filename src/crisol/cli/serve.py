@@ -27,10 +27,9 @@ def serve(
             min=1, max=64, help="Number of processes behind one port; several need Redis and PostgreSQL."
         )] = 1,
     host: Annotated[str, typer.Option(help="Address to listen on; default CRISOL_HOST, or 127.0.0.1.")] = "",
-    port: Annotated[int,
-        typer.Option(
-            min=-1, max=65535, help="Port to listen on; 0: any free port; -1: PORT, by default 8026."
-        )] = -1,
+    port: Annotated[int | None,
+        typer.Option(min=0, max=65535, help="Port to listen on; 0: any free port; default PORT, or 8026.")
+        ] = None,
 ) -> None:  # fmt: skip
     """Serve validation over HTTP until interrupted.
 
@@ -41,7 +40,7 @@ def serve(
     from crisol.service.embedded import listen
     from crisol.service.logs import configure_logging
 
-    wishes: dict[str, object] = ({"host": host} if host else {}) | ({"port": port} if port >= 0 else {})
+    wishes: dict[str, object] = ({"host": host} if host else {}) | ({} if port is None else {"port": port})
     settings = load_settings().model_copy(update=wishes)
     # Errors in the settings are reported here once, instead of by every worker.
     Application(settings)
