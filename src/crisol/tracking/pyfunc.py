@@ -47,11 +47,12 @@ class TabularModel:
     def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:  # noqa: ARG002 - MLflow's form
         """Return a table with a row for each diff: probability of valid, advice and model version.
 
-        Its columns are ``probability``, ``advice`` (``accept``, ``reject`` or, between the thresholds of the
-        model's policy, ``wargame``) and ``model_version``. ``model_input`` has the columns ``diff`` (a
-        unified diff) and ``cwe`` (such as CWE-22; the column may be missing, and a cell empty). ``params`` is
-        ignored. Raises :class:`~crisol.errors.InputError`, with the row's number, for a text that is no diff,
-        and :class:`~crisol.errors.ModelError` where the model fails.
+        Its columns are ``probability``, ``advice`` and ``model_version``. The advice follows the model's
+        policy: ``accept``, ``reject``, or ``wargame`` for a probability between the thresholds.
+        ``model_input`` has the column ``diff`` with unified diffs, and may have the column ``cwe`` with texts
+        such as CWE-22 or empty cells. ``params`` is ignored. Raises :class:`~crisol.errors.InputError`, with
+        the row's number, for a text that is no diff and for a diff that changes only files that no wargame
+        runs, such as tests. Raises :class:`~crisol.errors.ModelError` if the model fails.
         """
         weaknesses = model_input["cwe"].fillna("") if "cwe" in model_input else [""] * len(model_input)
         rows = []

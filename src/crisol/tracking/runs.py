@@ -61,7 +61,7 @@ class TrackedRun:
     ``settings`` name the tracking store, ``client`` is connected to it. ``id`` is the run's id in MLflow,
     ``artifacts`` the URI of its files. ``alive`` is a file lock that this process holds until the run is
     finished; it is None for a nested run and for a run that another process opened. The methods that write
-    raise MLflow's ``MlflowException`` if the store refuses.
+    raise MLflow's ``MlflowException`` if the tracking store does not accept the data.
     """
 
     settings: Settings
@@ -169,8 +169,8 @@ class TrackedRun:
         """Open a nested run below this one, as a context manager that yields it.
 
         ``name`` is the name of the nested run. The nested run gets the parameters and data sets of this run,
-        and the parameters ``params``; None means no more. The nested run ends with the block: as failed if
-        the block raises, otherwise as finished.
+        and in addition the parameters ``params``. The nested run ends with the block: as failed if the block
+        raises, otherwise as finished.
         """
         parent = self.client.get_run(self.id)
         tags = {
@@ -197,11 +197,11 @@ class TrackedRun:
 
 
 def join(settings: Settings, run_id: str, name: str) -> TrackedRun:
-    """Return the open run with the id ``run_id``, or open a new run if ``run_id`` is "".
+    """Return the run with the id ``run_id``, or open a new run if ``run_id`` is "".
 
-    The state of an existing run is not checked. A new run has the name ``name``, and belongs to the MLflow
-    experiment of that name; end it by :meth:`TrackedRun.finish`. Raises :class:`~crisol.errors.StoreError` if
-    the tracking store does not answer or has no such run.
+    An existing run should be open; this is not checked. A new run has the name ``name``, and belongs to the
+    MLflow experiment of that name; end it by :meth:`TrackedRun.finish`. Raises
+    :class:`~crisol.errors.StoreError` if the tracking store does not answer, or has no run with the id.
     """
     client = MlflowClient(open_store(settings))
     try:
@@ -248,9 +248,10 @@ _INHERITED = {
 
 @cache
 def _provenance(root: Path) -> dict[str, str]:
-    """Return tags that say who ran which code: user, version, and the commit of a checkout.
+    """Return MLflow tags with the user, the version of Crisol, and the Git commit of the folder ``root``.
 
-    ``crisol.changed`` is ``true`` where the checkout holds changes that are not committed.
+    The tag ``crisol.changed`` is ``true`` if the repository's files have changes that are not committed. If
+    ``root`` is in no Git repository, this tag and that of the commit are missing.
     """
     tags = {
         "mlflow.source.name": "crisol",
@@ -315,9 +316,10 @@ def _alive(settings: Settings, run_id: str) -> BaseFileLock:
 
 
 def _bury(client: MlflowClient, settings: Settings, experiment: str) -> None:
-    """Set the state of runs to KILLED if their process died while they were open.
+    """Set the state of every open run to KILLED if the process that opened it has died.
 
-    Only runs of the MLflow experiment ``experiment`` (an id) that this machine opened are looked at.
+    ``experiment`` is the id of an MLflow experiment. Only its runs are examined, and of these only the runs
+    that a process on this machine opened.
     """
     for run in client.search_runs([experiment], f"attributes.status = 'RUNNING' and tags.{_OURS} = 'true'"):
         # A run without a lock here belongs to another machine that shares the store.

@@ -20,11 +20,15 @@ _Floats = NDArray[np.float64]
 def known_verdicts(frame: pd.DataFrame, coverage: Mapping[str, tuple[_Floats, _Floats]]) -> Figure:
     """Draw three plots of how earlier verdicts on a vulnerability help: AUC, skipped wargames, errors.
 
-    Left and middle have the number of earlier verdicts as x. ``frame`` is the table ``by_known`` of
-    :class:`crisol.lab.evidence.Measured`, with the columns ``known``, ``auc``, ``auc_low``, ``auc_high``,
-    ``auc_cold``, ``auc_nearest_neighbour``, ``auc_mean_label`` and ``skipped`` (share). Right: the share of
-    patches that are decided, the most confident first (x), against their error rate (y). ``coverage`` maps
-    the name of a line, at most four, to its arrays (x, y).
+    The left plot shows AUCs, the middle plot the share of wargames skipped; both against the number of
+    earlier verdicts. ``frame`` has their data: it is the table ``by_known`` of
+    :class:`crisol.lab.evidence.Measured`. ``known`` is the number of earlier verdicts. ``auc`` is the AUC of
+    the memory, ``auc_low`` and ``auc_high`` are its bounds. ``auc_cold``, ``auc_nearest_neighbour`` and
+    ``auc_mean_label`` are the AUCs of the cold model, the nearest neighbour and the mean label. ``skipped``
+    is a share.
+
+    The right plot shows the error rate (y) against the share of patches that are decided, the most confident
+    ones first (x). ``coverage`` maps the names of at most four lines to their arrays (x, y).
     """
     figure, (left, middle, right) = panels(3, width=4.0, height=3.8, title="What known verdicts are worth")
     known = frame["known"].to_numpy(float)
@@ -78,8 +82,8 @@ def poisoned(frame: pd.DataFrame, clean: pd.DataFrame, begins: int, alarm: int |
     """Draw the share of errors among recent decisions, with and without false verdicts in the memory.
 
     ``frame`` (with false verdicts) and ``clean`` (without) have the columns ``arrival`` (number of patches so
-    far) and ``share``. ``begins`` is the arrival from which on false verdicts were stored. ``alarm`` is the
-    arrival of the first alarm, None for no alarm.
+    far) and ``share`` (of errors among the last 100 decisions). ``begins`` is the arrival from which on false
+    verdicts were stored. ``alarm`` is the arrival of the first alarm, None for no alarm.
     """
     figure, (axis,) = panels(1, width=7.4, height=3.6, title="A memory that is poisoned halfway")
     for index, (name, part) in enumerate({"poisoned": frame, "clean": clean}.items()):

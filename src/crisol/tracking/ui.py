@@ -17,9 +17,9 @@ __all__ = ["ui_command", "ui_page"]
 def ui_command(settings: Settings, port: int) -> tuple[list[str], dict[str, str]]:
     """Return (command, environment variables) that serve the MLflow UI at 127.0.0.1; nothing is started.
 
-    ``port`` is the TCP port. The variables are the whole environment of the command: those of this process,
-    with three added or replaced. Raises :class:`~crisol.errors.StoreError` if the tracking store cannot be
-    opened.
+    ``port`` is the TCP port. Start the command with these variables alone: they are those of this process,
+    and three that configure MLflow, such as the URI of the tracking store. Raises
+    :class:`~crisol.errors.StoreError` if the tracking store cannot be opened.
     """
     serve = ["ui", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     # The address may hold a password, and every user of the machine can read a command line.
@@ -33,10 +33,10 @@ def ui_command(settings: Settings, port: int) -> tuple[list[str], dict[str, str]
 
 
 def ui_page(settings: Settings) -> str:
-    """Return the fragment of a URL in the MLflow UI, ``#/experiments...``.
+    """Return the end of the URL of a page in the MLflow UI, from the ``#`` on: ``#/experiments...``.
 
-    Its page shows the experiment that changed last, or all experiments if there is none. Raises
-    :class:`~crisol.errors.StoreError` if the tracking store cannot be opened.
+    The page shows the runs of the MLflow experiment that changed last, or the list of experiments if there is
+    none. Raises :class:`~crisol.errors.StoreError` if the tracking store cannot be opened.
     """
     latest = open_client(settings).search_experiments(max_results=1, order_by=["last_update_time DESC"])
     place = f"/{latest[0].experiment_id}/runs" if latest else ""
