@@ -1,4 +1,4 @@
-"""One value for each vulnerability, such as its verdicts, for as long as its content stays the same."""
+"""Store one value for each vulnerability, such as its verdicts, until the vulnerability's content changes."""
 
 from __future__ import annotations
 

@@ -43,8 +43,8 @@ class FactRung:
 
     It decides a patch that leaves the vulnerable program as it was, a patch that makes a judged program, and
     a patch that changes nothing that a PoV executes. For the last kind, the PoVs of each vulnerability are
-    traced once, in the background; before that, patches of this kind are not recognised. A failed trace is
-    tried again after a minute.
+    traced once, in the background; until the trace has ended, patches of this kind are not recognised. A
+    failed trace is tried again after a minute.
 
     ``catalogue`` finds vulnerabilities; ``cache`` is the folder of downloaded releases. ``sandbox`` is the
     kind of sandbox for traces: ``auto``, ``bubblewrap``, ``namespaces`` or ``weak``, as in
@@ -91,8 +91,9 @@ class FactRung:
     async def learn(self, submission: Submission, pattern: Pattern, verdict: Verdict) -> None:
         """Store the verdict of a wargame; it then decides every patch that makes the same program.
 
-        ``submission`` is the patch that was wargamed; ``pattern`` is its vulnerability. Nothing is stored for
-        an inconclusive verdict or a time-out, or if the patched files could not be examined.
+        ``submission`` is the patch that was wargamed; ``pattern`` is its vulnerability. Nothing is stored if
+        the verdict is inconclusive, if its reason is ``timeout``, or if the patched files could not be
+        examined.
         """
         examined = await self._examine(submission, pattern)
         if examined is not None:
@@ -107,7 +108,8 @@ class FactRung:
         """Store the verdict on a program: its ``outcome`` and its ``reason`` (None if it is valid).
 
         ``content`` is (vulnerability id, content hash); ``program`` is the identity of the program, and
-        ``patch`` the identity of the patch that made it. An inconclusive verdict or a time-out is not stored.
+        ``patch`` the identity of the patch that made it. A verdict that is inconclusive, or whose reason is
+        ``timeout``, is not stored.
         """
         self._programs.of(*content).add(program, patch, outcome, reason)
 
@@ -120,7 +122,7 @@ class FactRung:
         return "" if examined is None else examined.program
 
     async def close(self) -> None:
-        """Cancel the traces in the background; a trace that runs already ends at its own time limit."""
+        """Cancel the traces in the background; a run that has begun may go on until its time limit."""
         for task in self._tracing.values():
             task.cancel()
         await asyncio.gather(*self._tracing.values(), return_exceptions=True)
@@ -129,8 +131,8 @@ class FactRung:
         """Return the facts and the program of a patch, found in a process with limits on time and memory.
 
         The result is None if the release is not downloaded yet, if the submission has no patched files, if
-        these are too large, or if the process exceeds its limits. Any other result is kept for later calls
-        with the same patch.
+        these have more than 300,000 characters together, or if the process exceeds its limits. Any other
+        result is kept for later calls with the same patch.
         """
         ground = self._grounds.get((pattern.id, pattern.content_hash))
         if ground is None or not submission.files:

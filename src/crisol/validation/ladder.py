@@ -91,9 +91,9 @@ class Case:
     """A submission on its way through the ladder, with the results of the rungs that did not decide it.
 
     ``pattern`` is the registered vulnerability, None if it is not registered. ``prediction`` is the model's
-    prediction, None before the model was asked. ``verdict`` is the inconclusive verdict of a wargame that
-    failed on this machine, otherwise None. ``missing`` names the dependencies that were unavailable:
-    ``memory``, ``ml_model`` or ``sandbox``.
+    prediction, None before the model was asked. ``verdict`` is the inconclusive verdict of a wargame whose
+    sandbox or baseline failed, which is no fault of the patch; None if there was none. ``missing`` names the
+    dependencies that were unavailable: ``memory``, ``ml_model`` or ``sandbox``.
     """
 
     submission: Submission
@@ -125,7 +125,7 @@ class Rung(Protocol):
         ...
 
     async def __call__(self, case: Case) -> Decision | None:
-        """Return the decision, or None."""
+        """Return the decision on ``case``, or None to pass it to the next rung."""
         ...
 
 

@@ -67,10 +67,11 @@ class Line:
     async def enter(self, key: bytes, client: str, patience: float) -> None:
         """Wait for the right to run a wargame for ``client``; :meth:`leave` gives it back.
 
-        ``key`` is the key of the verdict that the wargame makes. Call it in the block of :meth:`attended`
-        with the same key. If the wargame cannot begin at once, it raises :class:`~crisol.errors.Overloaded`
-        in two cases: the queue has no place for the client, or no caller is in a block of :meth:`attended`
-        with this key. ``patience`` is the ``retry_after`` of the error, in seconds.
+        ``key`` is the key of the verdict that the wargame makes. Call this method in the block of
+        :meth:`attended` with the same key. If the wargame cannot begin at once, the method raises
+        :class:`~crisol.errors.Overloaded` in three cases: the queue has no place for the client, no caller is
+        in a block of :meth:`attended` with this key, or the last such caller leaves during the wait. In the
+        first two cases ``patience`` is the ``retry_after`` of the error, in seconds.
         """
         if self._free and not self._places:
             self._sit(client)

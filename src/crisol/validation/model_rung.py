@@ -44,9 +44,9 @@ class ServedModel:
     wargame. ``second`` is its second stage, None without one. ``learnt`` holds the identities of the patches
     on which the model was trained.
 
-    Three fields are computed: ``ladder`` joins the policies of the model and of the second stage; ``stamp``
-    is a hash of all versions and thresholds, a part of the cache key of every decision; ``tag`` is ``model:``
-    and the model's version, the tag by which cached decisions of the model are deleted.
+    Three fields are computed from these. ``ladder`` holds the two policies of the model and of the second
+    stage. ``stamp`` is a hash of all versions and thresholds, a part of the cache key of every decision.
+    ``tag`` is ``model:`` and the model's version, the tag by which cached decisions of the model are deleted.
     """
 
     predictor: Predictor | None
@@ -89,7 +89,7 @@ class ModelRung:
 
     ``served`` is the model in use; it may be replaced at any time. ``breaker`` is the circuit breaker around
     the model. If the vulnerability is not registered, the rung predicts but does not decide, because the
-    policy guarantees its error only for registered vulnerabilities. Use it in one event loop.
+    policy bounds the share of errors only for registered vulnerabilities. Use it in one event loop.
     """
 
     def __init__(self, served: ServedModel, breaker: CircuitBreaker) -> None:

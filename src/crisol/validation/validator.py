@@ -77,7 +77,7 @@ class Validated:
 
 
 class _NotKept(Exception):
-    """Carries a value out of the cache's computation, so that the cache does not store it."""
+    """Raised with a computed ``value``, so that the cache does not store this value."""
 
     def __init__(self, value: Any) -> None:
         super().__init__("not worth keeping")
@@ -87,10 +87,10 @@ class _NotKept(Exception):
 class Validator:
     """The ladder: it decides about patches by cache, ``rungs``, ``model``, wargame, fallback, in that order.
 
-    The first that can decide does. ``cache`` holds decisions and verdicts. ``referees`` run the wargames;
-    calls go through the circuit breaker ``sandbox``. ``catalogue`` finds vulnerabilities; for a vulnerability
-    that is not registered no wargame runs. After every wargame,
-    ``await learner(submission, pattern, verdict)`` is called for each function in ``learners``.
+    The first one that returns a decision decides. ``cache`` holds decisions and verdicts. ``referees`` run
+    the wargames, guarded by the circuit breaker ``sandbox``. ``catalogue`` finds vulnerabilities; for a
+    vulnerability that is not registered no wargame runs. Each function in ``learners`` is called after every
+    wargame: ``await learner(submission, pattern, verdict)``.
 
     The attribute ``off`` is a frozenset of :class:`~crisol.records.Source`: decisions of these rungs are
     ignored. A dependency that is unavailable is skipped and named in the decision's ``degraded``; such a
@@ -151,10 +151,10 @@ class Validator:
         )
 
     async def decide(self, submission: Submission) -> Validated:
-        """Return the decision of the ladder on a patch; a wargame runs only if no earlier rung decides.
+        """Return the decision of the ladder on a patch, in a :class:`Validated` that says how it was made.
 
-        The field ``decision`` of the result holds it, the other fields say how it was made.
-        Raises :class:`~crisol.errors.Overloaded` if the queue of wargames has no place for the client.
+        A wargame runs only if no earlier rung decides. Raises :class:`~crisol.errors.Overloaded` if the queue
+        of wargames has no place for the client.
         """
         start = perf_counter()
         question, pattern = submission.question, await self._find(submission)
@@ -178,10 +178,10 @@ class Validator:
         return Validated(decision, cached, pattern, key, perf_counter() - start)
 
     async def validate(self, submission: Submission) -> Validated:
-        """Return the decision of a wargame on a patch; its verdict may come from the cache.
+        """Return the decision of a wargame on a patch, in a :class:`Validated` that says how it was made.
 
-        The field ``decision`` of the result holds it, the other fields say how it was made.
-        Raises :class:`~crisol.errors.UnknownVulnerability` if the vulnerability is not registered, and
+        The verdict of an earlier wargame may come from the cache. Raises
+        :class:`~crisol.errors.UnknownVulnerability` if the vulnerability is not registered, and
         :class:`~crisol.errors.UnavailableError` if no wargame can run; its subclass
         :class:`~crisol.errors.Overloaded` says that the queue has no place for the client.
         """

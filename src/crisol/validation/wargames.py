@@ -55,7 +55,7 @@ class RefereeStats:
 
 
 class _Table:
-    """A match, and the stack of open contexts that closes its sandbox."""
+    """An open match, with the ``ExitStack`` whose ``close()`` ends its sandbox."""
 
     __slots__ = ("match", "stack")
 
@@ -211,10 +211,11 @@ class Referees:
         return verdict
 
     def _on_release(self, pattern: Pattern, verdict: Verdict) -> Verdict:
-        """Judge the release's baseline in a new sandbox, to see whether the patch made the old one fail.
+        """Run the baseline in a new sandbox, after a wargame in which the old sandbox failed.
 
-        ``verdict`` is that of the failed wargame. The result is ``verdict`` with the new baseline as its
-        first phase; or, if the new sandbox fails, too, a verdict with this baseline alone.
+        If the baseline succeeds, the patch made the old sandbox fail, not this machine. ``verdict`` is that
+        of the failed wargame. The result is ``verdict`` with the new baseline as its first phase; or, if the
+        new sandbox fails, too, a verdict with this baseline alone.
         """
         table = self._make(pattern)
         baseline = next(table.match.phases(""))
