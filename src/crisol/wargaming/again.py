@@ -1,9 +1,9 @@
-"""Run the public PoV again in a changed process or environment, against patches that depend on them.
+"""Run the public PoV again in a changed process or environment, to find patches that depend on these.
 
-A patch that newly reads the clock, the environment or the working directory, or keeps something between
-calls, may pass every script of a wargame and still be wrong in an installation. Each script here ends with
-the PoV's own text, unchanged. Code before it changes the process: it has already run the program many times,
-or it has another user, folder and year.
+A patch that newly reads the clock, the environment or the working directory, or keeps state between calls,
+may pass every script of a wargame and still be wrong in an installation. Each script of this module ends with
+the PoV's own text, unchanged. Code before that text changes the process: it runs the program many times, or
+it gives the process another user, folder and year.
 """
 
 from __future__ import annotations
@@ -266,9 +266,9 @@ def shows(target: Target, script: Script, limits: Limits) -> bool:
     """Run a script of :func:`again` on the unpatched release, and return whether it shows the flaw.
 
     If it does not, the script cannot be used to judge patches. ``target`` is a sandbox over the release;
-    ``limits`` are the result of :func:`patient`. A script that reaches its time limit because it waits gives
-    False. Raises :class:`~crisol.errors.SandboxError` if it reaches the limit because it computes, as on a
-    busy machine: if it has used more than 0.75 CPU seconds.
+    ``limits`` are the result of :func:`patient`. If a script reaches its time limit, its CPU time decides: up
+    to 0.75 seconds the script has only waited, and the result is False. Above that the machine may just be
+    busy, and :class:`~crisol.errors.SandboxError` is raised.
     """
     run = target.run(script, limits=limits)
     if run.ending is Ending.TIMEOUT and run.cpu_seconds > _SPENT / 2:
@@ -306,8 +306,8 @@ def _times(pov: Script) -> bool:
 def _behind(before: str, place: str, text: str) -> str:
     """Return the PoV ``text`` with the code ``before`` in front of it.
 
-    In a PoV with a judge, only the process of the target runs ``before``. The judge then begins in the folder
-    ``place``, into which ``before`` changes.
+    ``place`` is the working directory that the code ``before`` sets. In a PoV with a judge, only the process
+    of the target runs this code; the judge then begins in the same folder ``place``.
     """
     future = "from __future__ import annotations\n"
     head, text = (future, text.removeprefix(future)) if text.startswith(future) else ("", text)

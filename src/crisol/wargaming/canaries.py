@@ -78,10 +78,10 @@ class Canaries:
 def doubting(check: Script, drawn: Random) -> Script:
     r"""Return a copy of a check that also fails if the program returns objects that equal everything.
 
-    For each ``assert`` with ``==``, the left side is compared with the expected value and also with a wrong
-    value of the same form. If it equals the two values, the script ends with exit code 77
-    (:data:`PASSES_ANYTHING`). ``drawn`` is the random generator that determines the wrong value and which
-    comparison comes first.
+    In each ``assert`` with ``==`` and a literal on the right side, the left side is compared twice: with the
+    right side, and with a copy of the right side in which a literal has a wrong value. If the left side
+    equals both, the script ends with exit code 77 (:data:`PASSES_ANYTHING`). ``drawn`` is the random
+    generator that determines the wrong value and which comparison comes first.
 
     >>> from random import Random
     >>> from crisol.sandbox import Role, Script
@@ -127,9 +127,10 @@ def doubting(check: Script, drawn: Random) -> Script:
 
 
 def _expected(node: ast.expr) -> Iterator[ast.Constant]:
-    """Yield the literal texts, bytes and numbers of an expression.
+    """Yield the literal texts, bytes and numbers that an expression consists of.
 
-    Tuples, lists and the values of dicts are searched, too; any other expression has none.
+    The expression may be such a literal itself, or a tuple, list or dict, whose elements or values are
+    searched in the same way. Any other expression yields nothing.
     """
     match node:
         case ast.Constant(value=str() | bytes() | int() | float()) if not isinstance(node.value, bool):

@@ -25,9 +25,8 @@ _CONTEXT = 3
 def candidates(vulnerability: Vulnerability, cache: Path, inbox: Path) -> Iterator[Candidate]:
     """Yield all candidates of a vulnerability: upstream's fix, the patches in its folder, imported patches.
 
-    ``cache`` is the folder of downloaded releases, ``inbox`` the folder of imported patches. Raises
-    :class:`~crisol.errors.VulnerabilityError` if a patch in the folder does not fit the source, and
-    :class:`~crisol.errors.IndexUnavailable` if a release cannot be downloaded.
+    ``cache`` is the folder of downloaded releases, ``inbox`` the folder of imported patches. Raises what
+    :func:`own_candidates` raises.
     """
     yield from own_candidates(vulnerability, cache)
     yield from kept(inbox, vulnerability.id)
@@ -36,10 +35,12 @@ def candidates(vulnerability: Vulnerability, cache: Path, inbox: Path) -> Iterat
 def own_candidates(vulnerability: Vulnerability, cache: Path) -> Iterator[Candidate]:
     """Yield upstream's fix, if there is one, then the patches in the vulnerability's folder, sorted by name.
 
-    ``cache`` is the folder of downloaded releases. A patch in ``patches/agent`` has the origin ``agent``; its
-    file name is the short name of the instruction that the agent got, the candidate's ``operator``. Raises
-    :class:`~crisol.errors.VulnerabilityError` if a patch does not fit the source, and
-    :class:`~crisol.errors.IndexUnavailable` if a release cannot be downloaded.
+    ``cache`` is the folder of downloaded releases. The patches in ``patches`` have the origin ``hand``, those
+    in ``patches/agent`` the origin ``agent``. The file of an agent's patch is named after the instruction
+    that the agent got; the candidate's ``operator`` repeats this name. Raises
+    :class:`~crisol.errors.VulnerabilityError` if upstream's hunks or the edits of a ``.toml`` patch do not
+    fit the source; a ``.diff`` is not checked. Raises :class:`~crisol.errors.IndexUnavailable` if a release
+    cannot be downloaded.
     """
     tree = vulnerability.vulnerable(cache)
     if vulnerability.about.upstream:
@@ -54,10 +55,10 @@ def own_candidates(vulnerability: Vulnerability, cache: Path) -> Iterator[Candid
 
 
 def reference(vulnerability: Vulnerability, cache: Path) -> Candidate | None:
-    """Return the reference: upstream's fix, or else the patch named ``reference``.
+    """Return the reference: upstream's fix, or else the patch ``reference`` in the vulnerability's folder.
 
-    The patch is in the vulnerability's folder. None means that there is neither. ``cache`` is the folder of
-    downloaded releases. Raises :class:`~crisol.errors.IndexUnavailable` if a release cannot be downloaded.
+    None means that the vulnerability has neither. ``cache`` is the folder of downloaded releases. Raises what
+    :func:`own_candidates` raises.
     """
     named = {"upstream", "reference"}
     chosen = (candidate for candidate in own_candidates(vulnerability, cache) if candidate.name in named)
@@ -84,10 +85,11 @@ def read_source(tree: Path, name: str) -> str | None:
 
 
 def _upstream(vulnerability: Vulnerability, cache: Path) -> str:
-    """Return upstream's fix as a diff: the hunks that the description names, of all between the two releases.
+    """Return upstream's fix as a diff against the vulnerable release.
 
-    Raises :class:`~crisol.errors.VulnerabilityError` if there is no fixed release, or if the hunks do not
-    fit.
+    The diff consists of the hunks that the description names. Other differences between the vulnerable and
+    the fixed release are left out. Raises :class:`~crisol.errors.VulnerabilityError` if there is no fixed
+    release, or if the hunks do not fit.
     """
     old, new = vulnerability.vulnerable(cache), vulnerability.fixed(cache)
     if new is None:
@@ -127,13 +129,15 @@ def _spliced(source: str, target: str, hunks: Iterable[UpstreamHunk]) -> str:
 
 
 def _found(lines: list[str], new: list[str], hunk: UpstreamHunk) -> tuple[int, int, int]:
-    """Find a hunk in the fixed release; return (context lines before, context lines after, first index).
+    """Find a hunk in the fixed release; return (head, tail, index).
 
-    ``lines`` are those of the vulnerable release, ``new`` those of the fixed one. The index is that of the
-    hunk's first line in ``new``. The hunk is found by its context, the unchanged lines before and after it.
-    If several places have this context, the one nearest to ``hunk.new_start`` counts; this number is only
-    approximate, because it does not count the hunks that were not chosen. If no place has it, one or two
-    lines of context fewer are compared, because a hunk that was not chosen may have changed them.
+    ``head`` and ``tail`` are the numbers of context lines at the beginning and at the end of the hunk: of the
+    unchanged lines around the change. ``index`` is that of the hunk's first line in ``new``. ``lines`` are
+    those of a file of the vulnerable release, ``new`` those of the same file of the fixed release. The hunk
+    is found by its context lines. If several places have these, the one nearest to ``hunk.new_start`` is
+    taken. If no place has them, one or two context lines fewer are compared, because another difference
+    between the releases, which is no part of the fix, may have changed them. Raises
+    :class:`~crisol.errors.VulnerabilityError` if no place is found.
     """
     start, end = hunk.old_start - 1, hunk.old_start - 1 + hunk.old_lines
     for context in range(_CONTEXT, 0, -1):
@@ -182,8 +186,10 @@ def _edited(path: Path, tree: Path) -> str:
 def _apply_edits(edits: list[dict[str, Any]], tree: Path) -> str:
     """Return edits by line range as a unified diff against the source in ``tree``.
 
-    If all lines of a file end in CRLF, the new lines end in CRLF, too. An edit of lines ``[1, 0]`` in a file
-    that does not exist creates the file.
+    Each edit has the keys ``file``, ``lines`` and ``text``: the lines from ``lines[0]`` to ``lines[1]``,
+    counted from 1, are replaced by ``text``. If all lines of a file end in CRLF, the new lines end in CRLF,
+    too. An edit of lines ``[1, 0]`` in a file that does not exist creates the file. Raises ``ValueError`` for
+    a file or lines that do not exist.
     """
     before: dict[str, str] = {}
     made: dict[str, str] = {}

@@ -87,11 +87,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """The rows of the corpus table that belong to one vulnerability, given by its id.
+    """The rows of the corpus table that belong to one vulnerability.
 
-    ``rows`` has one row for each judged candidate. ``missing`` is a message on why there are no rows, such as
-    a release that cannot be downloaded; it is "" if there are rows. ``seconds`` is the sum of the wargames'
-    durations, 0 if the rows were read from disk.
+    ``vulnerability`` is the vulnerability's id. ``rows`` has one row for each judged candidate. ``missing``
+    is a message on why there are no rows, such as a release that cannot be downloaded; it is "" if there are
+    rows. ``seconds`` is the sum of the wargames' durations, 0 if the rows were read from disk.
     """
 
     vulnerability: str
@@ -119,10 +119,10 @@ def build(
 ) -> Iterator[Shard]:
     """Wargame every candidate of the vulnerabilities; yield the rows of each vulnerability when ready.
 
-    ``plan`` holds the settings. Verdicts that an earlier build stored in ``plan.cache`` are not made again.
-    ``jobs`` is the number of processes; 0 means one for each core. An ``executor``, such as Dask's, is used
-    in place of these processes. A vulnerability whose release cannot be downloaded yields a :class:`Shard`
-    with ``missing`` set.
+    ``plan`` is the plan of the build. Rows that an earlier build stored in ``plan.cache`` are read from
+    there. ``jobs`` is the number of processes; 0 means one for each core. An ``executor``, such as Dask's, is
+    used in place of these processes. A vulnerability whose release cannot be downloaded yields a
+    :class:`Shard` with ``missing`` set.
     """
     if executor is not None:
         yield from _gather(executor, vulnerabilities, plan)
@@ -136,10 +136,9 @@ def reexecute(
 ) -> Iterator[Recheck]:
     """Wargame the candidates of a corpus table again, and yield a :class:`Recheck` for each.
 
-    A :class:`Recheck` holds the candidate's label before and after, as the text ``outcome:reason``, also if
-    the wargame is inconclusive. ``frame`` is the table; rows of other vulnerabilities than
-    ``vulnerabilities`` are left out. ``plan`` names the folders and the sandbox. ``jobs`` is the number of
-    processes; 0 means one for each core.
+    An inconclusive wargame gives a :class:`Recheck`, too. ``frame`` is the table; rows of other
+    vulnerabilities than ``vulnerabilities`` are left out. ``plan`` names the folders and the sandbox.
+    ``jobs`` is the number of processes; 0 means one for each core.
     """
     folders = {vulnerability.id: vulnerability.folder for vulnerability in vulnerabilities}
     columns = ["name", "diff", "outcome", "reason"]
@@ -169,7 +168,7 @@ def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
     """Yield a pool of ``jobs`` spawned processes (0: one for each core), as a context manager.
 
     Forked processes would inherit the caller's threads and locks in an undefined state. If the block raises,
-    the processes are terminated; otherwise the caller would wait for the shards on which they work.
+    the processes are terminated, so that the caller does not wait for the shards on which they work.
     """
     count = jobs or os.cpu_count() or 1
     others = set(active_children())
@@ -187,7 +186,10 @@ def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _end_with(parent: int) -> None:
-    """Make the kernel kill this worker when its parent ends, also when SIGKILL ends the parent."""
+    """Make the kernel kill this worker when its parent process ends, even by SIGKILL.
+
+    ``parent`` is the process id of the parent. If the parent has ended already, the worker ends at once.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -274,7 +276,10 @@ def _cut(candidate: Candidate, tree: Path) -> Candidate:
 
 
 def _touched(written: Sequence[Candidate], tree: Path) -> dict[str, str]:
-    """Return the vulnerable text of every file that a candidate touches, by its path."""
+    """Return the unpatched text of each file that at least one of the candidates changes, by path.
+
+    ``written`` are the candidates, ``tree`` is the folder of the vulnerable source. New files are left out.
+    """
     paths: set[str] = set()
     for candidate in written:
         with suppress(InputError):
@@ -330,7 +335,10 @@ def _key(vulnerability: Vulnerability, plan: Plan) -> str:
 
 
 def updated(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return ``table``, sorted, in which ``rows`` replace all earlier rows of the same vulnerabilities."""
+    """Return a corpus table in which ``rows`` replace all rows of ``table`` on the same vulnerabilities.
+
+    The result is sorted by vulnerability, origin and name.
+    """
     others = table[~table["vulnerability"].isin(rows["vulnerability"])]
     whole = pd.concat([others, rows], ignore_index=True)
     return whole.sort_values(["vulnerability", "origin", "name"], ignore_index=True)
@@ -376,9 +384,10 @@ def load_table(path: Path) -> pd.DataFrame:
 
 
 def content_hash(frame: pd.DataFrame) -> str:
-    """Return the SHA-256 of a table's rows, 64 hexadecimal digits.
+    """Return the SHA-256, 64 hexadecimal digits, of the candidates and labels in a corpus table.
 
-    Durations and the order of the rows do not change it.
+    It depends on the identities and names of the candidates, their vulnerabilities, and the basic and strict
+    labels. Other columns, such as durations, and the order of the rows do not change it.
     """
     columns = ["id", "vulnerability", "name", "outcome", "reason", "basic_outcome", "basic_reason"]
     rows = sorted(frame[columns].fillna("").astype(str).itertuples(index=False, name=None))

@@ -36,10 +36,12 @@ therefore no estimate of theirs. One language, Python 3.11."""
 def export(frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability], folder: Path) -> tuple[Path, ...]:
     """Write a corpus table into a folder as Parquet, JSONL and a data sheet; return the paths of the files.
 
-    ``folder`` is created if it is missing. ``frame`` is the table; ``vulnerabilities`` are described in the
-    data sheet, ``README.md``. Each line of the JSONL is an object with the keys id, project, bug_id (the
-    vulnerability), language, tool (the origin), label (the strict one: 1 valid, 0 invalid), diff, cwe and
-    reason ("" for a valid patch). The JSONL leaves out inconclusive candidates, which have no label.
+    The files are ``candidates.parquet``, ``candidates.jsonl`` and the data sheet ``README.md``. ``folder`` is
+    created if it is missing. ``frame`` is the table; ``vulnerabilities`` are described in the data sheet.
+    Each line of the JSONL is an object with the keys ``id``, ``project``, ``bug_id``, ``language``, ``tool``,
+    ``label``, ``diff``, ``cwe`` and ``reason``. ``bug_id`` is the id of the vulnerability, ``tool`` the
+    candidate's origin. ``label`` is the strict label: 1 for a valid patch, 0 for an invalid one. ``reason``
+    is "" for a valid patch. The JSONL leaves out inconclusive candidates, which have no label.
     """
     table, lines, about = (folder / n for n in ("candidates.parquet", "candidates.jsonl", "README.md"))
     save_table(frame, table)

@@ -1,4 +1,4 @@
-"""Static analysis of a patched file: errors, undefined names, and code that tampers.
+"""Static analysis of a patched file: syntax errors, undefined names, and code that counts as tampering.
 
 The text is untrusted, so a worker process of :mod:`crisol.sandbox.bounded` parses it, in :func:`examine` and
 :func:`speak`. Other modules call :func:`examined` and :func:`spoken`, which ask the worker and return plain

@@ -1,9 +1,12 @@
 """Recognise harmless uses of names that otherwise count as tampering.
 
-There are three kinds. A type may be used in a test: in ``isinstance(value, types.FunctionType)`` the type
-creates no function. A command may end its process by ``sys.exit``, to report a failure. A module that
-executes text may compile it first. The last two are excused only if functions of the unpatched file already
-end the process, or already execute text; but below ``if __name__ == "__main__"`` a command may always end.
+There are three kinds of harmless uses:
+
+- A type is used in a test: in ``isinstance(value, types.FunctionType)`` the type creates no function.
+- A command-line program ends its process by ``sys.exit``, to report a failure. This is harmless below
+  ``if __name__ == "__main__"``, and in a function if functions of the unpatched file already end the process.
+- A module compiles a text that it executes. This is harmless if functions of the unpatched file already
+  execute text.
 """
 
 from __future__ import annotations
@@ -67,7 +70,7 @@ class Excuses:
         return self._is_tested(node, set())
 
     def _in_command(self, node: ast.AST) -> bool:
-        """Return whether only a command executes ``node``.
+        """Return whether ``node`` belongs to a command-line program, which may end its process.
 
         That is so below ``if __name__ == "__main__"``, and in a function if functions of the unpatched file
         already end the process.
@@ -142,9 +145,10 @@ def habits_of(tree: ast.Module, flow: Flow) -> frozenset[str]:
 
 
 def _is_end(node: ast.AST, above: ast.AST | None) -> bool:
-    """Return whether ``node``, a use of one of :data:`_ENDS`, ends the process: it is called or raised.
+    """Return whether an expression ends the process, because it is called or raised.
 
-    ``above`` is the parent of ``node`` in the syntax tree.
+    ``node`` is the expression; its value is one of :data:`_ENDS`, such as ``sys.exit``. ``above`` is the
+    parent of ``node`` in the syntax tree.
     """
     match above:
         case ast.Call(func=function):

@@ -34,12 +34,12 @@ def fitted(text: str | bytes, tree: Path | None, reading: diff.ReadOptions = _AS
 
 
 def ground(vulnerability: Vulnerability, cache: Path) -> ImportBase:
-    """Return what an import of patches for ``vulnerability`` needs, as an :class:`ImportBase`.
+    """Return the :class:`ImportBase` with which patches for ``vulnerability`` are imported.
 
     Its ``fit(text, options)`` turns the text of a diff into a cut patch, :class:`crisol.diff.Fitted`. Its
-    ``own`` are the candidates in the vulnerability's folder, by which repeats are recognised. ``cache`` is
-    the folder of downloaded releases. If the release cannot be downloaded, ``fit`` leaves out tests,
-    documents and the like by their names, and ``own`` is empty.
+    ``own`` are upstream's fix and the patches in the vulnerability's folder; an import compares new patches
+    with these. ``cache`` is the folder of downloaded releases. If the release cannot be downloaded, ``fit``
+    leaves out tests, documents and other files that no wargame runs by their names, and ``own`` is empty.
     """
     try:
         tree = vulnerability.vulnerable(cache)
@@ -56,7 +56,7 @@ def ground(vulnerability: Vulnerability, cache: Path) -> ImportBase:
 def source_tree(root: Path) -> diff.Tree:
     """Return the files of a source folder in the form that :func:`~crisol.diff.fit.fit` takes.
 
-    The list of the files is read once.
+    The list of the files is read at most once; the files themselves are read when they are needed.
     """
     return diff.Tree(lambda path: read_source(root, path), lambda: _names(root))
 

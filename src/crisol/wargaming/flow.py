@@ -63,7 +63,10 @@ class Flow:
         return self._bindings.nodes
 
     def binds(self, name: str) -> bool:
-        """Return whether the file assigns a value to ``name`` anywhere."""
+        """Return whether the file binds ``name`` anywhere, in the module or in a function.
+
+        An assignment, import, definition, parameter, loop, ``with`` or ``except`` binds a name.
+        """
         return any(name in names for names in self._bindings.locals.values())
 
     def values(self, node: ast.expr | None) -> set[Value]:
@@ -98,7 +101,10 @@ class Flow:
         return held
 
     def used(self, node: ast.AST) -> Iterator[Value]:
-        """Yield the possible values of all names, attributes, items, calls and imports inside ``node``."""
+        """Yield the possible values of ``node`` itself: a read name, attribute or item, a call, or an import.
+
+        Any other node yields nothing. The nodes inside ``node`` are not examined.
+        """
         match node:
             case ast.Import(names=names):
                 yield from (Value("outside", alias.name) for alias in names)
@@ -111,9 +117,10 @@ class Flow:
                 yield from self.values(node) if isinstance(ctx, ast.Load) else ()
 
     def attributes(self, node: ast.AST) -> Iterator[str]:
-        """Yield the names of the attributes that the code in ``node`` reads or writes.
+        """Yield the names of the attributes that ``node`` itself reads, writes or imports.
 
-        Uses through ``getattr`` or in a format string are included.
+        Uses through ``getattr``, ``__dict__`` or a format string are included. The nodes inside ``node`` are
+        not examined.
         """
         match node:
             case ast.Attribute(attr=name):
@@ -129,9 +136,9 @@ class Flow:
                 yield from (alias.name for alias in names)
 
     def replaced(self, node: ast.AST) -> Iterator[str]:
-        """Yield the dotted names of objects outside the file that ``node`` sets, replaces or deletes.
+        """Yield the dotted names of objects outside the file that ``node`` itself sets, replaces or deletes.
 
-        An example is ``os.path.exists``.
+        An example is ``os.path.exists``. The nodes inside ``node`` are not examined.
         """
         match node:
             case ast.Attribute(value=base, attr=name, ctx=ast.Store() | ast.Del()):

@@ -17,9 +17,10 @@ _MAX_FILES, _MAX_FILE, _MAX_ALL = 5_000, 16 << 20, 64 << 20
 def refuse_unsafe(folder: Path) -> None:
     """Check that an untrusted vulnerability folder can be read without harm.
 
-    ``vulnerability.toml`` and all below ``pov``, ``checks``, ``patches`` and ``target`` may be only regular
-    files and folders, no links. These four may contain at most 5,000 files, of 16 MiB each and 64 MiB
-    together. Raises :class:`~crisol.errors.VulnerabilityError`, which names the offending file or the size.
+    ``vulnerability.toml``, the folders ``pov``, ``checks``, ``patches`` and ``target``, and all below them
+    must be regular files or folders; links are refused. The four folders together may contain at most 5,000
+    files, of at most 16 MiB each and 64 MiB in total. Raises :class:`~crisol.errors.VulnerabilityError`,
+    which names the first file that breaks a rule.
     """
     count = total = 0
     for path in (folder / "vulnerability.toml", *(folder / part for part in _PARTS)):

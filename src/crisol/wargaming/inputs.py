@@ -43,11 +43,12 @@ def unsteady(source: str) -> bool:
 
 
 def literals(tree: ast.Module) -> list[ast.Constant]:
-    """Return the literals (text, bytes and integers) that a script passes to the program, in their order.
+    """Return the literals (text, bytes and integers) that a script passes to the program.
 
-    ``tree`` is the script's syntax tree. Docstrings are left out, and so are literals that a script only
-    needs to read the program's results, as in a comparison, a search or a concatenation with a result, or to
-    draw random names.
+    Their order is that of :func:`ast.walk`. ``tree`` is the script's syntax tree. Three kinds of literals are
+    left out: docstrings; literals that only serve to examine the program's results, as in a comparison, a
+    search or a concatenation with a result; and literals that only serve to draw random names. Texts and
+    bytes shorter than 2 or longer than 4,095 characters are left out, too.
     """
     skipped: set[ast.AST] = set()
     results = _results(tree)
@@ -176,8 +177,9 @@ def vocabulary(text: str) -> frozenset[str]:
 def touches(words: frozenset[str], before: object, after: object) -> bool:
     """Return whether the change of a literal from ``before`` to ``after`` may change its meaning.
 
-    ``words`` are string constants of the program, casefolded, such as ``get``. The meaning may change if the
-    literal is one of these words, or contains one that ``after`` does not.
+    ``words`` are string constants of the program, casefolded, such as ``get``. The meaning may change if
+    ``before`` is one of these words, or contains one that ``after`` does not contain, or begins with one with
+    which ``after`` does not begin. Numbers have no such meaning.
     """
     if not isinstance(before, str | bytes) or not isinstance(after, str | bytes):
         return False

@@ -75,7 +75,11 @@ def mutants(
 def _mutated(
     parent: Candidate, files: _Files, source: Mapping[str, str], rng: random.Random
 ) -> tuple[_Files, list[str]]:
-    """Return the files of one mutant and the names of its edits."""
+    """Return (files that one mutant of ``parent`` changes, names of its edits).
+
+    ``files`` are the files that ``parent`` changes; ``source`` maps their paths to the vulnerable text. If no
+    edit is possible, the files are those of ``parent``, and there are no names.
+    """
     done: list[str] = []
     kinds: list[Mapping[str, _Edit]] = []
     if rng.random() < _SAME_PROGRAM:
@@ -111,7 +115,11 @@ def _with_chance(
 def _edited(
     files: _Files, source: Mapping[str, str], operators: Mapping[str, _Edit], rng: random.Random
 ) -> tuple[_Files, str] | None:
-    """Return (files after one random edit, name of the edit); None if no operator can change anything."""
+    """Return (files after one random edit, name of the edit); None if no operator can change anything.
+
+    ``files`` are the files that the patch changes so far; ``source`` maps their paths to the vulnerable text.
+    ``operators`` maps the names of edits to their functions. Only lines that the patch added are edited.
+    """
     names = sorted(operators)
     rng.shuffle(names)
     paths = sorted(path for path, text in files.items() if text is not None and path.endswith(".py"))

@@ -71,9 +71,9 @@ _DOCUMENTATION = re.compile(
 class Habits:
     """The parts of its own source text that a program reads while it runs.
 
-    A change there may change the program's behaviour. ``source`` says that it reads source lines, line
-    numbers or byte code, ``docstrings`` that it reads docstrings. ``words`` is the text of all its
-    Python files together; a documentation file whose name occurs in it may be read, too.
+    A change of these parts may change the program's behaviour. ``source`` is true if the program reads source
+    lines, line numbers or byte code, ``docstrings`` if it reads docstrings. ``words`` is the text of all its
+    Python files together; a documentation file whose name occurs in this text may be read, too.
     """
 
     source: bool = False
@@ -83,9 +83,10 @@ class Habits:
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A parsed Python source: its ``lines``, the statements of its ``body``, and its declared encoding.
+    """A parsed Python source: the statements of its ``body``, and its declared encoding.
 
-    ``cookie`` is the encoding that a comment in the first two lines declares, "" if none does.
+    ``lines`` are the lines to which the line numbers of the statements refer. ``cookie`` is the encoding that
+    a comment in the first two lines declares, "" if none does.
     """
 
     lines: tuple[str, ...]
@@ -98,8 +99,8 @@ class Module:
 
         The limits are those of :func:`~crisol.wargaming.parsing.parsed`. ``before`` is the module before a
         change. Its unchanged statements at the beginning and the end are reused, with their line numbers.
-        Only the statements between them are parsed; their lines are appended to those of ``before``. None
-        parses the whole source.
+        Only the statements between them are parsed; their lines are appended to those of ``before``, so that
+        ``lines`` of the result is not the source. If ``before`` is None, the whole source is parsed.
         """
         lines = tuple(text.split("\n"))
         cookie = _COOKIE.search("\n".join(lines[:2]))
@@ -187,12 +188,14 @@ VULNERABLE = ProgramTree({}).identity({})
 
 
 def _spliced(lines: tuple[str, ...], before: Module) -> tuple[tuple[str, ...], tuple[ast.stmt, ...]] | None:
-    """Parse a changed source by its changed part alone; return (lines, statements of the module) or None.
+    """Parse only the changed part of a source; return (lines, statements of the module), or None.
 
-    ``lines`` are those of the changed source. The first lines of the result are those of ``before``, the
-    changed part follows. Statements before and after the change are those of ``before``. None means that the
-    whole source has to be parsed. The changed part includes one unchanged statement on either side; it can be
-    parsed alone, because a statement at the top level ends where the next one begins.
+    ``lines`` are those of the changed source, ``before`` is the module before the change. The lines of the
+    result are all lines of ``before``, then those of the changed part; the line numbers of the statements
+    refer to these. Statements outside the changed part are the very nodes of ``before``, the others are new.
+    The changed part includes one unchanged statement on either side; it can be parsed alone, because a
+    statement at the top level ends where the next one begins. None means that the whole source has to be
+    parsed.
     """
     old = before.lines
     # The parser ends a line there, too, or begins its column anew.
@@ -324,8 +327,9 @@ def _difference(
 def kept(body: Sequence[ast.stmt], habits: Habits) -> list[ast.stmt]:
     """Return the statements of a block that have an effect.
 
-    ``body`` is the block. Left out are ``pass``, expressions that are only a constant, and docstrings. A
-    docstring stays if ``habits`` says that the program reads docstrings. A text without a space stays, too.
+    ``body`` is the block. Left out are ``pass`` and statements that are only a constant, such as docstrings.
+    A constant stays if it is a text without a space, or if it is the first statement and ``habits`` says that
+    the program reads docstrings.
     """
     documented = habits.docstrings
     return [
@@ -353,9 +357,9 @@ def _dumped(node: ast.AST, habits: Habits) -> str:
 
 
 def _pieces(node: object, habits: Habits) -> list[str]:
-    """Return the parts of a text that represents a syntax tree, without statements that have no effect.
+    """Return texts that, joined, represent a syntax tree; statements without effect are left out.
 
-    It uses no recursion and is much faster than :func:`ast.dump`.
+    The function uses no recursion and is much faster than :func:`ast.dump`.
     """
     out: list[str] = []
     left: list[object] = [node]

@@ -88,8 +88,10 @@ def main(arguments: bytes) -> bytes:
     ``wanted`` (names of functions, classes and variables). The report is an object. ``tests`` maps each test
     to [outcome, message]: ``passed``, ``failed`` or ``skipped``, and a message, "" if it passed. ``names``
     maps each test to the names in ``wanted`` that it uses. ``broken`` maps each file that cannot be imported
-    to a message. In options and report ``{suite}`` stands for the folder that contains the tests, which is
-    the last of ``sys.path``.
+    to a message.
+
+    The last entry of ``sys.path`` is the folder with the package and its tests. The tests run in a copy of
+    this folder; ``{suite}`` stands for the copy's path in the options and in the report.
     """
     job = json.loads(arguments)
     place = os.path.realpath("suite")

@@ -58,9 +58,10 @@ class Match:
     The first patch sets ``baseline``, the phase that runs PoVs and checks on the unpatched release, and
     ``yardstick``, the behaviour of the reference. Before that, these two are None. ``checks`` are the checks
     in the form in which they run. ``warm`` says that the modules that the scripts import are loaded in the
-    sandbox. ``changes`` holds the functions outside the source that the unpatched release itself replaces, by
-    (script name, ``warm``). ``shown_again`` says whether the unpatched release shows the flaw in another
-    environment, by script name. ``canaries`` chooses the PoV that runs twice.
+    sandbox. ``changes`` maps (script name, ``warm``) to the ``Run.changed`` of the script on the unpatched
+    release, such as functions that the release itself replaces; the same changes by a patch are no tampering.
+    ``shown_again`` maps the name of a script that changes the environment to whether the unpatched release
+    still shows the flaw there. ``canaries`` chooses the PoV that runs twice.
 
     ``experience`` None runs the scripts in the fixed order. Otherwise the experience orders the scripts, each
     script is a phase of its own, and the wargame ends at the first failure, even if it counts for the strict
@@ -88,8 +89,9 @@ class Match:
     def judge(self, text: str | bytes) -> Verdict:
         """Wargame one untrusted diff and return the verdict.
 
-        A faulty diff raises no error: one that is malformed or does not apply gets the outcome inconclusive.
-        So does a failure of the sandbox.
+        A faulty diff raises no error: the outcome of a diff that is malformed or does not apply is
+        inconclusive. If the sandbox fails, too, the outcome is inconclusive, unless it fails on the patch and
+        not on the unpatched release: that is tampering.
         """
         steps = self.phases(text)
         while True:
@@ -176,7 +178,7 @@ class Match:
         return look(files)
 
     def _partial(self, files: Mapping[str, bytes | None]) -> _Finding:
-        """Run the generated PoVs that fail on the reference; one that succeeds shows a partial fix."""
+        """Run the generated PoVs that fail on the reference; the finding is a partial fix if one succeeds."""
         try:
             surviving = self._measured().partial(self.target, files)
         except SandboxError as error:
@@ -184,7 +186,7 @@ class Match:
         return (Reason.PARTIAL_FIX, surviving) if surviving else (None, "")
 
     def _divergence(self, files: Mapping[str, bytes | None]) -> _Finding:
-        """Compare the patch with the reference on generated benign inputs; return the first difference."""
+        """Compare patch and reference on generated benign inputs; the finding names the first difference."""
         try:
             difference = self._measured().divergence(self.target, files)
         except SandboxError as error:
@@ -197,7 +199,7 @@ class Match:
         return self.yardstick
 
     def _apply(self, text: str | bytes, reading: ReadOptions, overlay: dict[str, str | None]) -> _Finding:
-        """Apply the diff ``text``, fill ``overlay`` with the patched files, and return the finding."""
+        """Apply the diff ``text``, add the patched files to ``overlay``, and return the finding."""
         try:
             patch = fitted(text, self.tree, reading)
         except DiffError as error:
@@ -213,9 +215,10 @@ class Match:
         return None, patch.detail
 
     def _examine(self, overlay: Mapping[str, str | None], facts: dict[str, Examination]) -> _Finding:
-        """Analyse the patched files without running them; return the reason to refuse the patch, if any.
+        """Analyse the patched files without running them, and return the finding.
 
-        ``facts`` is filled with the examination of each Python file, by its path.
+        The call adds the examination of each Python file to ``facts``, by path. It ends at the first file
+        that is a reason to refuse the patch.
         """
         noted: list[str] = []
         for name, after in overlay.items():
@@ -262,7 +265,8 @@ class Match:
     def _baseline(self) -> _Finding:
         """Run all PoVs and checks on the vulnerable code: every PoV must succeed and every check pass.
 
-        The run also sets ``checks`` and records the cost and the changes of each script.
+        The call ends at the first script that does not behave so, and returns the finding. It also sets
+        ``checks``, ``changes`` and the CPU seconds of each script in ``canaries.costs``.
         """
         self.checks = ()
         scripts = [(pov, pov) for pov in self.vulnerability.povs]
@@ -317,7 +321,7 @@ class Match:
         return replace(self.target.limits, seconds=min(self.target.limits.seconds, left))
 
     def _again(self, files: Mapping[str, bytes | None], noted: Collection[str]) -> _Finding:
-        """Run the public PoV on the patched files in changed environments; return the first failure.
+        """Run the public PoV on the patched files in changed environments; the finding is the first failure.
 
         An environment in which the unpatched release does not show the flaw is left out.
         """
@@ -356,10 +360,10 @@ class Match:
         )
 
     def _changed(self, script: Script, run: Run) -> list[str]:
-        """Return the changes that a run made outside the source, except those that the release makes, too.
+        """Return those of ``run.changed`` that the unpatched release does not change with the same script.
 
-        ``run`` is a run of ``script`` on a patch. If the changes that the script makes on the unpatched
-        release are not known yet, it runs there first.
+        ``run`` is a run of ``script`` on a patch. If the changes by the unpatched release are not known yet,
+        the script runs on it first. If that run fails, the result is empty.
         """
         key = script.name, self.warm  # what is there before the target hangs on what was imported ahead
         if key not in self.changes:
@@ -405,7 +409,7 @@ def open_match(
 
 
 def _names(facts: Mapping[str, Examination]) -> _Finding:
-    """Return the finding on undefined names: those of the first file that has any."""
+    """Return the finding on undefined names; it names those of the first file that has any."""
     for name, examination in facts.items():
         if examination.undefined:
             return Reason.UNDEFINED_NAME, f"{name}: {', '.join(examination.undefined)}"

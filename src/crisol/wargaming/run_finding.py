@@ -19,12 +19,16 @@ _DETAIL = 600
 def finding(script: Script, run: Run, survives: Reason, refusals: Collection[str]) -> Reason | None:
     """Return the reason for which one run of a script makes a patch invalid; None if the patch passed.
 
-    ``survives`` is the reason if a PoV shows the flaw or a check fails. ``refusals`` names exceptions by
-    which a fixed program may refuse an attack: a PoV that ends with one of them has failed, and the patch
-    passed. A name is written as a traceback shows it: ``ValueError``, or ``package.module.Error``. Any other
-    exception gives ``does_not_load`` if it is an import or syntax error, ``breaks_function`` for a check or a
-    name error, and otherwise ``raises``. A run that exceeds its limits gives ``timeout``; a run whose end
-    cannot be trusted gives ``tampers``.
+    ``survives`` is the reason if a PoV shows the flaw or a check exits with a code other than 0. ``refusals``
+    names exceptions by which a fixed program may refuse an attack: a PoV that ends with one of them has
+    failed, and the patch passed. A name is written as a traceback shows it: ``ValueError``, or
+    ``package.module.Error``. The other reasons are:
+
+    - ``does_not_load``: a PoV or check ended with an import or syntax error;
+    - ``breaks_function``: a check ended with any other exception, or a PoV with a name error;
+    - ``raises``: a PoV ended with any other exception, or with an exit code other than 0 and 1;
+    - ``timeout``: the run exceeded its limits;
+    - ``tampers``: the end of the run cannot be trusted, or a check found an object that equals everything.
     """
     if run.ending is Ending.EXITED:
         if script.role is Role.POV:
@@ -46,7 +50,7 @@ def succeeds(run: Run) -> bool:
 
 
 def told(run: Run) -> str:
-    """Return a text for people on how a run ended, with the first and the last lines of its output."""
+    """Return a message that says how a run ended, with the first and the last lines of its output."""
     end = f"{run.ending} {run.code}" if run.ending is Ending.EXITED else str(run.ending)
     said = (run.stderr or run.stdout).strip()
     if len(said) > _DETAIL:

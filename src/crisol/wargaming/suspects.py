@@ -1,4 +1,4 @@
-"""The names that the tampering gate looks for, grouped by what a program can do with them.
+"""The names that the search for tampering looks for, grouped by what a program can do with them.
 
 A name counts only where the value of an expression can be the named object, see :mod:`.tampering`.
 """

@@ -72,7 +72,7 @@ def findings(before: str, after: str, own: frozenset[str] = frozenset()) -> Find
 
 
 def _changed_lines(before: str, after: str) -> tuple[frozenset[int], frozenset[int]]:
-    """Return the numbers, from 1, of the lines that only ``before`` has and of those only ``after`` has."""
+    """Return the numbers, from 1, of the lines only in ``before``, then of the lines only in ``after``."""
     old, new = before.splitlines(), after.splitlines()
     first = next(
         (at for at, (x, y) in enumerate(zip(old, new, strict=False)) if x != y), min(len(old), len(new))
@@ -216,11 +216,12 @@ def _tail(path: str) -> str:
 
 
 def _pretending(node: ast.ClassDef | ast.Call, flow: Flow, *, new: bool) -> list[str]:
-    """Return a message for each plain type, such as ``str``, whose ``__eq__`` or the like a class overrides.
+    """Return a message for each plain type, such as ``str``, among the base classes of a suspicious class.
 
-    An object of such a class could equal everything. An example of a message is ``a str that answers
-    __eq__``. ``node`` is the class, or the call of ``type`` that makes it. ``new`` says that the patch adds
-    the class; then the base classes of its base classes are examined, too, as far as the file defines them.
+    A class is suspicious if it defines one of the methods :data:`ANSWERS`, such as ``__eq__``: an object of
+    it could equal everything. For any other class the result is empty. An example of a message is ``a str
+    that answers __eq__``. ``node`` is the class, or the call of ``type`` that makes it. ``new`` says that the
+    patch adds the class; then indirect base classes are examined, too, see :func:`_ancestors`.
     """
     match node:
         case ast.ClassDef(bases=bases, body=body):
@@ -249,7 +250,10 @@ def _pretending(node: ast.ClassDef | ast.Call, flow: Flow, *, new: bool) -> list
 
 
 def _ancestors(bases: list[ast.expr], flow: Flow) -> list[ast.expr]:
-    """Return the base classes of a class, and the base classes of those that the file itself defines."""
+    """Return the direct and indirect base classes of a class, as far as the file defines the classes between.
+
+    ``bases`` are the direct ones.
+    """
     classes = {node.name: node.bases for node in flow.nodes if isinstance(node, ast.ClassDef)}
     reached: dict[ast.expr, None] = {}
     pending = list(bases)

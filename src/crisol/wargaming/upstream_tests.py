@@ -60,11 +60,11 @@ class Refutation:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """The result of running upstream's tests on candidates of one vulnerability, given by its id.
+    """The result of running upstream's tests on candidates of one vulnerability.
 
-    ``kept`` is the number of tests that were run; ``regression`` names the tests among them that fail on the
-    vulnerable release. ``candidates`` is the number of patches. ``refutations`` has one entry for each patch
-    and each test that fails on it. ``seconds`` is the wall time.
+    ``vulnerability`` is the vulnerability's id. ``kept`` is the number of tests that were run; ``regression``
+    names the tests among them that fail on the vulnerable release. ``candidates`` is the number of patches.
+    ``refutations`` has one entry for each patch and each test that fails on it. ``seconds`` is the wall time.
     """
 
     vulnerability: str
@@ -93,7 +93,7 @@ class _Report:
         return frozenset(test for test, (outcome, _) in self.tests.items() if outcome == _PASSED)
 
     def failure(self, test: str) -> str:
-        """Return why a test did not pass."""
+        """Return a message on why ``test`` did not pass, also if the report does not contain it."""
         outcome, message = self.tests.get(test, ("", ""))
         if not outcome:
             file = test.partition("::")[0]
@@ -106,9 +106,10 @@ class Suite:
     """The upstream tests of one vulnerability, ready to run on patches.
 
     :func:`open_suite` makes it. ``kept`` names the tests that are run: the fixed release and the reference
-    pass them, and they can be imported with the vulnerable release. ``regression`` names the kept tests that
-    fail on the vulnerable release. ``left_out`` maps each other test that the fixed release passes to the
-    reason why it is not run. Tests have pytest's notation, such as ``tests/test_a.py::test_b``.
+    pass them, they can be imported with the vulnerable release, and they use no name that this release lacks.
+    ``regression`` names the kept tests that fail on the vulnerable release. ``left_out`` maps each other test
+    that the fixed release passes to the reason why it is not run. Tests have pytest's notation, such as
+    ``tests/test_a.py::test_b``.
     """
 
     kept: tuple[str, ...]
@@ -203,7 +204,7 @@ class _Runner:
 def audit(
     vulnerability: Vulnerability, candidates: Iterable[tuple[str, str]], sandbox: Sandbox, cache: Path
 ) -> Audit:
-    """Run the upstream tests of a vulnerability on candidates, and return the tests that fail.
+    """Run the upstream tests of a vulnerability on candidates; return the tests that fail, with counts.
 
     ``candidates`` are pairs (name, unified diff). ``sandbox`` isolates the runs; ``cache`` is the folder of
     downloaded releases. Raises :class:`~crisol.errors.VulnerabilityError` if the vulnerability names no
@@ -273,10 +274,10 @@ def open_suite(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> I
 
 
 def _unfit(test: str, fixed: _Report, vulnerable: _Report, mended: _Report) -> str:
-    """Return why a test that the fixed release passes is not kept; "" if it is kept.
+    """Return a message on why a test that the fixed release passes is not kept; "" if it is kept.
 
-    The reports are those of the fixed release, of the vulnerable release, and of the vulnerable release with
-    the fix applied.
+    ``fixed`` and ``vulnerable`` are the reports on these releases, ``mended`` the report on the vulnerable
+    release with only the reference applied.
     """
     if test not in vulnerable.tests:
         return f"the vulnerable release cannot load it: {vulnerable.failure(test)}"
@@ -288,7 +289,10 @@ def _unfit(test: str, fixed: _Report, vulnerable: _Report, mended: _Report) -> s
 
 
 def _sample(report: _Report, left_out: Mapping[str, str]) -> str:
-    """Return the first of the reasons why no test is kept, cut to 300 characters."""
+    """Return one reason why a test is not kept, for the error that none is; at most 300 characters.
+
+    ``report`` is that of the fixed release, ``left_out`` maps tests that this release passes to the reasons.
+    """
     reasons = [*left_out.values(), *report.broken.values()]
     reasons += [message for outcome, message in report.tests.values() if outcome != _PASSED]
     return next(iter(reasons), "none was found")[:300]
@@ -317,7 +321,7 @@ def _lay(suite: Path, paths: Iterable[str], release: Path, folder: Path) -> None
 
 
 def _defined(tree: Path, tests: Iterable[str]) -> frozenset[str]:
-    """Return the names that the Python sources of a release bind, except in the files of the tests."""
+    """Return the names that a release's Python sources define or assign, except in the files of the tests."""
     return frozenset(
         name
         for path, text in _sources(tree)
@@ -329,7 +333,7 @@ def _defined(tree: Path, tests: Iterable[str]) -> frozenset[str]:
 
 
 def _words(tree: Path) -> frozenset[str]:
-    """Return all words of a release's sources."""
+    """Return all words in a release's Python sources: identifiers, keywords, words of comments and texts."""
     return frozenset(word for _, text in _sources(tree) for word in _WORD.findall(text))
 
 

@@ -131,7 +131,7 @@ def by_method(bases: Sequence[str], method: str, arguments: Sequence[Sequence[st
 
 
 def joined(glues: Sequence[str], pieces: Sequence[Sequence[str]], letters: Sequence[str]) -> Iterator[Value]:
-    """Yield the possible results of ``glue.join(parts)``, computed from the possible texts of its parts.
+    """Yield the possible results of ``glue.join(parts)``.
 
     ``glues`` are the possible texts of ``glue``. ``pieces`` holds, for each element of a list of parts, its
     possible texts. ``letters`` are the possible texts if ``parts`` is one text: its characters are joined,
@@ -173,8 +173,8 @@ def _decoded(decode: Callable[[bytes], bytes], text: str) -> str:
 def class_of(value: Value) -> Iterator[Value]:
     """Yield the type of a value as a value of kind ``outside``; yield nothing if the type is unknown.
 
-    The type of an instance is the callable that made it, of a text ``builtins.str``, of a function
-    ``types.FunctionType``.
+    The type of a value that a callable returned is this callable. The type of a text is ``builtins.str``, and
+    the type of a function is ``types.FunctionType``.
     """
     kinds = {"made": value.text, "text": "builtins.str", "function": "types.FunctionType"}
     if value.kind in kinds:

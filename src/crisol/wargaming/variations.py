@@ -2,8 +2,8 @@
 
 The behaviour is recorded at each comparison of the script. For ``==`` and ``!=`` both sides are recorded, for
 other comparisons and for each ``assert`` the truth value. An ``assert`` that fails does not end the script.
-Only what the script itself does is recorded, not what the target does when it calls back, because a right
-patch may call back more often or in another order.
+Comparisons in a function of the script are not recorded when the target calls this function, because a right
+patch may call it more often or in another order.
 """
 
 from __future__ import annotations
