@@ -72,8 +72,8 @@ def open_trials(settings: Settings) -> TrialStore:
     """Return the store of the trials: PostgreSQL if a server is set, else the DuckDB file.
 
     ``DATABASE_URL`` or ``POSTGRES_HOST`` sets the server; the file is ``settings.trials``. The caller closes
-    it. Several processes may use the store at the same time. If the switch of A/B testing was never stored,
-    A/B testing is on with the rate ``AB_TEST_RATE``, or off if that is 0. Raises
+    the store. Several processes may use the store at the same time. If the switch of A/B testing was never
+    stored, A/B testing is on with the rate ``AB_TEST_RATE``, or off if that is 0. Raises
     :class:`~crisol.errors.StoreError` if the store cannot be reached.
     """
     # A process loads only the back end that it uses.

@@ -52,10 +52,10 @@ def find_vulnerability(name: str | Path, settings: Settings | None = None) -> Vu
     'CWE-22'
 
     A ``name`` that is the path of an existing folder, absolute or relative to the working directory, is taken
-    as a path. Any other is an id, searched in the folders of ``settings.search_path``. ``settings`` None
-    reads the environment variables. Raises :class:`~crisol.errors.UnknownVulnerability` if no vulnerability
-    has this id or the folder has no ``vulnerability.toml``, and :class:`~crisol.errors.VulnerabilityError` if
-    the folder is incomplete.
+    as a path. Any other ``name`` is an id, searched in the folders of ``settings.search_path``. ``settings``
+    None reads the environment variables. Raises :class:`~crisol.errors.UnknownVulnerability` if no
+    vulnerability has this id or the folder has no ``vulnerability.toml``, and
+    :class:`~crisol.errors.VulnerabilityError` if the folder is incomplete.
     """
     from crisol.wargaming.vulnerability import find, load  # noqa: PLC0415 - importing crisol must stay cheap
 
@@ -265,9 +265,10 @@ def load_model(path: str | Path | None = None, *, trust: Collection[str] = ()) -
     ...     crisol.load_model(f"{folder}/model.skops").form
     'scikit-learn'
 
-    ``path`` None loads the champion. Loading runs no code from the file. ``trust`` names further classes that
-    the file may contain, each as ``package.module.Class``; their modules are imported. Raises
-    :class:`~crisol.errors.ModelError` for a file that is missing, damaged, or contains any other class, and
+    ``path`` None loads the champion. Loading runs no code from the file. A saved file may contain only
+    classes that Crisol's own models use, and the classes that ``trust`` or the settings name, each as
+    ``package.module.Class``; the modules of these are imported. Raises :class:`~crisol.errors.ModelError` for
+    a file that is missing, damaged, or contains a class that is not allowed, and
     :class:`~crisol.errors.StoreError` if ``path`` is None and there is no champion yet.
     """
     from crisol.model.predictor import Predictor  # noqa: PLC0415 - importing crisol must stay cheap
@@ -287,7 +288,7 @@ def predict(model: Predictor | FittedModel, patch: str | bytes | Path, *, cwe: s
     ``patch`` is a diff as text or bytes, or the Path of a file. The model does not see changes of tests,
     documents and other files that no wargame executes, which are recognised by their names. ``cwe`` is text
     such as ``CWE-22``, "" if unknown. Raises :class:`~crisol.errors.DiffError` for a text that is no diff,
-    :class:`~crisol.errors.PatchDoesNotApply` if the diff changes no other file, and
+    :class:`~crisol.errors.PatchDoesNotApply` if the diff changes only files that the model does not see, and
     :class:`~crisol.errors.InputError` if the file cannot be read.
     """
     from crisol.model.predictor import Predictor  # noqa: PLC0415 - importing crisol must stay cheap
@@ -298,7 +299,7 @@ def predict(model: Predictor | FittedModel, patch: str | bytes | Path, *, cwe: s
 
 
 def decide(vulnerability: str, patch: str | bytes | Path, *, cwe: str = "", **changes: Any) -> dict[str, Any]:
-    """Return the answer of the service, as its JSON object, on whether a patch is valid.
+    """Ask the service whether a patch is valid, and return its answer: a JSON object, as a dictionary.
 
     >>> answer = crisol.decide("arena-zip-slip", patch)
     >>> answer["outcome"], answer["source"]
