@@ -30,11 +30,12 @@ _TWO = re.compile(r"Binary files (.+) and (.+) differ\s*$")
 def parse(text: str | bytes, limits: DiffLimits = _LIMITS) -> Patch:
     """Parse untrusted text into a :class:`Patch`; a text with any fault is refused as a whole.
 
-    ``limits`` are the largest accepted sizes. Each file may be changed once. The time is linear in the length
-    of the text. Raises :class:`~crisol.errors.MalformedDiff` for text that is no unified diff,
-    :class:`~crisol.errors.UnsafeDiff` for a path outside the project's folder or a submodule,
+    ``limits`` are the largest accepted sizes. The time is linear in the length of the text. Raises
+    :class:`~crisol.errors.MalformedDiff` for text that is no unified diff or changes a file twice,
+    :class:`~crisol.errors.UnsafeDiff` for a path outside the project's folder, a link or a submodule,
     :class:`~crisol.errors.UnsupportedDiff` for binary content, copies of files and the diff of a merge, and
-    :class:`~crisol.errors.DiffTooLarge` beyond ``limits``. Each error names the line.
+    :class:`~crisol.errors.DiffTooLarge` beyond ``limits``. The ``line`` of each error is the number of the
+    wrong line, 0 if no single line is wrong.
     """
     series = read(text, limits)
     for stray in series.strays:
@@ -56,11 +57,15 @@ def read(text: str | bytes, limits: DiffLimits = _LIMITS, reading: ReadOptions =
     """Parse untrusted text into a :class:`Series`, in which a file may be changed more than once.
 
     Mails, Markdown code blocks and several commits in one text are accepted. Text before and between the
-    changes, such as a commit message, is skipped, unless it looks like a part of a hunk. ``limits`` are the
-    largest accepted sizes; ``reading`` says how to read paths and line counts. Binary content, submodules and
-    mere copies of files become the result's ``strays``. Raises :class:`~crisol.errors.MalformedDiff` for text
-    that is no unified diff, :class:`~crisol.errors.UnsafeDiff` for a path outside the project's folder, and
-    :class:`~crisol.errors.DiffTooLarge` beyond ``limits``. Each error names the line.
+    changes, such as a commit message, is skipped; text that looks like a part of a hunk is refused.
+    ``limits`` are the largest accepted sizes; ``reading`` says how to read paths and line counts. Binary
+    content, submodules and mere copies of files become the result's ``strays``.
+
+    Raises :class:`~crisol.errors.MalformedDiff` for text that is no unified diff,
+    :class:`~crisol.errors.UnsafeDiff` for a path outside the project's folder or a link,
+    :class:`~crisol.errors.UnsupportedDiff` for the diff of a merge and for binary content without a path, and
+    :class:`~crisol.errors.DiffTooLarge` beyond ``limits``. The ``line`` of each error is the number of the
+    wrong line, 0 if no single line is wrong.
     """
     return _Parser(unwrapped(text, limits), limits, reading).run()
 
@@ -81,7 +86,10 @@ class _Extended(NamedTuple):
 
 
 class _Parser:
-    """One pass over the lines; ``at`` is the 0-based number of the line to be read next."""
+    """Reads the lines of one diff, from the first to the last, into a :class:`Series`.
+
+    ``at`` is the 0-based number of the line to be read next.
+    """
 
     def __init__(self, lines: list[str], limits: DiffLimits, reading: ReadOptions) -> None:
         self.lines = lines
@@ -132,9 +140,9 @@ class _Parser:
         return MalformedDiff(message, line=self.at + 1)
 
     def _git_file(self) -> Step | None:
-        """Read the change of a file that begins with ``diff --git``, and return it.
+        """Read and return the change of one file, whose text begins with a line ``diff --git``.
 
-        The result is None for a stray, which is added to the strays, and for a change of the file's mode
+        The result is None for a stray, which is added to ``strays``, and for a change of the file's mode
         alone.
         """
         start, header = self.at, self.lines[self.at][len("diff --git ") :]
@@ -193,9 +201,10 @@ class _Parser:
         return _Extended(moved, created, deleted, copied, submodule)
 
     def _stray(self, path: str, why: str, error: UnsafeDiff | UnsupportedDiff) -> None:
-        """Add a stray to the result, and skip the hunks of its file.
+        """Add a part that a wargame cannot apply to ``strays``, and skip the hunks of its file.
 
-        ``path`` is the file's path, ``why`` the kind of the stray, ``error`` the exception for it.
+        ``path`` is the file's path, ``why`` the kind of the stray, such as ``a submodule``. ``error`` is
+        stored, not raised: :func:`parse` raises it.
         """
         self.strays.append(Stray(path, why, error))
         if is_header(self.lines, self.at):

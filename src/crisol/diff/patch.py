@@ -17,9 +17,11 @@ __all__ = ["FileChange", "Hunk", "Patch"]
 class Hunk:
     """Consecutive lines of a diff, each with its tag (space, ``+`` or ``-``) and without its line feed.
 
-    ``old_start`` and ``new_start`` are the 1-based line numbers of the hunk in the old and the new file. The
-    number is 0 if the hunk has no lines in that file. ``old_open`` says that the old file ends with this hunk
-    and has no line feed at its end; ``new_open`` says the same of the new file.
+    ``old_start`` and ``new_start`` are the numbers in the header ``@@ -OLD_START,… +NEW_START,… @@``: the
+    1-based line in the old and the new file at which the hunk begins. If the hunk has no lines in one of the
+    files, the number there is that of the line before the hunk, 0 at the file's beginning. ``old_open`` says
+    that the old file ends with this hunk and has no line feed at its end; ``new_open`` says the same of the
+    new file.
     """
 
     old_start: int
@@ -60,7 +62,7 @@ class FileChange:
 
     @property
     def creates(self) -> bool:
-        """Whether the hunks fit only a new file: there is one hunk, at line 0, with added lines only.
+        """Whether the hunks fit only a new file: one hunk with added lines only, whose ``old_start`` is 0.
 
         The answer may be True although ``old`` is not None, since plain diffs do not mark new files.
         """

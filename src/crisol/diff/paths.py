@@ -21,15 +21,18 @@ _BACKUP = re.compile(r"(?:\.orig|\.old|\.bak|\.org|_orig|_org|-orig|~)$")
 
 
 def named(text: str) -> str:
-    """Return the path in the text that follows ``---`` or ``+++`` in a diff, without its timestamp."""
+    """Return the path from the text after ``---`` or ``+++`` in a diff, without the timestamp after it.
+
+    The path keeps its quotes and its prefix, such as ``a/``.
+    """
     text = text.split("\t", 1)[0].rstrip()
     return text[: match.start()] if (match := _STAMP.search(text)) else text
 
 
 def epoch(text: str) -> bool:
-    """Return whether the text that follows ``---`` or ``+++`` in a diff ends in a time of 1970-01-01.
+    """Return whether the text after ``---`` or ``+++`` in a diff has the date 1970-01-01 or 1969-12-31.
 
-    ``diff -N`` writes this time for a file that does not exist.
+    ``diff -N`` writes the start of 1970 in UTC, as local time, for a file that does not exist.
     """
     return bool(_EPOCH.search(text))
 
@@ -74,9 +77,10 @@ def bare(text: str, strip: int | None, line: int) -> str:
 
 
 def without_backup(path: str) -> str:
-    """Return a path without the ending of a backup copy: ``x.py`` for ``x.py.orig`` and for ``x.py~``.
+    """Return a path without the mark of a backup copy: ``x.py`` for ``x.py.orig`` and for ``x_orig.py``.
 
-    Any other path is returned unchanged.
+    The mark is ``.orig``, ``.org``, ``.old``, ``.bak``, ``_orig``, ``_org``, ``-orig`` or ``~``, at the end
+    of the path or before its last ending. Any other path is returned unchanged.
     """
     stem, dot, end = path.rpartition(".")
     if dot and "/" not in end and (match := _BACKUP.search(stem)):
@@ -103,10 +107,11 @@ def _plain(text: str, line: int) -> str:
 
 
 def _safe(path: str, line: int) -> str:
-    """Return ``path`` unchanged if it stays in the project's folder.
+    """Return ``path`` unchanged if it is a plain relative path in the project's folder.
 
-    Raises :class:`~crisol.errors.UnsafeDiff` otherwise. Paths with control characters, backslashes, ``.git``
-    or too many characters are refused, too. ``line`` is the 1-based line for the message.
+    Raises :class:`~crisol.errors.UnsafeDiff` otherwise: for a path that leaves the folder, for control
+    characters and backslashes, for a folder or file ``.git``, and for more than 1,024 characters, or 255
+    between two slashes. ``line`` is the 1-based line number for the message.
     """
     parts = path.split("/")
     if _CONTROL.search(path) or "\\" in path:

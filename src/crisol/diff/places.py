@@ -49,8 +49,8 @@ class Tree:
 class FilePlaces:
     """Which file of the release each path of a diff means.
 
-    ``found`` maps a path of the diff to a path of the release. ``left_out`` maps a path of the diff that no
-    wargame runs to its kind, such as ``a test``.
+    ``found`` maps a path of the diff to a path of the release. ``left_out`` has the paths of the diff that a
+    wargame does not need, each with the reason, such as ``a test`` or ``another copy of app.py``.
     """
 
     found: dict[str, str] = field(default_factory=dict)
@@ -82,12 +82,13 @@ class FilePlaces:
 
 
 def place(series: Series, tree: Tree) -> FilePlaces:
-    """Return which file of the release each path of a diff means.
+    """Return the :class:`FilePlaces` of a diff: which file of the release each of its paths means.
 
     ``series`` is the diff, ``tree`` the release. If the release has a file with the same path, that file is
     meant. Otherwise the file is meant whose path ends in the same folders and name, and whose text matches
-    the first hunks of the diff for it. Raises :class:`~crisol.errors.PatchDoesNotApply` if there are several
-    such files, or none for a file that is not new and that a wargame could run.
+    the first hunks of the diff for it. Files that no wargame runs, such as tests, go to ``left_out``. Raises
+    :class:`~crisol.errors.PatchDoesNotApply` if a path may mean several files, or if there is no file for a
+    path that is neither new nor left out.
     """
     places, made = FilePlaces(), set[str]()
     open_: dict[str, list[str]] = {}
@@ -115,22 +116,24 @@ def place(series: Series, tree: Tree) -> FilePlaces:
 
 
 def _beside_packages(choices: list[str], tree: Tree) -> str:
-    """Return the kind of a file outside all packages that no wargame runs, such as ``a test``; "" for others.
+    """Return the kind of a file, such as ``a test``, if no wargame runs it and it is in no package, else "".
 
-    ``choices`` are the paths in the tree that the file may have; the first is examined. A file is outside all
-    packages if the top folder of its path has no ``__init__.py``.
+    ``choices`` are the paths in the tree that the file may have; only the first is examined. A file is in no
+    package if the top folder of its path has no ``__init__.py``.
     """
     top, _, rest = choices[0].partition("/") if choices else ("", "", "")
     return outside(choices[0], present=False) if rest and tree.read(f"{top}/__init__.py") is None else ""
 
 
 def _decide(places: FilePlaces, open_: dict[str, list[str]], first: dict[str, Step], tree: Tree) -> None:
-    """Add to ``places.found`` the file that each path of a diff means.
+    """Choose one file of the release for each path of a diff, and add it to ``places.found``.
 
     ``open_`` maps a path to the files that it may mean. ``first`` maps a path to its first step in the diff.
-    Paths with one best file, and paths whose change fits no file, are decided first. Each other path gets
-    that one of its files which needs the same replacement of a prefix as one of those paths, such as ``src/``
-    by ``lib/``. Raises :class:`~crisol.errors.PatchDoesNotApply` if that leaves several files, or none.
+    Of several files, those that the step fits are preferred, then those whose paths differ least, see
+    :func:`_ranked`. If that leaves several which the step fits, the path waits until the other paths are
+    decided. It then gets the file for which the same prefix is replaced as for one of them, such as ``src/``
+    by ``lib/``. Raises :class:`~crisol.errors.PatchDoesNotApply` unless that is exactly one file. Paths that
+    mean the same file are then left to :func:`_one_each`.
     """
     unclear: dict[str, list[str]] = {}
     for path, choices in open_.items():
@@ -178,7 +181,7 @@ def _choices(path: str, tree: Tree) -> list[str]:
     """Return the files of the tree that a path of a diff may mean: the same path, or paths with the same end.
 
     Two paths have the same end if the file's name and its folder are equal, or if one path is the end of the
-    other. Raises :class:`~crisol.errors.PatchDoesNotApply` if there are too many such files.
+    other. Raises :class:`~crisol.errors.PatchDoesNotApply` if there are more than 64 such files.
     """
     if tree.read(path) is not None:
         return [path]
