@@ -27,9 +27,9 @@ __all__ = ["Finding", "examine"]
 class Finding:
     """One result of :func:`examine`, for people to read.
 
-    ``name`` is the checked part, such as "Redis". ``found`` is the part's version, or the reason why it is
-    missing. ``cost`` is the restriction that holds without the part. ``ok`` is True if the part is present
-    and works.
+    ``name`` is the checked part, such as "Redis". ``found`` is its version, kind or number, or the reason why
+    it is missing or does not work. ``cost`` describes the limit on Crisol's work if the part is missing or
+    unsuitable, such as "no wargame runs". ``ok`` is True if the part is present and works.
     """
 
     name: str

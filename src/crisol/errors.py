@@ -215,7 +215,7 @@ class StoreError(UnavailableError):
 
 
 class ModelError(UnavailableError):
-    """A model cannot be loaded, written or served, or its predictions differ from those after training."""
+    """A model cannot be loaded, written or served, or does not predict as it did after its training."""
 
 
 class Overloaded(UnavailableError):
