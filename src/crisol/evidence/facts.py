@@ -55,8 +55,8 @@ class JudgedPrograms:
     """The verdicts on the programs that patches of one vulnerability make, at most ``most`` programs.
 
     By default ``most`` is 1,000. A new program beyond ``most`` replaces the oldest. A program with both a
-    valid and an invalid verdict gives no fact. Inconclusive verdicts and time-outs are not stored. Threads
-    may share the object.
+    valid and an invalid verdict gives no fact. Verdicts that another wargame may not repeat are not stored:
+    inconclusive ones, and invalid ones with the reason ``timeout``. Threads may share the object.
     """
 
     def __init__(self, most: int = _PROGRAMS) -> None:
@@ -64,7 +64,7 @@ class JudgedPrograms:
         self._of: dict[str, tuple[str, Outcome, Reason | None]] = {}
 
     def add(self, program: str, name: str, outcome: Outcome, reason: Reason | None) -> None:
-        """Store the verdict on a program, unless the verdict is inconclusive or a time-out.
+        """Store the verdict on a program, unless it is inconclusive or its reason is ``timeout``.
 
         ``program`` is the program's identity, ``name`` the name of the patch that makes it. ``reason`` is
         None for a valid patch.
@@ -157,7 +157,8 @@ class Facts:
         """Store a wargame's verdict on a patch, so that it decides later patches that make the same program.
 
         ``name`` is the patch's name, which later facts give as evidence. ``reason`` is None for a valid
-        patch. Nothing is stored for a patch that does not apply, an inconclusive verdict or a time-out.
+        patch. Nothing is stored if the patch does not apply, the verdict is inconclusive, or its reason is
+        ``timeout``.
         """
         try:
             program = self.tree.identity(diff.apply(patch, self.tree.read))

@@ -35,8 +35,8 @@ class Guarantee:
     With the confidence 1 - delta, at most the share alpha of the accepted patches is invalid, and at most the
     share beta of the rejected patches is valid; alpha, beta and delta are arguments of :func:`certify`. Each
     share is averaged over new vulnerabilities. The bound alpha also holds among the accepted patches whose
-    similarity to a known valid patch is above 0.8. Where no threshold holds, ``policy`` wargames every patch,
-    and its ``reason`` says why.
+    similarity to a known valid patch is above 0.8. A threshold of ``policy`` is None if no value of it passed
+    its test; ``policy.reason`` says why.
 
     ``skipped`` is the share of arrivals that the policy decides without a wargame. ``near_misses`` is the
     number of near misses among the arrivals; ``near_accepted`` of them are accepted.
@@ -58,7 +58,7 @@ def certify(
     delta: float = 0.10,
     seed: int,
 ) -> Guarantee:
-    """Return the guarantee of the policy that skips most wargames while its errors are shown to be rare.
+    """Choose the policy that skips the most wargames with errors shown to be rare; return it as a guarantee.
 
     ``walk`` takes a policy and returns the simulation of all streams under it; its predictions for a group
     must come from models that were not trained on that group. ``label`` (arrivals,) is 1 for a valid patch, 0
@@ -67,9 +67,10 @@ def certify(
     rejected ones, both averaged over vulnerabilities, each with the confidence 1 - ``delta``.
 
     Thresholds to reject, from 0.02 up to 0.3, are tested first, then thresholds to accept, from 0.99 down to
-    0.8. Each list stops at the first failed test, and the last threshold that passes is taken, None if there
-    is none. ``seed`` draws the order in which the tests take the vulnerabilities. Raises ValueError unless
-    ``alpha``, ``beta`` and ``delta`` lie in (0, 1). Method: Learn then Test (Angelopoulos et al., 2021).
+    0.8. A threshold at which too few vulnerabilities are decided is passed over. Each list stops at the first
+    failed test, and the last threshold that passes is taken, None if there is none. ``seed`` draws the order
+    in which the tests take the vulnerabilities. Raises ValueError unless ``alpha``, ``beta`` and ``delta``
+    lie in (0, 1). Method: Learn then Test (Angelopoulos et al., 2021).
     """
     if not all(0 < level < 1 for level in (alpha, beta, delta)):
         raise ValueError("alpha, beta and delta lie between 0 and 1")

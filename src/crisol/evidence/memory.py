@@ -54,8 +54,8 @@ COLUMNS = (
 )
 """The columns of a memory row, in order; a number is nan if the judged patches do not determine it.
 
-``has_*`` is about the tokens and lines that the patch has, ``lacks_*`` about those that it lacks: the
-log-odds of valid among the judged patches that have them.
+``has_*`` is about the parts, such as tokens and lines, that the patch has, ``lacks_*`` about those that it
+lacks and a judged patch has: the log-odds of valid that having or lacking the part gives.
 """
 
 _WEIGHTS = np.array([1.5, 0.5, 0.5, 1.5, 1.0, 1.5, 1.0, 1.0, 1.5])
@@ -203,10 +203,11 @@ class Memory:
     ) -> list[float]:
         """Return the values of the memory row that compare a patch with the judged patches of one class.
 
-        ``alike`` holds the similarities to every judged patch, first for each part, then as a whole. ``rows``
-        are the numbers of the judged patches of the class; ``at`` is the number of the nearest of them, None
-        for an empty class, which gives NaN. ``cold`` is the log-odds of the model's probability.
-        :data:`_PER_NEAREST` names the values.
+        ``alike`` holds two arrays of similarities to the n judged patches: one for each part of the sketch,
+        shape (parts, n), and the weighted means, shape (n,). ``rows`` are the numbers of the judged patches
+        of the class; ``at`` is the number of the nearest of them. If the class is empty, ``at`` is None and
+        the values are NaN. ``cold`` is the log-odds of the model's probability. :data:`_PER_NEAREST` names
+        the values.
         """
         if at is None:
             return [math.nan] * len(_PER_NEAREST)
@@ -286,11 +287,12 @@ class _Part:
     def compare(self, items: tuple[int, ...], label: _Floats) -> tuple[_Floats, list[float]]:
         """Return the Jaccard similarity of ``items`` to each judged patch, and six values about the items.
 
-        ``label`` has one value for each judged patch, 1 for valid and 0 for invalid. The six values have the
-        last six names of :data:`_PER_SHARING`. They come from the log-odds of valid that each known item
-        gives, if the patch has the item and if it lacks the item: the two sums, the minimum and the maximum
-        of the present items, the minimum of the missing items; then the share of items that no judged patch
-        has. All six are NaN unless there are both valid and invalid patches.
+        ``items`` are those of one patch. ``label`` has one value for each judged patch, 1 for valid and 0 for
+        invalid. Each item that a judged patch has gives log-odds of valid: one number if the patch has the
+        item, another if it lacks it. The six values, which the last six names of :data:`_PER_SHARING` name,
+        are the sum over the present items, the sum over the missing ones, the minimum and the maximum over
+        the present ones (0 included), the minimum over the missing ones (0 included), and the share of
+        ``items`` that no judged patch has. All six are NaN unless there are both valid and invalid patches.
         """
         present = [number for item in items if (number := self._number.get(item)) is not None]
         numbers = np.array(present, dtype=np.intp)

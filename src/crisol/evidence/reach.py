@@ -18,8 +18,8 @@ A patch leaves the PoV's path untouched if all its changes are in these places:
 Every other change counts: for example one in a module's own statements, class bodies, decorators, defaults or
 base classes, which run on import, or a statement that is added at the end of a suite that ran. So does any
 change of a file that the program opens other than by import, and a new or deleted file in a folder that it
-lists. In a function that ran, a change of which names are local counts; in any function, a change of its
-kind, such as becoming a generator.
+lists. In a function that ran, it counts if a name becomes local or is no longer local. In any function, it
+counts if the function becomes one of another kind, such as a generator.
 """
 
 from __future__ import annotations
@@ -109,11 +109,11 @@ def _as_file(path: str, way: Way, *, comes_or_goes: bool) -> str | None:
 
 
 def _looked_for(path: str, way: Way) -> bool:
-    """Return whether an import may have looked for the Python file ``path``, in whatever folder.
+    """Return whether an import may have looked for the Python file ``path``; its folder is ignored.
 
-    The file's module name is compared with the last parts of the names that the PoV tried to import; folders
-    are ignored. For a module name of the standard library, and for one that Python or pytest imports by
-    itself, the result is always True.
+    The file's module name is compared with the last parts of the names that the PoV tried to import. For a
+    module name of the standard library, and for one that Python or pytest imports by itself, the result is
+    always True.
     """
     parts = PurePosixPath(path.removesuffix(".py")).parts
     name = parts[-2] if parts[-1] == "__init__" and len(parts) > 1 else parts[-1]
@@ -143,7 +143,7 @@ class _Ran:
         return (node.name, first) in self.codes
 
     def reached(self, nodes: Sequence[ast.AST]) -> bool:
-        """Return whether a line of the nodes was executed; True if lines were not traced."""
+        """Return whether any line of any of the nodes was executed; True if lines were not traced."""
         if self.lines is None:
             return True
         return any(
@@ -298,9 +298,12 @@ def _kind(scope: _Scope) -> tuple[type, bool]:
 
 
 def _bound(scope: _Scope) -> dict[str, set[str]]:
-    """Return the names that a function binds, as ``bound``, and those that it declares, as ``declared``.
+    """Return the names that a function binds, under the key ``bound``, and declares, under ``declared``.
 
-    Declared names are those of ``global`` and ``nonlocal``.
+    Bound are its parameters and all names that it assigns, deletes, imports or defines, also by ``for``,
+    ``with``, ``except`` and ``match``. Names that are bound inside its nested functions, classes and
+    comprehensions do not count. Declared are the names of ``global`` and ``nonlocal``. A missing key stands
+    for an empty set.
     """
     names: dict[str, set[str]] = defaultdict(set)
     names["bound"] = {node.arg for node in ast.walk(scope.args) if isinstance(node, ast.arg)}

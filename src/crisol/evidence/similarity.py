@@ -50,9 +50,9 @@ class Sketch:
 
     ``parts`` holds one tuple of hashes for each of nine kinds of part: numbers of changed lines, blocks of
     eight line numbers, files, added lines, removed lines, added tokens, removed tokens, added names, and runs
-    of three tokens. A tuple has at most 1,000 hashes, which are valid in this process only. ``gained`` counts
-    the tokens that the patch adds more often than it removes them, ``lost`` the reverse. ``added`` and
-    ``removed`` are the numbers of added and removed code lines.
+    of three tokens. A tuple has at most 1,000 hashes, which are valid in this process only. ``gained`` has
+    the tokens that the patch adds more often than it removes them, ``lost`` those that it removes more often;
+    the count is the difference. ``added`` and ``removed`` are the numbers of added and removed code lines.
     """
 
     parts: tuple[tuple[int, ...], ...]

@@ -124,10 +124,11 @@ def same_code(patch: Patch) -> str:
 def streams(
     arrivals: Sequence[Arrival], group: NDArray[np.int_], *, repeats: int, seed: int, shuffled: bool = True
 ) -> list[Stream]:
-    """Return ``repeats`` streams for each group, each with the group's arrivals in a random order.
+    """Return ``repeats`` streams for each group, in which the group's candidates arrive in a random order.
 
-    ``group`` (arrivals,) is the number of each arrival's group; ``seed`` draws the orders. With ``shuffled``
-    False there is one stream for each group, in the order of ``arrivals``.
+    Arrivals with ``reference`` are not in that order; their verdicts are known from the start. ``group``
+    (arrivals,) is the number of each arrival's group; ``seed`` draws the orders. With ``shuffled`` False
+    there is one stream for each group, in the order of ``arrivals``.
     """
     rng = np.random.default_rng(seed)
     made = []

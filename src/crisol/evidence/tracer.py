@@ -45,7 +45,11 @@ class _Recorder:
         self.events = 0
 
     def on_call(self, frame: FrameType, event: str, argument: Any) -> Any:  # noqa: ARG002 - a trace function
-        """Record a called code object of the target; with ``lines``, trace it until each line has run."""
+        """Record the called code object if it is the target's.
+
+        The result is the trace function for its lines, :meth:`on_line`, until each of its lines has run. It
+        is None afterwards, without ``lines``, and for code outside the target: Python then traces no line.
+        """
         self.events += 1
         code = frame.f_code
         if code in self.whole:
@@ -107,7 +111,10 @@ class _Recorder:
                     (self.opened if event == "open" else self.listed).add(name[len(self.place) :])
 
     def cost(self) -> float:
-        """Measure the processor time of one trace event five times; return the largest result, in seconds."""
+        """Measure the processor time of one trace event five times; return the largest result, in seconds.
+
+        Any trace function of this thread is removed.
+        """
 
         def nothing() -> int:
             return 1
@@ -147,7 +154,10 @@ def _stretch(factor: float) -> list[float]:
 
 
 def _run(recorder: _Recorder, name: str, source: str) -> object:
-    """Execute a PoV as the main program; return its exit code, or the exception that it raised, as text."""
+    """Execute a PoV as the main program; return its exit code, or the text of the exception that it raised.
+
+    The exit code is the argument of ``sys.exit``, of any type; 0 if there was none.
+    """
     module = type(sys)("__main__")
     module.__dict__.update(__file__=name, __builtins__=dict(vars(builtins)))
     sys.modules["__main__"] = module
