@@ -60,10 +60,10 @@ def experiment(
 
     The champion's thresholds are chosen on out-of-fold predictions of the training patches: at most the share
     ``errors`` of the accepted patches is invalid, and at most that share of the rejected ones is valid. A
-    test patch between these thresholds is always sampled, any other with the probability ``rate``; None takes
-    the setting ``AB_TEST_RATE``. Each sampled patch gives one trial for each arm, which is stored. ``seed``
-    draws the split and the sample, and seeds the training. A second call with the same arguments adds no
-    trial.
+    test patch whose probability lies between the thresholds is always sampled, any other with the probability
+    ``rate``; None takes the setting ``AB_TEST_RATE``. Each sampled patch gives one trial for each arm, which
+    is stored. ``seed`` draws the split and the sample, and seeds the training. A second call with the same
+    arguments adds no trial.
 
     ``spoiled_after`` tests the alarms: after this share of the test patches, the champion's probabilities p
     are replaced by 1 - p; 1 means never. Raises :class:`~crisol.errors.DatasetError` for too few
@@ -117,7 +117,11 @@ def sweep(
 
 @dataclass(frozen=True, slots=True)
 class _Meeting:
-    """Trained arms, and the test patches that they will predict, in the order of arrival."""
+    """The trained arms of an A/B experiment, and its test patches in the order of arrival.
+
+    ``truths`` maps (vulnerability, patch id) to the verdict, ``policy`` has the champion's thresholds, and
+    ``key`` the arguments ``held_out``, ``errors`` and ``spoiled_after``, which enter the experiment's name.
+    """
 
     settings: Settings
     frame: pd.DataFrame

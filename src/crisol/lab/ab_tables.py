@@ -29,11 +29,11 @@ class ExperimentResult:
     nan if the test patches belong to fewer than ten vulnerabilities.
 
     ``table`` has a row for each arm and measure. Columns: arm, measure (a name in
-    :data:`crisol.abtest.confusion.METRICS`, such as ``accuracy``), estimate, low, high, trials (number),
-    naive (the estimate without weights), whole (if every patch is wargamed). A measure without an estimate
-    has no row. ``trajectory`` has the columns arm, trials (number so far), estimate (accuracy), low and high
-    (a confidence sequence). ``comparison`` has a row for each challenger, with the fields of
-    :class:`crisol.abtest.compare.Comparison`.
+    :data:`crisol.abtest.confusion.METRICS`, such as ``accuracy``), estimate, low, high, trials (number of
+    trials), naive (the estimate without weights), whole (the value if every patch is wargamed). A measure
+    without an estimate has no row. ``trajectory`` has the columns arm, trials (number so far), estimate
+    (accuracy), low and high (a confidence sequence). ``comparison`` has a row for each challenger, with the
+    fields of :class:`crisol.abtest.compare.Comparison`.
 
     ``alarms`` has a row for each arm and sequential test. Columns: arm, watch (name of the test: ``errors``
     or ``calibration``, see :func:`crisol.abtest.watch.watch`), from_trial (the first trial that is tested),
@@ -44,8 +44,7 @@ class ExperimentResult:
     1 is an alarm), low (always 0), high (equal to estimate). ``disagreements`` has a row for each trial whose
     prediction contradicts the verdict, with the columns of :func:`crisol.lab.disagreements.disagreements`.
     ``confusions`` maps an arm to the sums of weights (true accepts, false accepts, false rejects, true
-    rejects). ``experiment`` is the name under which the trials are stored; "" in the result of
-    :func:`summed`, which knows no name.
+    rejects). ``experiment`` is the name under which the trials are stored; :func:`summed` leaves it "".
     """
 
     table: pd.DataFrame
@@ -80,9 +79,10 @@ class ExperimentResult:
         }
 
     def steps(self, arm: str) -> Iterator[tuple[int, dict[str, float]]]:
-        """Yield about fifty points of one arm's ``trajectory``, as (number of trials, figures by name).
+        """Yield evenly spaced points of one arm's ``trajectory``, as (number of trials, figures by name).
 
-        The names are ``running_accuracy``, ``running_accuracy_low`` and ``running_accuracy_high``.
+        There are fewer than a hundred points; a trajectory of up to 99 trials is yielded whole. The names are
+        ``running_accuracy``, ``running_accuracy_low`` and ``running_accuracy_high``.
         """
         path = self.trajectory[self.trajectory["arm"] == arm]
         shown = path[path["trials"] % max(1, len(path) // _STEPS) == 0]
@@ -134,7 +134,7 @@ def summed(
 def without_intervals(result: ExperimentResult) -> ExperimentResult:
     """Return a copy of the tables in which the ends of all intervals are nan.
 
-    It serves for experiments on too few vulnerabilities.
+    Use it for experiments on too few vulnerabilities to estimate intervals.
     """
     bounds = ["low", "high"]
     compared = [name for name in result.comparison if str(name).endswith(("low", "high"))]

@@ -55,8 +55,9 @@ class Domain:
 def domain(comment: str) -> Domain | None:
     """Return the allowed values that a parameter's comment states at its start, None if it states none.
 
-    ``comment`` is the text after ``# ``. It states them as an interval such as ``[0, 1]`` or ``(0, inf)``, or
-    as a choice such as ``{group, project}``. The result is also None where this notation is malformed.
+    ``comment`` is the text after ``# ``. Allowed values are written as an interval such as ``[0, 1]`` or
+    ``(0, inf)``, or as a choice such as ``{group, project}``. The result is also None where this notation is
+    malformed.
     """
     if match := _INTERVAL.match(comment):
         text = f"{match[1]}{match[2]}, {match[3]}{match[4]}"

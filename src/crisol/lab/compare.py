@@ -81,8 +81,8 @@ class VariantComparison:
     def champion(self) -> str:
         """The name of the variant that a service should use.
 
-        It is the variant in ``served`` whose guaranteed policy skips most wargames; if several skip equally
-        many, the first of them in ``table``. If ``served`` is empty, it is :attr:`best`.
+        It is the variant in ``served`` whose guaranteed policy skips the largest share of wargames; if
+        several skip equally many, the first of them in ``table``. If ``served`` is empty, it is :attr:`best`.
         """
         ranked = [str(name) for name in self.table["variant"] if name in self.served]
         return max(ranked, key=lambda name: self.certified[name].skipped_share.value, default=self.best)
@@ -97,10 +97,11 @@ class VariantComparison:
         """A table with a row for each variant: the thresholds of its guaranteed policy, and their errors.
 
         Columns: variant; accept_at and reject_at (thresholds; None if the policy never accepts or never
-        rejects); skipped (share of patches decided without a wargame); wrong_among_accepted
-        (share of invalid patches among the accepted ones); right_among_refused (share of valid patches among
-        the rejected ones); why (the policy's reason). The error shares are averaged over vulnerabilities, and
-        None where the threshold is None. All shares are measured on the patches of the comparison.
+        rejects); skipped (share of patches decided without a wargame); wrong_among_accepted (share of invalid
+        patches among the accepted ones, None without accept_at); right_among_refused (share of valid patches
+        among the rejected ones, None without reject_at); why (a sentence on where the thresholds come from,
+        or why they are missing). The error shares are averaged over vulnerabilities. All shares are measured
+        on the patches of the comparison.
         """
         rows = [
             {
@@ -134,10 +135,11 @@ class VariantComparison:
         return self.scores[self.best]
 
     def frontiers(self, wargame_seconds: float, accept_seconds: float) -> dict[str, pd.DataFrame]:
-        """Return for each variant, by name, a table: wargames saved, and wrong decisions, at each threshold.
+        """Return for each variant, by name, a table of the shares of saved wargames and wrong decisions.
 
-        ``wargame_seconds`` is the cost of a wargame, ``accept_seconds`` that of a false accept, both in
-        seconds. For the columns of the tables see :func:`crisol.lab.frontier.frontier`.
+        There is a row for each threshold. ``wargame_seconds`` is the cost of a wargame, ``accept_seconds``
+        that of a false accept, both in seconds. For the columns of the tables see
+        :func:`crisol.lab.frontier.frontier`.
         """
         return {
             name: frontier(self.truth, score, wargame_seconds=wargame_seconds, accept_seconds=accept_seconds)
@@ -281,11 +283,11 @@ def compare(
 
     ``names`` are variants of ``experiments/variants.yaml`` in the workspace that
     :func:`crisol.config.load_settings` finds; if empty, all are compared. The columns ``saved`` and
-    ``false_accept_rate`` of the result are measured with thresholds without a guarantee: for each
-    vulnerability they are chosen on all others, where they decide at most the share ``false_accepts`` of the
-    valid patches, and of the invalid ones, wrongly. In the policies with a guarantee, ``alpha`` bounds the
-    share of invalid patches among the accepted ones, ``beta`` the share of valid patches among the rejected
-    ones, each with the confidence 1 - ``delta``.
+    ``false_accept_rate`` of the result are measured with thresholds without a guarantee. The thresholds for
+    one vulnerability are chosen on the patches of all others, such that at most the share ``false_accepts``
+    of the invalid ones is accepted, and at most this share of the valid ones rejected. In the policies with a
+    guarantee, ``alpha`` bounds the share of invalid patches among the accepted ones, ``beta`` the share of
+    valid patches among the rejected ones, each with the confidence 1 - ``delta``.
 
     With ``search`` the hyper-parameters of each fold are chosen from the variant's grid. No fold splits the
     patches that have the same value of the field ``outer``: ``group``, ``project`` or ``cwe``. ``seed`` draws

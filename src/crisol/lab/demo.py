@@ -45,9 +45,10 @@ takes seconds.
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """The result of the demo: its conclusion, the paths of its corpus table and HTML report, its champion.
+    """The result of the demo.
 
-    ``champion`` is a sentence that names the champion and says why it is the champion.
+    ``conclusion`` is the conclusion of its report. ``table`` is the path of the corpus table, ``report`` that
+    of the HTML report. ``champion`` is a sentence that names the champion and says why it is the champion.
     """
 
     conclusion: Conclusion

@@ -124,8 +124,9 @@ def conclude(frame: pd.DataFrame, runs_by_name: dict[str, Finished]) -> Conclusi
 def _apart(origins: pd.DataFrame, name: str) -> str:
     """Return a phrase with a variant's AUC on the patches of people and its AUC on those of agents.
 
-    The phrase is "" if neither AUC exists. The AUC on both kinds together is no substitute: people and agents
-    have different shares of valid patches, so a model gains by telling their styles apart.
+    ``origins`` is the table of :attr:`crisol.lab.compare.VariantComparison.origins`, ``name`` the variant.
+    The phrase is "" if neither AUC exists. The two are shown separately because people and agents have
+    different shares of valid patches: on the patches of both, a model gains by telling their styles apart.
     """
     row = origins[origins["variant"] == name].iloc[0]
     kinds = (("hand", "hand-written patches"), ("agent", "patches of agents"))

@@ -48,8 +48,8 @@ class Measured:
     of earlier verdicts on the vulnerability, ``policies`` and ``near_misses`` a row for each policy; for
     their columns see :func:`measure`. ``coverages`` maps three ways to predict, ``memory``, ``cold`` and
     ``nearest neighbour``, to two arrays each: the coverage and error rate that
-    :func:`crisol.lab.frontier.risk_coverage` returns. Both are computed over the patches that arrived when a
-    verdict on their vulnerability was known.
+    :func:`crisol.lab.frontier.risk_coverage` returns. These count only patches that arrived when a verdict on
+    their vulnerability was known; without such patches ``coverages`` is empty.
     """
 
     facts: dict[str, float | str]
@@ -103,9 +103,9 @@ def measure(prepared: Prepared, tell: Callable[[str], None] = lambda _: None) ->
 
 
 def certified(prepared: Prepared, model: Policy = NEVER, *, delta: float = 0.10) -> Guarantee:
-    """Return the policy of the second stage that skips most wargames with a guarantee on its errors.
+    """Return the guarantee of that policy of the second stage which skips the most wargames.
 
-    The errors are measured on the streams of ``prepared``; their bounds ``alpha`` and ``beta`` are those of
+    Its errors are measured on the streams of ``prepared``; their bounds ``alpha`` and ``beta`` are those of
     ``prepared.question``. ``model`` is the policy of the model that reads the diff alone, which decides where
     the second stage does not; by default it never decides. ``delta`` is 1 minus the confidence.
     """

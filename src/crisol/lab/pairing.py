@@ -34,10 +34,10 @@ def paired(source: Path) -> str:
 
 
 def pair(folder: Path) -> list[Path]:
-    """Write the ``.ipynb`` of every ``.py`` notebook in a folder; return the paths of those that changed.
+    """Write the ``.ipynb`` of every ``.py`` notebook in a folder; return the paths that are new or changed.
 
-    Each is written next to its ``.py`` file. Every ``.py`` file of the folder counts as a notebook; those of
-    its subfolders are ignored.
+    They are paths of ``.ipynb`` files, each next to its ``.py`` file. Every ``.py`` file of the folder counts
+    as a notebook; those of its subfolders are ignored.
     """
     changed = []
     for source in sorted(folder.glob("*.py")):

@@ -109,9 +109,9 @@ class Parameter:
 
 
 def _check_members(value: list[Any]) -> None:
-    """Raise :class:`~crisol.errors.ExperimentError` for a list that is no JSON.
+    """Raise :class:`~crisol.errors.ExperimentError` for a list with a value that JSON cannot represent.
 
-    papermill can write only JSON into a notebook.
+    papermill writes the values into the notebook as JSON.
     """
     try:
         json.dumps(value, allow_nan=False)

@@ -54,9 +54,10 @@ class Poisoning:
         """Return a row for the arrivals before the inversion (``clean``) and one for those after it.
 
         Columns: phase (``clean`` or ``poisoned``); arrivals (number); skipped (share of arrivals that the
-        memory decided); sampled (number of decisions that were wargamed, too); right_of_refused (share of
-        valid patches among the rejected ones); wrong_of_accepted (share of invalid patches among the accepted
-        ones). A phase without arrivals has no row.
+        memory decided); sampled (number of the memory's decisions whose patch was wargamed, too);
+        right_of_refused (share of valid patches among those that the memory rejected); wrong_of_accepted
+        (share of invalid patches among those that it accepted). A share of no patches is 0. A phase without
+        arrivals has no row.
         """
         rows = []
         for phase, part in self.arrivals.groupby("poisoned", sort=True):
@@ -91,9 +92,11 @@ class Poisoning:
     def metrics(self) -> dict[str, float]:
         """Return the figures of phases and alarms by name, as MLflow metrics.
 
-        A cell of :meth:`phases` has a name such as ``clean.skipped``. ``false_accepts.raised`` is 1 if that
-        alarm was raised, 0 if not; ``false_accepts.arrivals_until_raised`` is the number of arrivals from the
-        start of the inversion to the alarm, if there was one. ``false_refusals`` has the same two.
+        A cell of :meth:`phases` has a name such as ``clean.skipped``. ``false_accepts.raised`` is 1 if the
+        alarm for false accepts was raised, 0 if not. If it was raised,
+        ``false_accepts.arrivals_until_raised`` is the number of arrivals from the start of the inversion to
+        the alarm, negative for an alarm before the inversion. ``false_refusals.raised`` and
+        ``false_refusals.arrivals_until_raised`` are the same for the other alarm.
         """
         values = {
             f"{row['phase']}.{name}": float(value)
@@ -213,10 +216,10 @@ def _alarms(trials: list[Trial], when: list[int]) -> pd.DataFrame:
 
 
 def _arrival(at: list[int], alarm: Watched | None, of: Callable[[Watched], int | None]) -> float:
-    """Return at which arrival a trial was made, counted from 1.
+    """Return the number, from 1, of the arrival whose trial an alarm names; nan if there is no such trial.
 
-    ``of`` takes the alarm and returns the number of the trial, from 1; the result is nan if it returns None,
-    or if ``alarm`` is None. ``at`` holds the arrival of each trial, counted from 0.
+    ``of`` returns from the alarm the number of a trial, counted from 1, or None. ``at`` holds the arrival of
+    each trial, counted from 0. ``alarm`` is None if nothing was watched.
     """
     trial = None if alarm is None else of(alarm)
     return float("nan") if trial is None else float(at[trial - 1] + 1)

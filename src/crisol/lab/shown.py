@@ -49,7 +49,7 @@ class Notice:
 
 
 def whole(frame: pd.DataFrame) -> Whole:
-    """Return a table in a form that a notebook shows whole: every row and column, and long texts."""
+    """Return a table in a form that a notebook shows with every row and column and without cutting texts."""
     return Whole(frame)
 
 

@@ -192,8 +192,8 @@ def _tightened(
     The bounds on the error shares are ``alpha`` and ``beta`` of the study's question. ``policy`` is the
     rung's policy to start from. ``ladder`` makes a ladder policy of the rung's policy, and ``played_by``
     simulates a ladder policy. The rung may accept only if the simulation accepts at least 1 / alpha patches,
-    since fewer cannot show an error share of alpha. Where no accept threshold achieves both within a fixed
-    number of steps, it becomes None.
+    since fewer cannot show an error share of alpha. An accept threshold that still fails after eight steps
+    becomes None. If the bounds are not kept after sixteen steps, the rung decides nothing.
     """
     question = prepared.question
     for step in range(2 * _STEPS):
@@ -216,10 +216,12 @@ def _tightened(
 
 
 def _loosest(prepared: Prepared, full: Played, inside: NDArray[np.bool_]) -> Policy:
-    """Return the policy with the loosest thresholds that keep alpha and beta on the selected arrivals.
+    """Return a policy that decides as many selected arrivals as the bounds on the error shares allow.
 
-    ``full`` is a simulation in which every patch is wargamed; the mask ``inside`` selects its arrivals.
-    ``alpha`` and ``beta`` are the bounds on the error shares in ``prepared.question``.
+    At most the share ``alpha`` of the arrivals that it accepts is invalid, at most the share ``beta`` of
+    those that it rejects is valid; both are in ``prepared.question``. ``full`` is a simulation in which every
+    patch is wargamed; the mask ``inside`` selects its arrivals. The reject threshold is chosen first; the
+    accept threshold is None where it would not lie above it.
     """
     question, probability = prepared.question, full.probability[inside]
     label = prepared.label[full.arrival[inside]]

@@ -66,10 +66,11 @@ def make(folder: Path) -> list[Path]:
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """A file or folder in the cache folder that can be deleted, since Crisol makes it again when it needs it.
+    """A file or folder in the cache folder that :func:`leftovers` offers for deletion.
 
-    ``what`` says what it holds, ``again`` how it is made again. ``size`` is in bytes. Where ``what`` is
-    ``other`` and ``again`` is ``unknown``, Crisol does not know the file and cannot make it again.
+    ``what`` is a phrase on its content, ``again`` one on how Crisol makes it again when it needs it. ``size``
+    is in bytes. Where ``what`` is ``other`` and ``again`` is ``unknown``, Crisol does not know the file and
+    cannot make it again.
     """
 
     path: Path
