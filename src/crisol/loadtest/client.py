@@ -197,14 +197,21 @@ class _Client:
             self._idle.append(connection)
 
     def answered(self, connection: Connection, at: int, now: float, status: int, body: bytes) -> None:
-        """Send the connection's next request, then record the answer, so that decoding delays no request."""
+        """Send the connection's next request, then record the answer, so that decoding delays no request.
+
+        ``at`` is the index of the answered request, ``now`` the arrival of the answer, in seconds of the
+        monotonic clock. ``status`` and ``body`` are those of the HTTP answer.
+        """
         self._settled(now)
         if connection.ready:
             self._free(connection)
         self.samples.answered(at, now, status, body)
 
     def failed(self, at: int, error: str) -> None:
-        """Record that a request failed."""
+        """Record that the request with the index ``at`` got no answer; count it as ended.
+
+        ``error`` is one of :data:`~crisol.loadtest.samples.ERRORS`, such as ``timeout``.
+        """
         self.samples.failed(at, error)
         self._settled(time.monotonic())
 

@@ -59,8 +59,8 @@ class Item:
 class Material:
     """All that a load test needs: ``items``, the patches to send, and the model and policy of the service.
 
-    ``model`` is the folder of the model. ``policy`` holds the thresholds of the probability from which the
-    model decides without a wargame.
+    ``model`` is the folder of the model. ``policy`` has the probabilities of valid at which the model accepts
+    or rejects a patch without a wargame.
     """
 
     items: tuple[Item, ...]

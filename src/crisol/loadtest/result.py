@@ -28,8 +28,8 @@ class LoadResult:
     """The result of one load test, without the requests of its warm-up.
 
     ``samples`` has a row for each request, with the columns of :func:`~crisol.loadtest.samples.load_samples`
-    and these: ``latency_ms`` (milliseconds from the intended start to the answer), ``service_ms`` (from
-    sending to the answer), ``lag_ms`` (from the intended start to sending), ``route`` (such as ``ml-first``)
+    and these: ``latency_ms`` (milliseconds from the planned start to the answer), ``service_ms`` (from
+    sending to the answer), ``lag_ms`` (from the planned start to sending), ``route`` (such as ``ml-first``)
     and ``failed`` (False for an answer with status 200). ``metrics`` are the figures by name, see
     :func:`summarise`. ``errors`` maps a kind of failure, such as ``timeout`` or ``HTTP 503``, to its number.
     ``costs`` is the CPU time and memory of the service, see
@@ -106,14 +106,17 @@ def summarise(
     - ``requests``, ``errors``: the number of requests, and the share of them without a good answer.
     - ``throughput``, ``offered``: good answers a second, and requests a second.
     - ``p50_ms`` to ``max_ms``, ``mean_ms``: latency of the good answers in milliseconds.
-    - ``hit_ratio``, ``share_cache`` to ``share_fallback``: shares of the good answers by source.
+    - ``hit_ratio``: the share of the good answers that came from the cache.
+    - ``share_cache``, ``share_model``, ``share_wargame``, ``share_fallback``: shares of the good answers by
+      source.
     - ``cache_hit_p50_ms`` to ``cache_hit_max_ms``: milliseconds from sending to an answer from the cache;
       ``cache_hit_server_ms``: their mean time inside the service.
-    - ``wrong_answers``: answers that contradict the verdict or prediction of their patch, warm-up included.
+    - ``wrong_answers``: the number of answers that contradict the verdict or prediction of their patch,
+      warm-up included.
     - ``send_lag_p50_ms``, ``send_lag_p99_ms``: how late the client sent the requests, in milliseconds.
     - ``saturated``: 1 if the client was too slow for the load, else 0. It was too slow if it used over
-      85 % of a core or, in an open loop, sent over 10 ms late 1 % of the requests that the service answered
-      within 10 ms.
+      85 % of a core. In an open loop it was also too slow if, of the requests that the service answered
+      within 10 ms, at least 1 % were sent over 10 ms late.
     - ``client_cpu``, ``middleware_ms``: the arguments of these names.
     - ``server_cores``, ``other_cores``: cores that the service, and all else on the machine, kept busy.
     - ``server_memory_mb``: the largest memory of the service, in MiB.
@@ -169,7 +172,7 @@ def timeline(samples: pd.DataFrame, window: float = 0.0) -> pd.DataFrame:
 
     ``samples`` is the table of a :class:`LoadResult`. A ``window`` of 0 means 80 windows, each of at least
     0.1 s; a remainder of less than half a window joins the last one. A request belongs to the window of its
-    intended start. The columns:
+    planned start. The columns:
 
     - ``time``: the middle of the window, in seconds since the first request.
     - ``throughput``, ``errors``: answers with status 200, and all other requests, per second.
@@ -208,10 +211,10 @@ def _rank(percentile: float, count: int) -> int:
 
 
 def _late(samples: pd.DataFrame) -> bool:
-    """Return whether 1 % of the requests that the service answered within 10 ms were sent over 10 ms late.
+    """Return whether at least 1 % of the requests with a quick answer were sent over 10 ms late.
 
-    If so, the client was too slow. A slow service delays requests, too, which wait for a connection; but it
-    does not answer them within 10 ms.
+    A quick answer takes less than 10 ms from the sending. If so many were late, the client was too slow. A
+    slow service delays requests, too, which wait for a connection; but it gives no quick answers.
     """
     # A queue for connections also delays requests, but then the server's earlier answers were slow.
     quick = samples[samples["service_ms"] < _LATE_MS]

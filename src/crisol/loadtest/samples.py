@@ -136,7 +136,8 @@ class Recorder:
         """Return the index under which the fields of an answer are stored; equal fields share one index.
 
         ``combination`` are the fields, ``codes`` the same as small integers. Fields that were not stored
-        before get the next index; once there are ``_MOST_SAYINGS``, they get that of a garbled answer.
+        before are stored under the next index. After ``_MOST_SAYINGS`` combinations, new ones are not stored:
+        their answers get the index of a garbled answer.
         """
         if combination not in self._sayings and len(self._codes) > _MOST_SAYINGS:
             combination, codes = _GARBLED, _GARBLED
