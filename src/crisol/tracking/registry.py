@@ -1,4 +1,4 @@
-"""The file next to MLflow's store that names the champion's model folder.
+"""Read and write ``mlruns/champion.json``, the file that names the champion's model folder.
 
 Prediction and service read this file instead of MLflow's registry, so they do not need MLflow. The registry
 holds every version and its aliases. The file holds the path of the champion's folder relative to ``mlruns``,

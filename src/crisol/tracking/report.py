@@ -24,7 +24,7 @@ _LONGEST_DIFF = 400
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A table of text in the HTML report; ``numeric`` holds the right-aligned columns, numbered from 0."""
+    """A table of text in the HTML report; ``numeric`` has the indices of the right-aligned columns."""
 
     caption: str
     columns: tuple[str, ...]
