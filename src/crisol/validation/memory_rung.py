@@ -61,7 +61,7 @@ class MemoryRung:
         return self._model.served.second is not None
 
     async def __call__(self, case: Case) -> Decision | None:
-        """Return the decision if the policy of the second stage allows one on the patch, otherwise None."""
+        """Return the decision if the policy of the second stage lets this rung decide, otherwise None."""
         served, pattern = self._model.served, case.pattern
         if served.second is None or pattern is None:
             return None
