@@ -49,10 +49,10 @@ class Canaries:
         """Return the name of the PoV that runs again as a canary for this patch; "" for none.
 
         ``files`` maps the paths of the patched files to their content, None for a deleted file. ``povs`` are
-        all PoVs of the vulnerability. A PoV with a judge needs no canary and is never chosen. One PoV is
-        chosen at random among those that take at most 0.2 CPU seconds; ``seed`` and ``files`` determine it,
-        so that a patch cannot foresee the choice. If no PoV is that fast, the fastest one is chosen, or none
-        if another PoV has a judge.
+        all PoVs of the vulnerability. A PoV with a judge needs no canary and is never chosen, nor is a PoV in
+        ``blind``. One PoV is chosen at random among those that take at most 0.2 CPU seconds; ``seed`` and
+        ``files`` determine it, so that a patch cannot foresee the choice. If no PoV is that fast, the fastest
+        one is chosen, or none if another PoV has a judge.
         """
         outside = {pov.name for pov in povs if parts(pov.source)[1]}
         able = [pov.name for pov in povs if pov.name not in outside | self.blind]
@@ -66,7 +66,7 @@ class Canaries:
 
         A canary that shows the flaw on the unpatched release, but not after a patch, proves tampering. A PoV
         whose canary does not show the flaw on the unpatched release is added to ``blind``. ``target`` is a
-        sandbox over the unpatched release.
+        sandbox over the unpatched release; if it fails, the result is False, too.
         """
         with suppress(SandboxError):
             if target.run(pov, canary=Canary.AFTER_ANY).canary == 0:

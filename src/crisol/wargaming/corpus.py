@@ -207,7 +207,7 @@ def _gather(executor: Executor, vulnerabilities: Sequence[Vulnerability], plan: 
 
 
 def _opened(vulnerability: Vulnerability, plan: Plan) -> AbstractContextManager[Match]:
-    """Open a match for a corpus build, so that every build gives the same labels.
+    """Return a context manager that opens a match; every corpus build gets the same labels from it.
 
     The seed is computed from the vulnerability alone, and the time limit is so long that a slow machine does
     not change a label.

@@ -75,7 +75,7 @@ class ReleasePair(_Section):
 
 
 class UpstreamHunk(_Section):
-    """One hunk of the difference between the vulnerable and the fixed release, one that belongs to the fix.
+    """One hunk of upstream's fix, taken from the difference between the vulnerable and the fixed release.
 
     ``file`` is a path relative to the release's ``root``. The numbers are those in the hunk's header,
     ``@@ -old_start,old_lines +new_start,new_lines @@``.

@@ -93,8 +93,8 @@ def _blank_line(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
 def _rename(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
     """Yield the source with another name for a local variable of the function ``node``.
 
-    A function that contains other functions or classes, or uses ``global``, ``nonlocal`` or ``locals``, is
-    left out.
+    Nothing is yielded for a function that contains other functions or classes, or uses ``global``,
+    ``nonlocal`` or ``locals``.
     """
     if not isinstance(node, ast.FunctionDef):
         return

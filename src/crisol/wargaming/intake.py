@@ -97,7 +97,7 @@ def take(path: Path, inbox: Path, grounds: Callable[[str], ImportBase], manner: 
     :class:`~crisol.errors.UnknownVulnerability`. ``manner`` holds the options. Each patch is cut to the files
     of the release. If several patches make the same change, only the first is imported. Nothing is written
     before all patches are checked. Raises :class:`~crisol.errors.DatasetError`, which names the first wrong
-    patch or line.
+    patch or line, and :class:`~crisol.errors.StoreError` if ``inbox`` cannot be written.
     """
     fresh: dict[str, list[Candidate]] = defaultdict(list)
     cut: list[str] = []
@@ -138,7 +138,8 @@ def remove(inbox: Path, vulnerability: str, names: Iterable[str]) -> int:
     """Remove imported candidates, and return how many imported candidates the vulnerability still has.
 
     ``inbox`` is the folder of imported patches, ``vulnerability`` an id; ``names`` are the candidates' names.
-    Raises :class:`~crisol.errors.DatasetError` for an unknown name; then nothing is removed.
+    Raises :class:`~crisol.errors.DatasetError` for an unknown name; then nothing is removed. Raises
+    :class:`~crisol.errors.StoreError` if ``inbox`` cannot be written.
     """
     gone = set(names)
     with _locked(inbox):
@@ -275,8 +276,9 @@ def _merged(
     """Return (all candidates to keep, number of new ones among them, patches that repeat another candidate).
 
     ``before`` are the candidates imported earlier, ``own`` those in the vulnerability's folder, ``new`` those
-    of this import. Raises :class:`~crisol.errors.DatasetError`, with ``path`` in the message, if a name is
-    taken.
+    of this import. ``path`` is the file or folder that is imported. Raises
+    :class:`~crisol.errors.DatasetError`, which names ``path``, if a new candidate to keep has the name of
+    another candidate.
     """
     everything = list(before)
     taken = {identity(candidate.diff): candidate.name for candidate in before}

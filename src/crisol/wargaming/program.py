@@ -12,7 +12,7 @@ its own source, however, and then they do count:
 - if it reads docstrings (``__doc__``, ``doctest``, ``docopt``, ``pydoc``), docstrings count;
 - a docstring without a space always counts, because the referee's static analysis looks at texts that are one
   name;
-- a file that is not Python, or that this parser refuses, counts by its text. A documentation file, recognised
+- a file that is not Python, or that does not parse, counts by its text. A documentation file, recognised
   by its name, counts only if a source file of the program names it.
 
 The habits of a tree (:class:`Habits`) say what the program reads. A tree without habits is compared as if the

@@ -224,7 +224,7 @@ class _Bounded:
 
 
 def _members(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
-    """Yield name, size and content of every regular file."""
+    """Yield (name, size, open file) for each regular file in the archive ``path``."""
     if not path.name.endswith((".whl", ".zip")):
         with path.open("rb") as file:
             start = file.read(5)

@@ -219,9 +219,10 @@ def _pretending(node: ast.ClassDef | ast.Call, flow: Flow, *, new: bool) -> list
     """Return a message for each plain type, such as ``str``, among the base classes of a suspicious class.
 
     A class is suspicious if it defines one of the methods :data:`ANSWERS`, such as ``__eq__``: an object of
-    it could equal everything. For any other class the result is empty. An example of a message is ``a str
-    that answers __eq__``. ``node`` is the class, or the call of ``type`` that makes it. ``new`` says that the
-    patch adds the class; then indirect base classes are examined, too, see :func:`_ancestors`.
+    it could equal everything. For any other class the result is empty. A message reads
+    ``a str that answers __eq__``, for example. ``node`` is the class, or the call of ``type`` that makes it.
+    ``new`` says that the patch adds the class; then indirect base classes are examined, too, see
+    :func:`_ancestors`.
     """
     match node:
         case ast.ClassDef(bases=bases, body=body):

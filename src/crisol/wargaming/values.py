@@ -58,11 +58,16 @@ _MODULES = {"base64": base64, "binascii": binascii}
 class Value(NamedTuple):
     """One possible value of an expression in an analysed Python file; ``kind`` says what ``text`` holds.
 
-    ``text``: a text constant. ``number``: nothing, the value is any number. ``outside``: the dotted name of
-    an object outside the file. ``made``: the dotted name of the callable that returned the value. ``names``:
-    the dotted name of the object whose ``__dict__`` the value is. ``inside``: kind and text of an element of
-    the container that the value is, with a NUL character between them. ``getter``: the name of the attribute
-    that the value, a function, reads. ``function``: the number of a function in the file.
+    The kinds, and what ``text`` holds for each:
+
+    - ``text``: the text constant itself;
+    - ``number``: a small integer, such as an argument of ``chr``, as text;
+    - ``outside``: the dotted name of an object outside the file;
+    - ``made``: the dotted name of the callable that returned the value;
+    - ``names``: the dotted name of the object whose ``__dict__`` the value is;
+    - ``inside``: kind and text of an element of a container, with a NUL character between them;
+    - ``getter``: the name of the attribute that a function reads, as ``operator.attrgetter`` makes it;
+    - ``function``: the number of a function in the file.
     """
 
     kind: str
