@@ -73,9 +73,9 @@ def read(text: str | bytes, limits: DiffLimits = _LIMITS, reading: ReadOptions =
 class _Extended(NamedTuple):
     """The content of the lines that git writes above the hunks of a file, such as ``rename from PATH``.
 
-    ``moved`` has the paths ``from`` and ``to`` of a rename or a copy; ``copied`` says that it is a copy.
-    ``created``, ``deleted`` and ``submodule`` say whether the lines declare a new file, a deleted file or a
-    submodule.
+    ``moved`` maps ``from`` and ``to`` to the old and the new path of a rename or a copy, and is empty for
+    other changes; ``copied`` is True for a copy. ``created``, ``deleted`` and ``submodule`` say whether the
+    lines declare a new file, a deleted file or a submodule.
     """
 
     moved: dict[str, str]

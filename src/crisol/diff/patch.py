@@ -104,8 +104,9 @@ class Patch:
     def identity(self) -> str:
         """The SHA-256 of the patch's normalised text, 64 hexadecimal digits.
 
+        Two patches with the same changed files, hunk positions and hunk lines have the same identity.
         Timestamps, ``index`` lines, commit messages, section headings, path prefixes, the order of files, and
-        line feeds that became CRLF in transport do not change it. Every line of every hunk does.
+        line feeds that became CRLF in transport make no difference.
         """
         digest = hashlib.sha256(b"crisol-patch-1")
         for change in self.files:
@@ -118,7 +119,7 @@ class Patch:
         return digest.hexdigest()
 
     def __str__(self) -> str:
-        """Return the canonical text, which parses to an equal patch."""
+        """Return the patch as the text of a diff in git's form, which parses to an equal patch."""
         return "".join(_render(change) for change in self.files)
 
 
