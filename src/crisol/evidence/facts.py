@@ -38,10 +38,10 @@ class Fact:
     """An outcome that is certain without a wargame, and the evidence for it.
 
     ``source`` is ``equivalent`` if the patch makes a program that was already judged, and ``untouched`` if a
-    PoV executes nothing that the patch changes. ``reason`` says why the outcome is invalid, None for valid;
-    ``detail`` says it as a sentence. For ``equivalent``, ``evidence`` holds the name of the judged patch, or
-    ``vulnerable`` for the unpatched program. For ``untouched`` it holds the name of the PoV, then functions
-    that this PoV executes, at most twelve.
+    PoV executes nothing that the patch changes. ``reason`` says why the outcome is invalid, None for valid.
+    ``detail`` is a sentence on why the outcome is certain. For ``equivalent``, ``evidence`` holds the name of
+    the judged patch, or ``vulnerable`` for the unpatched program. For ``untouched`` it holds the name of the
+    PoV, then functions that this PoV executes, at most twelve.
     """
 
     outcome: Outcome

@@ -259,8 +259,9 @@ class Memory:
 class _Part:
     """A 0/1 matrix for one part of the sketches: which judged patch has which item.
 
-    A row stands for an item, a column for a judged patch. For each item the numbers of valid and of invalid
-    patches that have it are stored, too.
+    An item is one of the hashes that a sketch holds for the part, such as that of an added line. A row stands
+    for an item, a column for a judged patch. For each item the numbers of valid and of invalid patches that
+    have it are stored, too.
     """
 
     def __init__(self) -> None:

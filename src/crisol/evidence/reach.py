@@ -93,11 +93,11 @@ def _file(tree: ProgramTree, path: str, text: str | None, way: Way) -> str | Non
 
 
 def _as_file(path: str, way: Way, *, comes_or_goes: bool) -> str | None:
-    """Return a sentence on how the program may notice a file other than by executing it, None if it cannot.
+    """Return a sentence on how the program may notice the change of a file without executing the file.
 
-    ``path`` is a file that the patch touches, ``way`` the trace of the PoV. ``comes_or_goes`` means that the
-    patch creates or deletes the file. For a file that is neither Python nor documentation the result is never
-    None.
+    The result is None if it cannot notice the change; this never holds for a file that is neither Python nor
+    documentation. ``path`` is a file that the patch touches, ``way`` the trace of the PoV. ``comes_or_goes``
+    means that the patch creates or deletes the file.
     """
     if path in way.opened:
         return f"{path} is read as a file"

@@ -33,9 +33,10 @@ Believe = Callable[[_Floats, NDArray[np.int_]], _Floats]
 class Arrival:
     """A candidate with its verdict and wargame time, from which simulated streams are made.
 
-    ``patch`` holds the verdict. ``code`` is a text that is equal for candidates that change the same code, ""
-    if unknown; see :func:`same_code`. ``seconds`` is the duration of the wargame. With ``reference`` the
-    candidate is a public fix, whose verdict is known from the start of a stream.
+    ``patch`` is the candidate as a memory stores it, with its verdict. ``code`` is a text that is equal for
+    candidates that change the same code, "" if unknown; see :func:`same_code`. ``seconds`` is the duration of
+    the wargame. With ``reference`` the candidate is a public fix, whose verdict is known from the start of a
+    stream.
     """
 
     patch: Judged
