@@ -352,8 +352,8 @@ def ablations(settings: Settings, comparison: VariantComparison, seed: int) -> p
     """Return a table of the champion's AUC without one feature group, for each feature group.
 
     Columns: variant, and the fields of :class:`crisol.model.ablation.Ablation` (without, features, auc,
-    auc_alone). If a variant of the comparison reads the vulnerable source, rows of the best such variant
-    follow, for the feature groups of the source alone.
+    auc_alone). If a variant of the comparison reads the vulnerable source, the best such variant has rows,
+    too, but only for the feature groups that are computed from the source.
     """
     chosen = chosen_variants(settings, list(comparison.scores))
     best = comparison.champion

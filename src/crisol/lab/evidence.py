@@ -62,12 +62,13 @@ class Measured:
 def measure(prepared: Prepared, tell: Callable[[str], None] = lambda _: None) -> Measured:
     """Simulate all streams under each policy of the study, and return its tables.
 
-    The policies are ``always wargame``, ``facts`` (the rest is wargamed) and those of
-    :data:`crisol.lab.stream_policies.RUNGS`, by these names. ``tell`` is called with the name of each policy
-    before its simulation; for ``always wargame`` it gets ``every verdict known``. The columns of ``by_known``
-    are those of :func:`crisol.lab.stream_tables.by_known`. ``policies`` has a column policy (name) and those
-    of :func:`crisol.lab.stream_tables.outcome`; the thresholds for one half of the groups are chosen on the
-    other half. ``near_misses`` has a column policy and those of :func:`crisol.lab.stream_tables.near_misses`.
+    The policies are ``always wargame``, ``facts`` (a patch that no fact decides is wargamed) and those of
+    :data:`crisol.lab.stream_policies.RUNGS`, by these names. Before the simulation of a policy, ``tell`` is
+    called with its name; for ``always wargame`` the name is ``every verdict known``. The columns of
+    ``by_known`` are those of :func:`crisol.lab.stream_tables.by_known`. ``policies`` has a column policy
+    (name) and those of :func:`crisol.lab.stream_tables.outcome`; the thresholds for one half of the groups
+    are chosen on the other half. ``near_misses`` has a column policy and those of
+    :func:`crisol.lab.stream_tables.near_misses`.
     """
     tell("every verdict known")
     whole = recalled(prepared.arrivals, prepared.streams)

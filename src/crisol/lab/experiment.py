@@ -51,11 +51,12 @@ class NotebookExperiment:
 
 
 def load_experiment(path: Path) -> NotebookExperiment:
-    """Read an experiment file (YAML) and check its keys and parameters.
+    """Read an experiment file (YAML), check its keys and parameters, and return the experiment.
 
-    The path of the notebook in it is relative to the folder of the file, or to the folder above. Raises
-    :class:`~crisol.errors.ExperimentError`, with the file and the key, where the file or the notebook cannot
-    be read, and for a key or parameter that is missing, unknown or of the wrong type.
+    The path of the notebook in it is relative to the folder of the experiment file or, where that has no such
+    notebook, to its parent folder. Raises :class:`~crisol.errors.ExperimentError`, with the file and the key,
+    where the file or the notebook cannot be read, and for a key or parameter that is missing, unknown or of
+    the wrong type.
     """
     data = _read_mapping(path)
     for key in data:

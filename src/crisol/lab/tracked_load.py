@@ -18,7 +18,8 @@ def log_load(run: TrackedRun, load: LoadResult, targets: Sequence[str]) -> tuple
 
     The first picture shows latency by percentile, with the load targets as marks; the second shows latency
     and answers over time. ``targets`` are load targets as texts, such as ``p99_ms < 300``. Raises
-    :class:`~crisol.errors.ExperimentError` for a malformed text; the tables are stored by then.
+    :class:`~crisol.errors.ExperimentError` for a malformed target, after the figures and tables are stored
+    and before the pictures are.
     """
     run.metrics(load.metrics)
     timeline = result.timeline(load.samples)
