@@ -298,22 +298,27 @@ class Match:
                 )
             canary = Canary.AFTER_ONE if script.name == followed else None
             try:
-                run = self.target.run(script, files, self._limits(), canary=canary)
+                run = self._ran(script, files, canary)
+                if run.changed and self._changed(script, run) == _GOING_ON:
+                    # The other process may be ending just now. If it waits for the judge to end, it is there
+                    # in a second run, too.
+                    run = self._ran(script, files, None)
             except SandboxError as error:
                 return self._failed(script, error)
-            self._spent += run.seconds - run.waited
             if reason := finding(script, run, survives, self.vulnerability.refusals):
                 return reason, f"{script.name}: {told(run)}"
-            if run.changed and self._changed(script, run) == _GOING_ON:
-                # The other process may be ending just now. If it waits for the judge to end, it is there in a
-                # second run, too.
-                run = self.target.run(script, files, self._limits())
             if run.changed and (changed := self._changed(script, run)):
                 return Reason.TAMPERS, f"{script.name}: {', '.join(changed[:5])} is not what it was"
             if run.canary and self.canaries.told(self.target, script):
                 what = "the release shows its flaw no more where the patch ran before"
                 return Reason.TAMPERS, f"{script.name}: {what}"
         return None, ""
+
+    def _ran(self, script: Script, files: Mapping[str, bytes | None], canary: Canary | None) -> Run:
+        """Run a script on the patched files, and count its time; raises ``SandboxError``."""
+        run = self.target.run(script, files, self._limits(), canary=canary)
+        self._spent += run.seconds - run.waited
+        return run
 
     def _limits(self) -> Limits:
         """Return the limits of a run, with no more time than the wargame has left."""
