@@ -76,7 +76,7 @@ class Comparison:
 
 
 def pair(first: Iterable[Trial], second: Iterable[Trial]) -> Pairs:
-    """Return the patches that both arms predicted, with the difference between the arms on each.
+    """Pair the trials of two arms by patch, and return the patches that both arms predicted.
 
     ``first`` and ``second`` are the trials of one arm each, in any order. Two trials are paired if they have
     the same experiment, patch and vulnerability. Inconclusive trials are left out. Raises

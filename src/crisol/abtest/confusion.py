@@ -145,10 +145,10 @@ def _mcc(tally: Tally, level: float) -> Estimate:
 
 
 def _correlation(cells: Sequence[float]) -> tuple[float, list[float]]:
-    """Return Matthews' correlation coefficient, and its derivatives by the four ``cells``.
+    """Return Matthews' correlation coefficient, and its partial derivatives with respect to ``cells``.
 
-    ``cells`` are the weights of tp, fp, fn and tn; the i-th derivative is the partial one by the i-th weight.
-    If a row or a column of the matrix is empty, the result is (NaN, empty list).
+    ``cells`` are the sums of the weights of tp, fp, fn and tn; the derivatives have the same order. If a row
+    or a column of the matrix sums to 0, the result is (NaN, empty list).
     """
     tp, fp, fn, tn = cells
     margins = (tp + fp, tp + fn, tn + fp, tn + fn)

@@ -45,11 +45,12 @@ def worsening(
     """Detect whether a model's error rate has risen above ``baseline``, in (0, 1), and at which trial.
 
     ``errors``, shape (n,), in the order of time, are 1 for a wrong prediction, else 0. ``weights``, shape
-    (n,), are 1 / sampling probability; None means all 1. ``max_weight`` is the largest possible weight; None
-    means the largest in ``weights``. As baseline, take the upper confidence bound of the error rate in
-    validation. While the error rate is at most the baseline, false alarms are at least ``run_length`` trials
-    apart on average, for any distribution. The detector is a CUSUM of e-values (Shin, Ramdas & Rinaldo 2024).
-    Raises :class:`~crisol.errors.InputError` for values out of range.
+    (n,), are 1 / sampling probability; None means all 1. ``max_weight`` is the largest possible weight, which
+    no weight may exceed; None means the largest in ``weights``. As baseline, take the upper confidence bound
+    of the error rate in validation. While the error rate is at most the baseline, false alarms are at least
+    ``run_length`` trials apart on average, for any distribution. The detector is a CUSUM of e-values (Shin,
+    Ramdas & Rinaldo 2024). Raises :class:`~crisol.errors.InputError` for an error outside 0..1, a weight that
+    is negative or not finite, or a ``baseline`` out of range.
     """
     x = _within("error", errors, 0.0, 1.0)
     w = np.ones_like(x) if weights is None else _within("weight", weights, 0.0, np.inf)
@@ -70,8 +71,8 @@ def calibration_drift(
     often, or less often, than predicted. The alarm is also raised if the model is overconfident: its share of
     right predictions is below its mean confidence by more than ``tolerated``, in [0, 0.5). While the model is
     calibrated, false alarms are at least ``run_length`` trials apart on average. Trials need no weights,
-    because sampling depends on the probability alone. Raises :class:`~crisol.errors.InputError` for values
-    out of range.
+    because sampling depends on the probability alone. Raises :class:`~crisol.errors.InputError` for a
+    probability or outcome outside 0..1, arrays of different lengths, or a ``tolerated`` out of range.
     """
     p = _within("probability", probabilities, 0.0, 1.0)
     y = _within("outcome", outcomes, 0.0, 1.0)
@@ -88,11 +89,12 @@ def calibration_drift(
 def _watch(stakes: NDArray[np.float64], run_length: float) -> Alarm:
     """Run a CUSUM of e-values on each column of ``stakes``, and return the alarm of their mean.
 
-    ``stakes`` has one row for each trial, in the order of time. A column holds gain times bet, for one kind
-    of error and one size of bet; it has no positive mean unless there is drift. Each CUSUM is an e-detector
-    (Shin, Ramdas & Rinaldo 2024), and so is their mean, the ``evidence`` of the result. The alarm is raised
-    when the mean reaches ``run_length``; false alarms are then at least ``run_length`` trials apart on
-    average.
+    ``stakes`` has one row for each trial, in the order of time. Each column belongs to a bettor, who stakes a
+    constant share of a capital on one kind of error. An entry is what the bettor gains at the trial, as a
+    share of the capital, above -1. Its expected value is positive only under drift. Each CUSUM is an
+    e-detector (Shin, Ramdas & Rinaldo 2024), and so is their mean, the ``evidence`` of the result. The alarm
+    is raised when the mean reaches ``run_length``; false alarms are then at least ``run_length`` trials apart
+    on average.
     """
     steps = np.log1p(stakes)
     evidence = np.empty(len(steps))
@@ -113,9 +115,10 @@ def _watch(stakes: NDArray[np.float64], run_length: float) -> Alarm:
 def psi(reference: ArrayLike, current: ArrayLike, bins: int = 10) -> float:
     """Return the population stability index of the sample ``current`` against the sample ``reference``.
 
-    The samples have shape (n,). The quantiles of ``reference`` divide the values into ``bins`` bins. The
-    index is the sum of (b - a) ln(b / a) over the bins, where a is the share of ``reference`` in a bin and b
-    that of ``current``. 0 means equal distributions; by convention, 0.1 is a change and 0.25 a large change.
+    The samples have shape (n,). The quantiles of ``reference`` divide the values into ``bins`` bins; equal
+    quantiles make fewer. The index is the sum of (b - a) ln(b / a) over the bins, where a is the share of
+    ``reference`` in a bin and b that of ``current``. Half a value is added to each bin, so that the index is
+    finite. An index of 0 means equal distributions; by convention, 0.1 is a change and 0.25 a large change.
     Raises :class:`~crisol.errors.InputError` for an empty sample.
     """
     old, new = np.asarray(reference, dtype=np.float64), np.asarray(current, dtype=np.float64)

@@ -6,7 +6,7 @@
     store.append(trials)   # returns once the trials are durable: in the store, or in the journal
 
     store.journal.write(trials)   # writes to the disk alone: milliseconds, however slow the store is
-    store.replay()                # moves them to the store, before or after a crash
+    store.replay()                # moves the journal's trials to the store, also those from before a crash
 
 A trial whose ``append`` or ``write`` returned reaches the store exactly once, even if a process is killed at
 any moment. The journal is emptied only after the store has the trials, and the store ignores trials that it
@@ -108,10 +108,11 @@ class Journal:
         return Replay(replayed, len(rejected))
 
     def _lines_from(self, offset: int, rejected: Sequence[bytes]) -> list[bytes]:
-        """Return the complete lines from the byte ``offset`` on; if there are none, empty the file.
+        """Return the complete lines from the byte ``offset`` on; if there are none, empty the journal.
 
-        Without further lines every trial of the file is in the store. The corrupt lines ``rejected`` are
-        appended to the file ``<name>.rejected`` before the journal is emptied.
+        The caller has passed all trials before ``offset`` to the store, so the journal may be emptied if no
+        complete line follows them. Before that, the corrupt lines ``rejected`` are appended to the file
+        ``<name>.rejected``.
         """
         with self._held(self.path) as file:
             end = _whole(file)
@@ -287,9 +288,9 @@ def _decode(line: bytes, where: str) -> Trial:
 
 
 def _whole(file: Any) -> int:
-    """Return the number of bytes up to the last newline, the newline included; 0 without a newline.
+    """Return the number of bytes in an open binary file up to and including its last newline.
 
-    The file's position changes.
+    The result is 0 for a file without a newline. The file's position changes.
     """
     end = file.seek(0, os.SEEK_END)
     while end > 0:

@@ -83,7 +83,8 @@ def results(
     Columns: one for each property; n, the number of conclusive trials; inconclusive, the number of other
     trials; then accuracy, precision, recall, f1, mcc, false_accept_rate and prevalence, each followed by the
     bounds of its interval, with the endings ``_low`` and ``_high``. ``level`` is the intervals' coverage. A
-    metric is NaN if the group has no trials for it. Without matching trials the table has no rows.
+    metric that would divide by 0 is NaN, such as the precision of a group in which no patch was predicted
+    valid. Without matching trials the table has no rows.
     """
     rows = [
         dict(zip((str(slice_) for slice_ in by), key, strict=True)) | _row(metrics(tally, level))

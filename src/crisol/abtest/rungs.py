@@ -55,8 +55,8 @@ def watch_rungs(trials: Sequence[Trial]) -> tuple[Watched, ...]:
     trials of other rungs are left out. ``trials`` are in the order of time; inconclusive ones are left out.
     Returns one result for each rung and kind of error that has trials. In a result ``arm`` is the name of the
     rung, ``name`` is ``false accepts`` or ``false refusals``, ``alarm`` says whether and when the error rate
-    exceeded the promise, and ``baseline`` is 0. While a rung keeps its promise, false alarms are at least
-    1,000 of its trials apart on average.
+    exceeded the promise, and ``baseline`` is 0, because no trials serve as reference. While a rung keeps its
+    promise, false alarms are at least 1,000 of its trials apart on average.
     """
     watched = []
     for rung, promise in PROMISED.items():

@@ -68,8 +68,8 @@ class HashSampler:
     """A sampler that decides by a hash, so that a patch gets the same decision whenever it arrives.
 
     ``rate``, 0 to 1, is the share of the patches that is sampled. The hash is that of ``salt``, any text, and
-    the patch's identity. A sampler with the same salt and a higher rate samples these patches and further
-    ones. Raises :class:`~crisol.errors.SettingsError` for a rate outside 0..1.
+    the patch's identity. Of two samplers with the same salt, the one with the higher rate samples every patch
+    that the other samples, and more. Raises :class:`~crisol.errors.SettingsError` for a rate outside 0..1.
     """
 
     rate: float

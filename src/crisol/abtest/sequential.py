@@ -37,9 +37,9 @@ class ConfidenceSequence:
 
     @property
     def broken_at(self) -> int | None:
-        """The 0-based index of the first trial from which on no constant mean fits the data, or None.
+        """The 0-based index of the first trial whose bounds are NaN; None if there is none.
 
-        The bounds are NaN from that trial on. Such a trial means that the true mean has changed.
+        The bounds are NaN as soon as no constant mean fits the trials so far: the true mean has then changed.
         """
         broken = np.flatnonzero(np.isnan(self.low))
         return int(broken[0]) if broken.size else None
@@ -132,10 +132,12 @@ def _capped(bets: NDArray[np.float64], room: NDArray[np.float64]) -> NDArray[np.
 
 
 def _bets(x: NDArray[np.float64], share: NDArray[np.float64], alpha: float) -> NDArray[np.float64]:
-    """Return the bet on each trial, computed from the earlier trials ("predictable plug-in").
+    """Return the bet on each trial; a trial with the gain g multiplies the capital by 1 + bet * g.
 
-    ``x`` are the values in the order of time. ``share`` is each trial's weight divided by the largest
-    possible weight. ``alpha`` is 1 - the level of the confidence sequence.
+    The bets are those of the hedged capital process before they are capped; a bet is computed from the
+    earlier trials alone ("predictable plug-in"). ``x`` are the values in the order of time. ``share`` is each
+    trial's weight divided by the largest possible weight. ``alpha`` is 1 - the level of the confidence
+    sequence.
     """
     t = np.arange(1, x.size + 1)
     middle = (0.5 + np.cumsum(share * x)) / (1.0 + np.cumsum(share))

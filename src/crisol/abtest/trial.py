@@ -84,7 +84,7 @@ def observe(
     referee: str = "",
     program: str = "",
 ) -> Trial:
-    """Return the trial that a prediction and the verdict on the same patch make.
+    """Make a trial from a prediction for a patch and the verdict on that patch.
 
     ``outcome`` and ``reason`` are those of the verdict; ``patch`` is the patch's identity, ``vulnerability``
     an id. ``experiment`` and ``arm`` are names. ``sampling_probability``, in (0, 1], is the probability with
