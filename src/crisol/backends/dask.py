@@ -19,7 +19,7 @@ _CONNECT_SECONDS = 10
 
 @contextmanager
 def open_executor(address: str) -> Iterator[Executor]:
-    """Return a context manager that yields an executor; its calls run on the workers of a Dask scheduler.
+    """Return a context manager that yields an executor, which runs calls on a Dask scheduler's workers.
 
     ``address`` is the scheduler's address, such as ``tcp://host:8786``. The workers' machines need this
     package, the vulnerability folders and a folder ``data/cache`` at the same paths. Entering raises

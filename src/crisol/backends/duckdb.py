@@ -81,8 +81,9 @@ class _File:
     def cursor(self, patience: float, sleep: Callable[[float], None]) -> Iterator[duckdb.DuckDBPyConnection]:
         """Return a context manager that yields a new connection to the file, for this caller alone.
 
-        If another process has the file, try again for ``patience`` seconds; ``sleep(seconds)`` is called in
-        between. Raises ``duckdb.IOException`` if the file is still locked then, or cannot be opened.
+        While another process has locked the file, the call tries again to open it, for about ``patience``
+        seconds; ``sleep(seconds)`` is called between two attempts. Raises ``duckdb.IOException`` if the file
+        stays locked, or cannot be opened for another reason.
         """
         with self._lock:
             if not self._users:
@@ -173,8 +174,8 @@ class DuckDBStore:
         """Store ``trials``, all or none; return how many were new.
 
         A trial whose id is stored already is ignored. Raises :class:`~crisol.errors.InputError` for a trial
-        with a value out of range, and :class:`~crisol.errors.StoreError` if the file cannot be used; nothing
-        is stored then.
+        with a value out of range or dated in the future, and :class:`~crisol.errors.StoreError` if the file
+        cannot be used. After either error nothing is stored.
         """
         now = self._clock()
         for trial in trials:

@@ -30,7 +30,7 @@ _LEDGER = """
 
 
 class Database(Protocol):
-    """The part of a trial store that migrations of its schema use."""
+    """The interface by which migrations change the schema of a trial store's database."""
 
     @property
     def engine(self) -> str:

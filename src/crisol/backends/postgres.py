@@ -122,8 +122,8 @@ class PostgresStore:
         """Store ``trials``, all or none; return how many were new.
 
         A trial whose id is stored already is ignored. Raises :class:`~crisol.errors.InputError` for a trial
-        with a value out of range, and :class:`~crisol.errors.StoreError` if the database cannot be used;
-        nothing is stored then.
+        with a value out of range or dated in the future, and :class:`~crisol.errors.StoreError` if the
+        database cannot be used. After either error nothing is stored.
         """
         now = self._clock()
         for trial in trials:
@@ -361,12 +361,12 @@ def _translated() -> Iterator[None]:
 
 
 def _hourly_query(where: TrialFilter, by: Sequence[Slice], part: Slice | None) -> tuple[str, dict[str, Any]]:
-    """Return the SQL query that computes tallies from the hourly sums, and its parameters' values by name.
+    """Return the SQL query that computes tallies from hourly sums, and the values of its parameters by name.
 
-    Only the incomplete hours at the beginning and at the end of the period that ``where`` selects are read
-    from the table of trials. ``by`` lists the properties to group by. ``part`` selects the sums to read:
-    ``Slice.CWE`` those for each CWE, ``Slice.BAND`` those for each band of confidence, None those over all
-    trials.
+    The table ``trial_hours`` holds the sums of each hour. Only the incomplete hours at the beginning and at
+    the end of the period that ``where`` selects are read from the table of trials instead. ``by`` lists the
+    properties to group by. ``part`` selects the sums to read: ``Slice.CWE`` those for each CWE,
+    ``Slice.BAND`` those for each band of confidence, None those over all trials.
     """
     condition, values = sql.conditions(where, _parameter)
     names, _ = sql.conditions(
