@@ -86,7 +86,7 @@ class Episode:
         A *sign* of the fault is a request that failed, an answer that names a missing dependency, or a
         circuit breaker that is not closed. A *quiet time* is a time without signs: five seconds, or half of
         the load after the fault if that is shorter. The service has *recovered* at the end of the fault if a
-        quiet time follows, otherwise at the first later sign that a quiet time follows.
+        quiet time follows, otherwise at the first later sign before a quiet time.
 
         - ``detect_s``: seconds from the begin of the fault to the first sign; NaN without a sign.
         - ``recover_s``: seconds from the end of the fault to the recovery; infinite if the load ended before
@@ -139,7 +139,7 @@ class Episode:
 
 
 def _hits(samples: pd.DataFrame) -> float:
-    """Return the share of the answers without failure that came from the cache; NaN without such answers."""
+    """Return the share of the successful requests that the cache answered; NaN if none succeeded."""
     return float((samples.loc[~samples["failed"], "source"] == "cache").mean())
 
 

@@ -56,17 +56,18 @@ class Fault:
     """One fault: how it is injected, and what must run for it. ``story`` describes it in words.
 
     ``start(stage)`` begins the fault and ``stop(stage)`` ends it; ``during(stage)`` is called every ``every``
-    seconds in between. The fault lasts at least ``seconds``, and the load goes on for ``waits`` seconds more
-    than usual afterwards, until the service has recovered.
+    seconds in between. The fault lasts at least ``seconds``. Afterwards the load goes on for ``waits``
+    seconds more than usual, the time that the service needs to recover from this fault.
 
-    ``redis`` and ``postgres`` say whether these servers run, and ``workers`` how many workers the service
-    has. ``disk`` gives PostgreSQL a small disk, ``enclosed`` gives the service Linux namespaces of its own,
-    and ``clocked`` a wall clock of its own. ``changes`` are environment variables of the service.
+    ``redis`` and ``postgres`` say whether the service uses a Redis and a PostgreSQL server. ``workers`` is
+    the number of the service's workers. ``disk`` gives PostgreSQL a small disk, ``enclosed`` gives the
+    service Linux namespaces of its own, and ``clocked`` a wall clock of its own. ``changes`` are environment
+    variables of the service.
 
-    ``flood`` is the number of client addresses under which an attacker sends many requests; more than one are
-    false addresses, and 0 means no attacker. The attacker sends ``pace`` requests a second; 0 means as fast
-    as possible. ``hostile`` adds a client that sends malicious patches. With ``fresh``, cached verdicts are
-    deleted during the load, so that wargames run.
+    ``flood`` is 0 without an attacker, 1 for an attacker who sends many requests from one address, and above
+    1 for an attacker who sends them under that many false client addresses. The attacker sends ``pace``
+    requests a second; 0 means as fast as possible. ``hostile`` adds a client that sends malicious patches.
+    With ``fresh``, cached verdicts are deleted during the load, so that wargames run.
     """
 
     name: str

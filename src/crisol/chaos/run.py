@@ -68,8 +68,8 @@ class Schedule:
     def of(self, fault: Fault) -> Schedule:
         """Return a copy of this schedule that is long enough for ``fault``.
 
-        Its time during the fault is at least ``fault.seconds``; its time after the fault is ``fault.waits``
-        longer.
+        Its time during the fault is at least ``fault.seconds``; its time after the fault is longer by
+        ``fault.waits`` seconds.
         """
         return replace(self, fault=max(self.fault, fault.seconds), after=self.after + fault.waits)
 
@@ -224,7 +224,8 @@ def _inject(
 def _second(stage: Stage, fault: Fault, load: Load, schedule: Schedule) -> Load:
     """Return the load of the attacker or the hostile client that ``fault`` asks for; it is not started.
 
-    The load uses its own client address, or ``fault.flood`` false addresses if that is above 1.
+    If ``fault.flood`` is above 1, the requests name that many false client addresses; otherwise they come
+    from one address and name none.
     """
     material = load.material
     if fault.hostile:
@@ -252,11 +253,11 @@ def _admitted(attack: Load) -> float:
 
 
 def _hostile(item: Item) -> tuple[Item, ...]:
-    """Return copies of ``item`` with malicious diffs.
+    """Return copies of ``item``, each with another malicious diff.
 
-    They are a path outside the project's folder, a hunk with a false count and many lines, NUL characters
-    instead of a diff, many empty hunks, and a new ``sitecustomize.py``, which Python would run when it
-    starts.
+    The first diff changes a path outside the project's folder. The second has a hunk with false line counts
+    and many lines, the third is NUL characters alone, the fourth has many empty hunks. The fifth adds a
+    ``sitecustomize.py``, which Python would run when it starts.
     """
     head = "--- a/app.py\n+++ b/app.py\n"
     texts = (
@@ -281,10 +282,10 @@ def _due(load: Load) -> set[tuple[str, str]]:
 
 
 def _kept(settings: Settings, root: Path, postgres: PostgresServer | None) -> list[Trial]:
-    """Return all live trials of the service: those in its store, and those in its journal, which is replayed.
+    """Replay the service's journal, and return all trials of the experiment ``live`` in its trial store.
 
-    ``root`` is the service's workspace. ``postgres`` is its trial store; None means the DuckDB file in
-    ``root``.
+    ``root`` is the service's workspace, which holds the journal. ``postgres`` is the trial store; None means
+    the DuckDB file in ``root``.
     """
     dsn = None if postgres is None else SecretStr(postgres.dsn)
     own = settings.model_copy(

@@ -42,7 +42,7 @@ def each(
     expectations: Sequence[str],
     schedule: Schedule,
 ) -> Iterator[Suffered]:
-    """Inject faults one after the other into a service under load; yield each fault's result when it is over.
+    """Inject faults one after the other, each into a new service under load; yield the result of each.
 
     ``settings`` says where vulnerabilities and the cache folder are. ``names`` are the names of the faults;
     empty means all that this machine can inject. ``frame`` is the corpus table with the patches to send;
@@ -109,9 +109,10 @@ def not_run() -> pd.DataFrame:
 
 
 def _refused() -> dict[str, str]:
-    """Return the faults that this machine cannot inject, with the reason.
+    """Return the names of the faults that this machine cannot inject, each with the reason.
 
-    Such faults need namespaces or a preloaded clock.
+    The machine is tested for Linux namespaces and for separate wall clocks; faults that need neither can be
+    injected everywhere.
     """
     reasons: dict[str, str] = {}
     try:
