@@ -138,10 +138,10 @@ def printable(text: object) -> str:
 
 
 class _LogLines(logging.Formatter):
-    """Writes a record as plain text, without the password of a URL and without control characters."""
+    """A log formatter that removes the passwords of URLs and replaces control characters."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the message, and the traceback if there is one."""
+        """Return the record as text: the message and, if there is one, the traceback."""
         return printable(redacted(super().format(record)))
 
 

@@ -388,7 +388,11 @@ def left_out(error: VulnerabilityError | IndexUnavailable) -> None:
 
 
 def composition(frame: pd.DataFrame) -> None:
-    """Print how many vulnerabilities and candidates a corpus table has, and how many of each outcome."""
+    """Print in one line how many candidates, vulnerabilities and CWEs a corpus table has.
+
+    The line also counts the candidates of each outcome, those of each origin, and those that pass all PoVs
+    and checks but fail the strict label.
+    """
     from crisol.wargaming.census import basic_only
 
     counts = frame["outcome"].value_counts()

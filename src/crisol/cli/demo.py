@@ -115,7 +115,7 @@ def _first_verdicts(settings: Settings) -> None:
 
 
 def _next() -> str:
-    """Return the lines of three commands to try next; each can be copied to a shell in this folder."""
+    """Return a text of three lines: commands to try next, as they are typed in the current folder."""
     program = Path(sys.argv[0])
     here = program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program
     commands = (

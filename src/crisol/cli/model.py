@@ -348,9 +348,10 @@ def _show_choices(choices: list[Choice]) -> None:
 
 
 def _show_guarantees(table: pd.DataFrame) -> None:
-    """Print the share of the wargames that a variant may skip, for each bound on its error rates.
+    """Print the share of the patches that a variant may decide without a wargame, for each error bound.
 
-    ``table`` has one row for each bound, the column ``level``.
+    ``table`` has one row for each bound. The column ``level`` holds the bound: the largest share of wrong
+    decisions among the accepted patches, and among the refused ones.
     """
     percent = "{:.1%}".format
     out.print(

@@ -227,8 +227,8 @@ def _tracked(
 
     Where MLflow is not installed or its store fails, the context manager prints a line on standard error and
     yields None; the command then goes on without a run, and still prints its figures. ``name`` is the run's
-    name, ``given`` its parameters, ``frame`` the corpus table and ``corpus`` the table's path, "" for the
-    small default.
+    name, ``given`` its parameters, ``frame`` the corpus table and ``corpus`` the table's path; "" means the
+    default table, of three arena programs.
     """
     from crisol.errors import StoreError
 

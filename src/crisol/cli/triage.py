@@ -116,9 +116,9 @@ def _read(paths: Sequence[Path], vulnerability: str) -> Iterator[Candidate]:
 def _text(text: str, name: str, vulnerability: str) -> Iterator[Candidate]:
     """Yield the candidates in the text of standard input: JSON lines with a diff each, or one diff.
 
-    ``name`` is the name of a single diff. A JSON line without a ``name`` gets ``name`` and the line's number.
-    ``vulnerability`` is the id of the vulnerability. Raises :class:`~crisol.errors.DatasetError` for a line
-    without a diff.
+    ``name`` is the name of a single diff. A candidate whose JSON line has no ``name`` is named by ``name``
+    and the number of the line. ``vulnerability`` is the id of the vulnerability. Raises
+    :class:`~crisol.errors.DatasetError` for a line without a diff.
     """
     if not text.lstrip().startswith("{"):
         yield Candidate(vulnerability, name, Origin.IMPORT, text)
@@ -155,11 +155,11 @@ def _named(candidates: Iterator[Candidate]) -> list[Candidate]:
 
 
 def _believing(bench: Bench, settings: Settings, model: Path | None) -> Bench:
-    """Return a copy of ``bench`` that uses a cold model and, if it is stored with the model, a second stage.
+    """Return a copy of ``bench`` that predicts with a model and, if the model has one, its second stage.
 
-    ``model`` is the model's folder; None takes the champion. Without a usable champion ``bench`` is returned
-    unchanged. Raises :class:`~crisol.errors.ModelError` or :class:`~crisol.errors.StoreError` if ``model`` is
-    given and cannot be loaded.
+    ``model`` is a model folder or a ``.skops`` file; None takes the champion. Without a usable champion
+    ``bench`` is returned unchanged. Raises :class:`~crisol.errors.ModelError` or
+    :class:`~crisol.errors.StoreError` if ``model`` is given and cannot be loaded.
     """
     from crisol.evidence.second_stage import SecondStage
     from crisol.model.predictor import Predictor
