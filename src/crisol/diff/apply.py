@@ -195,8 +195,8 @@ def hunks(lines: Sequence[str], made: Sequence[Edit]) -> tuple[Hunk, ...]:
 class _Sides:
     """The lines of a hunk with the line ends that the file uses, LF or CRLF.
 
-    ``tagged`` are (tag, line) pairs in the order of the hunk. ``old`` are the lines before the change,
-    ``new`` the lines after it.
+    ``tagged`` are the hunk's lines in order, as (tag, line) pairs; the tag is a space, ``-`` or ``+``.
+    ``old`` are the lines before the change, ``new`` the lines after it.
     """
 
     tagged: list[tuple[str, str]]
@@ -250,7 +250,7 @@ class _Search:
     def places(self, old: list[str], expected: int, done: int) -> list[int]:
         """Return the 0-based indexes, from ``done`` on, at which the lines ``old`` occur in the file.
 
-        If they occur at ``expected``, that is the only result. Raises
+        If they occur at ``expected``, that is the only result; an empty ``old`` occurs there alone. Raises
         :class:`~crisol.errors.PatchDoesNotApply` if the search exceeds its limit.
         """
         lines, last = self.lines, len(self.lines) - len(old)

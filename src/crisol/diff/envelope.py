@@ -41,9 +41,10 @@ def unwrapped(text: str | bytes, limits: DiffLimits) -> list[str]:
     """Return the lines of a diff without the wrapping that mails and chats add, and without line feeds.
 
     ``text`` is untrusted. UTF-8, UTF-16 with a byte-order mark, and mails in quoted-printable or base64 are
-    decoded. CRLF becomes a line feed, and the indentation of a Markdown code block is removed. Bytes that are
-    not UTF-8 become lone surrogates, which the parser refuses inside hunks. Raises
-    :class:`~crisol.errors.DiffTooLarge` if ``limits`` are exceeded, :class:`~crisol.errors.UnsupportedDiff`
+    decoded. If the header of a hunk ends with CRLF, the carriage returns at the ends of all lines are
+    removed. The indentation of a Markdown code block is removed, too. Bytes that are not UTF-8 become lone
+    surrogates, which the parser refuses inside hunks. Raises :class:`~crisol.errors.DiffTooLarge` if the text
+    exceeds the ``bytes``, ``lines`` or ``line_bytes`` of ``limits``, :class:`~crisol.errors.UnsupportedDiff`
     for a NUL character, and :class:`~crisol.errors.MalformedDiff` for a text that cannot be decoded.
     """
     if len(text) > limits.bytes:

@@ -35,9 +35,9 @@ class Fitted:
     """The cut patch: the part of a diff that is judged, with notes on the rest.
 
     ``patch`` is that part. ``files`` maps each path that it changes to the new text, None for a deleted file;
-    the result of :func:`cut` has no ``files``. ``left_out`` lists the files of the diff that are not judged.
-    ``notes`` are messages for people about how the diff was read, such as a replaced path prefix or a
-    corrected line count.
+    it is empty in a result of :func:`cut`, which reads no texts. ``left_out`` lists the parts of the diff
+    that are not judged. ``notes`` are messages for people about how the diff was read, such as a replaced
+    path prefix or a corrected line count.
     """
 
     patch: Patch
@@ -86,9 +86,9 @@ def fit(series: Series, tree: Tree) -> Fitted:
 def cut(series: Series) -> Fitted:
     """Return the cut patch of a diff by file names alone, for use without the source of the release.
 
-    Left out are files that no wargame runs, such as tests and changelogs, and changes of version strings.
-    Hunks are not compared with any source. Raises :class:`~crisol.errors.PatchDoesNotApply` if nothing
-    remains.
+    ``series`` is the diff. Left out are files that no wargame runs, such as tests and changelogs, and changes
+    of version strings. Hunks are not compared with any source. Raises
+    :class:`~crisol.errors.PatchDoesNotApply` if nothing remains.
     """
     series, versions = _without_versions(series)
     left = [LeftOut(stray.path, stray.why) for stray in series.strays] + versions
@@ -128,10 +128,12 @@ def _without_versions(series: Series) -> tuple[Series, list[LeftOut]]:
 
 
 def _strays(series: Series, tree: Tree, places: FilePlaces) -> list[LeftOut]:
-    """Return the strays of a diff as parts that are left out.
+    """Return the parts of a diff that no wargame can apply, each with its path and the reason.
 
-    Raises the ``error`` of a stray with binary content if the release contains its file and a wargame could
-    run that file, because the patch cannot be judged then.
+    They are the ``strays`` of ``series``, the diff: binary content, submodules and mere copies of files.
+    ``tree`` is the release, and ``places`` maps the paths of the diff to its paths. If a stray is the binary
+    content of a file that the release contains and a wargame could run, the patch cannot be judged: then the
+    stray's ``error`` is raised.
     """
     for stray in series.strays:
         path = places.path(stray.path) or stray.path
@@ -143,10 +145,10 @@ def _strays(series: Series, tree: Tree, places: FilePlaces) -> list[LeftOut]:
 
 @dataclass(slots=True)
 class _File:
-    """One file that a series changes, step by step.
+    """One file that a series changes once or several times.
 
     ``origin`` is the file's path in the tree, None for a new file. ``before`` are its lines in the tree,
-    ``lines`` its present lines. ``steps`` holds the edits of each step.
+    ``lines`` its present lines. ``steps`` holds the edits of each change, in order.
     """
 
     origin: str | None
@@ -224,9 +226,11 @@ class _Work:
         self.gone: dict[str, _File] = {}
 
     def take(self, step: Step) -> str:
-        """Apply one step to the files, or return the reason why the step is left out; "" if it was applied.
+        """Apply one change of the series to the files; return "", or the reason why it is left out.
 
-        Raises :class:`~crisol.errors.PatchDoesNotApply` if the step does not fit the files.
+        Left out is a new file that no wargame runs or that lies outside the release. Raises
+        :class:`~crisol.errors.PatchDoesNotApply` if a changed file is missing, a new one exists already, a
+        renamed one leaves the release, a deleted one keeps lines, or a hunk does not match.
         """
         change, places = step.change, self.places
         old = None if change.old is None else places.path(change.old)

@@ -101,10 +101,10 @@ def hunk_at(lines: Sequence[str], at: int, *, recount: bool) -> Sized:
 def _body(lines: Sequence[str], at: int, old: int, new: int) -> tuple[list[str], bool, bool, int]:
     """Return the lines of the hunk that begins at index ``at``, and the index of the first line after them.
 
-    ``old`` and ``new`` are the numbers of old and new lines in the hunk's header. The two flags in between
-    say whether the old and the new file end in this hunk without a line feed. Raises
-    :class:`~crisol.errors.MalformedDiff` if the hunk has more lines than its header says, or lacks lines that
-    are not empty context.
+    The two flags between these results say whether the old and the new file end in this hunk without a line
+    feed. ``old`` and ``new`` are the numbers of old and new lines in the hunk's header. A few empty context
+    lines that are missing at the end of the hunk are added. Raises :class:`~crisol.errors.MalformedDiff` if
+    the hunk has more lines than its header says, or if other lines are missing.
     """
     end = len(lines)
     body: list[str] = []
@@ -144,12 +144,13 @@ def _body(lines: Sequence[str], at: int, old: int, new: int) -> tuple[list[str],
 
 
 def _ended_early(lines: Sequence[str], at: int, body: list[str], old: int, new: int) -> int:
-    """Add the empty context lines that a hunk lacks, and return the index of the first line after it.
+    """Add the empty context lines that a hunk lacks, and return the index of the first line after the hunk.
 
-    Mail programs remove empty lines at the end. ``body`` are the lines of the hunk so far, to which the
-    missing ones are added; ``old`` and ``new`` are the numbers of old and new lines that are missing. A
-    mail's signature or the next file's header, counted as lines of the hunk, is removed from ``body``. Raises
-    :class:`~crisol.errors.MalformedDiff` if more is missing than a few empty context lines.
+    Mail programs remove empty lines at the end. ``at`` is the index of the first line that cannot belong to
+    the hunk. ``body`` are the lines of the hunk so far, to which the missing ones are added; ``old`` and
+    ``new`` are the numbers of old and new lines that are missing. If the last lines of ``body`` are a mail's
+    signature or the next file's header, they are removed first. Raises :class:`~crisol.errors.MalformedDiff`
+    if more is missing than a few empty context lines.
     """
     if body and at < len(lines) and body[-1].rstrip() == "--":
         # This line begins a mail's signature and was counted as a removed line.

@@ -44,7 +44,7 @@ def misfit(lines: Sequence[str], old: list[str], new: list[str], hunk: Hunk, exp
 def _fuzz(hunk: Hunk, wrong: list[int]) -> str:
     """Return a message for people: the smallest ``--fuzz`` with which ``patch`` would accept the hunk.
 
-    ``wrong`` are the 0-based numbers of the hunk's old lines that the file does not have at its place.
+    ``wrong`` are the 0-based numbers, among the hunk's old lines, of those that differ from the file's lines.
     Without such a fuzz the message says that none would help.
     """
     changed = [at for at, line in enumerate(hunk.lines) if line[0] != " "]
@@ -63,9 +63,11 @@ def _fuzz(hunk: Hunk, wrong: list[int]) -> str:
 
 
 def _best(lines: Sequence[str], old: list[str], expected: int) -> int:
-    """Return the index in ``lines`` at which most of the lines ``old`` match; of several the nearest one.
+    """Return the index in ``lines`` at which the largest number of the lines ``old`` match.
 
-    ``expected`` is the index from which the distance is measured.
+    Of several such indexes it is the nearest to ``expected``. A line that occurs more than 20 times in
+    ``lines`` or in ``old`` is not counted; if no line counts, the result is ``expected``. The index is
+    negative if the first lines of ``old`` would come before the file.
     """
     wanted: dict[str, list[int]] = {}
     for row, line in enumerate(old):
