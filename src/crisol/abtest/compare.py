@@ -46,8 +46,8 @@ class Pairs:
 class Comparison:
     """The difference in accuracy between two arms, whose names are ``first`` and ``second``.
 
-    ``difference`` is the accuracy of the first arm minus that of the second, over ``n`` patches of
-    ``vulnerabilities`` different vulnerabilities that both predicted. It is weighted by 1 / sampling
+    ``difference`` is the accuracy of the first arm minus that of the second, over the ``n`` patches that both
+    predicted; these belong to ``vulnerabilities`` different vulnerabilities. It is weighted by 1 / sampling
     probability, so that it holds for all patches that arrived. ``low`` and ``high`` bound its percentile
     bootstrap interval, resampled by vulnerability; they are valid if the trials are analysed once.
     ``always_low`` and ``always_high`` stay valid if the analysis is repeated as trials come in; they assume

@@ -108,10 +108,10 @@ def plan(
 def pairs_needed(difference: float, discordance: float, *, level: float = 0.95, power: float = 0.80) -> int:
     """Return how many patches two arms must both predict, so that McNemar's test detects ``difference``.
 
-    ``difference`` is between the arms' accuracies. ``discordance`` is the share of the patches on which
-    exactly one arm is right. ``level`` is 1 - alpha and ``power`` 1 - beta of the two-sided test (Connor
-    1987). Raises :class:`~crisol.errors.ExperimentError` unless 0 < abs(difference) <= discordance <= 1, and
-    for a ``level`` or ``power`` out of range.
+    ``difference`` is the first arm's accuracy minus the second's. ``discordance`` is the share of the patches
+    on which exactly one arm is right. ``level`` is 1 - alpha and ``power`` 1 - beta of the two-sided test
+    (Connor 1987). Raises :class:`~crisol.errors.ExperimentError` unless 0 < abs(difference) <= discordance <=
+    1, and for a ``level`` or ``power`` out of range.
 
     >>> pairs_needed(0.05, 0.10)
     312
