@@ -25,10 +25,11 @@ def connect(
 ) -> Redis:
     """Return an asynchronous Redis client for ``url``; it connects at its first command.
 
-    A command fails if no answer comes within ``socket_seconds``. At most ``connections`` are open; a task
-    waits up to ``pool_seconds`` for a free one. A command is repeated once if its connection broke, but not
-    if it timed out. Raises :class:`~crisol.errors.SettingsError` for a malformed URL, or a URL with an option
-    (``?name=value``) that is not supported.
+    A command raises redis-py's ``TimeoutError`` if no answer comes within ``socket_seconds``. At most
+    ``connections`` are open; a task that gets no free one within ``pool_seconds`` gets redis-py's
+    ``ConnectionError``. A command is repeated once if its connection broke, but not if it timed out. Raises
+    :class:`~crisol.errors.SettingsError` for a malformed URL, or a URL with an option (``?name=value``) that
+    is not supported.
     """
     if strange := sorted(parse_qs(_query(url), keep_blank_values=True).keys() - _OPTIONS):
         raise SettingsError(
