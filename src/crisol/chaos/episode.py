@@ -148,8 +148,8 @@ def _quiet_after(signs: pd.Series[float], end: float, last: float) -> float:
 
     ``signs`` are the times of the signs of a fault, ascending; ``end`` is the time of the fault's end,
     ``last`` that of the last request. All are in seconds of one clock. The quiet time is five seconds, or
-    half of the time from ``end`` to ``last`` if that is shorter. The result is infinite if signs go on until
-    less than a quiet time before ``last``.
+    half of the time from ``end`` to ``last`` if that is shorter. The result is infinite if the last sign is
+    followed by less than a quiet time before ``last``.
     """
     quiet = min(_QUIET, (last - end) / 2)
     well = end
