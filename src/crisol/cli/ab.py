@@ -220,9 +220,10 @@ def _watch(
 ) -> dict[str, Any]:
     """Return the results of all drift detectors for one experiment, as a dict for JSON.
 
-    ``arms`` maps the name of each arm to its trials. ``due`` maps names of arms to their planned shares, 1
-    for missing arms. ``reference`` is the share of each arm's trials with which the later ones are compared.
-    Under ``alarm`` the dict says whether any detector raised an alarm.
+    ``arms`` maps the name of each arm to its trials. ``due`` maps names of arms to their planned shares; an
+    arm that is not in it has the share 1. ``reference`` is the share of each arm's trials with which the
+    later ones are compared. Under ``alarm`` the dict says whether any detector found a drift, or the arms
+    missed their planned shares.
     """
     from crisol.abtest.rungs import watch_rungs
     from crisol.abtest.srm import sample_ratio
