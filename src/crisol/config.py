@@ -50,17 +50,17 @@ class Settings(BaseSettings):
     Service. The service listens on ``CRISOL_HOST`` and ``PORT``; 0 takes a free port. With
     ``CRISOL_API_TOKEN`` every request needs this token, except ``GET /health`` and the web page; with
     ``CRISOL_READS=open`` no GET request needs it. Without a token the service answers only this machine. The
-    next four are lists separated by commas. ``CRISOL_ALLOWED_HOSTS`` are further accepted ``Host`` headers.
-    ``CRISOL_TRUSTED_PROXIES`` are the addresses and networks, such as ``10.0.0.0/8``, whose
-    ``X-Forwarded-For`` header is believed. ``CRISOL_RATE_LIMITS`` are rates such as ``validate=50/60:10``
-    (name, tokens, seconds, burst) or ``validate=off``. The names are ``ml-first``, ``validate``,
-    ``ml-accuracy``, ``ab-testing``, ``cache``, ``breakers`` and ``vulnerabilities``.
-    ``CRISOL_ADAPTIVE_LIMITS`` are pairs such as ``validate=2``: if answers take longer than 2 seconds, that
-    rate shrinks. ``CRISOL_BODY_LIMIT`` is the largest request body in bytes, ``CRISOL_CACHE_MB`` the largest
-    cache in this process in MiB; with 0 the process keeps no entries. ``CRISOL_METRICS`` is a folder through
-    which several workers share Prometheus metrics; None is for a single worker. OpenTelemetry spans are sent
-    to ``OTEL_EXPORTER_OTLP_ENDPOINT``, None sends none; ``OTEL_TRACES_SAMPLER_ARG`` is the share of the
-    traces that is sent, 0 to 1.
+    next four are lists separated by commas. ``CRISOL_ALLOWED_HOSTS`` are names that are accepted in the
+    header ``Host``, besides ``CRISOL_HOST`` and the loopback names. ``CRISOL_TRUSTED_PROXIES`` are the
+    addresses and networks, such as ``10.0.0.0/8``, whose ``X-Forwarded-For`` header is believed.
+    ``CRISOL_RATE_LIMITS`` are rates such as ``validate=50/60:10`` (name, tokens, seconds, burst) or
+    ``validate=off``. The names are ``ml-first``, ``validate``, ``ml-accuracy``, ``ab-testing``, ``cache``,
+    ``breakers`` and ``vulnerabilities``. ``CRISOL_ADAPTIVE_LIMITS`` are pairs such as ``validate=2``: if
+    answers take longer than 2 seconds, that rate shrinks. ``CRISOL_BODY_LIMIT`` is the largest request body
+    in bytes, ``CRISOL_CACHE_MB`` the largest cache in this process in MiB; with 0 the process keeps no
+    entries. ``CRISOL_METRICS`` is a folder through which several workers share Prometheus metrics; None is
+    for a single worker. OpenTelemetry spans are sent to ``OTEL_EXPORTER_OTLP_ENDPOINT``, None sends none;
+    ``OTEL_TRACES_SAMPLER_ARG`` is the share of the traces that is sent, 0 to 1.
     """
 
     model_config = SettingsConfigDict(
