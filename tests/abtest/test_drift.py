@@ -107,6 +107,10 @@ def test_the_changed_feature_is_found_among_those_that_are_not() -> None:
 def test_wrong_input_is_named() -> None:
     with pytest.raises(InputError, match="error 1 is 2"):
         worsening([0.0, 2.0], 0.1)
+    with pytest.raises(InputError, match="exceeds max_weight"):
+        worsening([1.0, 1.0], 0.1, [4.0, 4.0], max_weight=2.0)
+    with pytest.raises(InputError, match="3 weights and 2 errors"):
+        worsening([1.0, 1.0], 0.1, [1.0, 1.0, 1.0])
     with pytest.raises(InputError, match="baseline"):
         worsening([0.0], 0.0)
     with pytest.raises(InputError, match="2 probabilities and 1"):

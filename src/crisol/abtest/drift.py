@@ -50,13 +50,18 @@ def worsening(
     of the error rate in validation. While the error rate is at most the baseline, false alarms are at least
     ``run_length`` trials apart on average, for any distribution. The detector is a CUSUM of e-values (Shin,
     Ramdas & Rinaldo 2024). Raises :class:`~crisol.errors.InputError` for an error outside 0..1, a weight that
-    is negative or not finite, or a ``baseline`` out of range.
+    is negative, not finite or above ``max_weight``, arrays of different lengths, or a ``baseline`` out of
+    range.
     """
     x = _within("error", errors, 0.0, 1.0)
     w = np.ones_like(x) if weights is None else _within("weight", weights, 0.0, np.inf)
     if not 0.0 < baseline < 1.0:
         raise InputError(f"baseline is {baseline}, not within (0, 1)")
+    if w.shape != x.shape:
+        raise InputError(f"{w.size} weights and {x.size} errors")
     bound = float(w.max(initial=1.0)) if max_weight is None else max_weight
+    if w.max(initial=0.0) > bound:
+        raise InputError(f"weight {w.max()} exceeds max_weight {bound}: give the design's 1 / rate")
     # A bet of 1 / baseline would lose everything on the first right prediction of full weight.
     return _watch((w / bound * (x - baseline) / baseline)[:, None] * _BETS, run_length)
 

@@ -25,7 +25,7 @@ import pandas as pd
 
 from crisol import diff
 from crisol.errors import DatasetError, IndexUnavailable, InputError, VulnerabilityError, unwritable
-from crisol.records import Candidate, Outcome, Strength, Verdict
+from crisol.records import Candidate, Outcome, Reason, Strength, Verdict
 from crisol.sandbox import choose
 from crisol.wargaming.candidates import candidates, read_source
 from crisol.wargaming.fitting import fitted
@@ -54,6 +54,8 @@ __all__ = [
 
 _BUDGET = 600.0
 """Seconds for all runs of one candidate, so many that load on the machine does not decide a label."""
+_FAILED_HERE = (str(Reason.BASELINE_FAILED), str(Reason.SANDBOX_FAILED))
+"""Failures of this machine and not of the patch: the next build tries again."""
 _PR_SET_PDEATHSIG = 1
 
 COLUMNS = (
@@ -220,8 +222,9 @@ def judge(folder: Path, plan: Plan) -> Shard:
     """Wargame all candidates of the vulnerability in ``folder``, and return their rows of the corpus table.
 
     If this was done before with the same content of the folder and the same ``plan``, the rows are read from
-    disk. A vulnerability that cannot be read, or whose release cannot be downloaded, gives a :class:`Shard`
-    with ``missing`` set.
+    disk. Rows are not kept there if this machine failed for one of them (``baseline_failed``,
+    ``sandbox_failed``). A vulnerability that cannot be read, or whose release cannot be downloaded, gives a
+    :class:`Shard` with ``missing`` set.
     """
     try:
         vulnerability = load(folder)
@@ -232,7 +235,8 @@ def judge(folder: Path, plan: Plan) -> Shard:
             rows = pd.DataFrame(_rows(match, plan), columns=list(COLUMNS))
     except (IndexUnavailable, VulnerabilityError) as error:
         return Shard(folder.name, pd.DataFrame(columns=list(COLUMNS)), missing=str(error))
-    save_table(rows, path)
+    if not rows["reason"].isin(_FAILED_HERE).any():
+        save_table(rows, path)
     return Shard(vulnerability.id, rows, seconds=float(rows["seconds"].sum()))
 
 
