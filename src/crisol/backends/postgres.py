@@ -306,7 +306,8 @@ async def _copy(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
     """Insert trials (``rows``) by way of a temporary table, in one transaction; return how many were new.
 
     COPY into the table of trials would fail for an id that the table already has. Therefore COPY fills the
-    temporary table, and an INSERT moves its rows to the table of trials without the known ids.
+    temporary table. An INSERT then adds its rows to the table of trials, except those whose id is already
+    there.
     """
     async with connection.transaction(), connection.cursor() as cursor:
         await cursor.execute("CREATE TEMP TABLE IF NOT EXISTS incoming (LIKE trials) ON COMMIT DELETE ROWS")

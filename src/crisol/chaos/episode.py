@@ -86,7 +86,7 @@ class Episode:
         A *sign* of the fault is a request that failed, an answer that names a missing dependency, or a
         circuit breaker that is not closed. A *quiet time* is a time without signs: five seconds, or half of
         the load after the fault if that is shorter. The service has *recovered* at the end of the fault if a
-        quiet time follows, otherwise at the first later sign before a quiet time.
+        quiet time follows; otherwise at the first later sign that is followed by a quiet time.
 
         - ``detect_s``: seconds from the begin of the fault to the first sign; NaN without a sign.
         - ``recover_s``: seconds from the end of the fault to the recovery; infinite if the load ended before

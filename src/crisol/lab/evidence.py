@@ -43,13 +43,13 @@ _Floats = NDArray[np.float64]
 class Measured:
     """The results of a study of streams.
 
-    ``facts`` describes the data by name: the numbers ``patches``, ``correct`` (valid patches), ``groups`` and
-    ``repeats`` (orders of each group), and the text ``content_hash``. ``by_known`` has a row for each number
-    of earlier verdicts on the vulnerability, ``policies`` and ``near_misses`` a row for each policy; for
-    their columns see :func:`measure`. ``coverages`` maps three ways to predict, ``memory``, ``cold`` and
-    ``nearest neighbour``, to two arrays each: the coverage and error rate that
-    :func:`crisol.lab.frontier.risk_coverage` returns. These count only patches that arrived when a verdict on
-    their vulnerability was known; without such patches ``coverages`` is empty.
+    ``facts`` describes the data: ``patches``, ``correct``, ``groups`` and ``repeats`` are the numbers of
+    patches, of valid patches, of groups, and of orders of each group; ``content_hash`` is the SHA-256 of the
+    patches. ``by_known`` has a row for each number of earlier verdicts on the vulnerability, ``policies`` and
+    ``near_misses`` a row for each policy; for their columns see :func:`measure`. ``coverages`` maps three
+    ways to predict, ``memory``, ``cold`` and ``nearest neighbour``, to two arrays each: the coverage and
+    error rate that :func:`crisol.lab.frontier.risk_coverage` returns. These count only patches that arrived
+    when a verdict on their vulnerability was known; without such patches ``coverages`` is empty.
     """
 
     facts: dict[str, float | str]

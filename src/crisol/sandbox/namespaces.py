@@ -31,8 +31,8 @@ _SPACES = (
 def enter(plan: dict[str, Any], user: int) -> None:
     """Move into new namespaces with a file system of their own, and continue there in a child process.
 
-    The function returns in the child only, which is process 1 of its process namespace. The calling process
-    waits for the child to end and then ends, too. ``plan`` is the result of
+    The function returns only in the child. The child is process 1 of its process namespace. The calling
+    process waits for the child to end and then ends, too. ``plan`` is the result of
     :meth:`crisol.sandbox.layout.Layout.plain`. ``user`` is the uid that the child has in its new user
     namespace. A process of root gets no user namespace, and stays root, if the kernel makes the other
     namespaces without one. Raises ``OSError`` if the kernel refuses.
@@ -139,10 +139,10 @@ def become_nobody(user: int) -> None:
 
 
 def _continue_in_child() -> None:
-    """Fork; the function returns None in the child only, which is process 1 of the new process namespace.
+    """Fork, and return only in the child.
 
-    In the calling process it does not return: that process waits for the child, and ends with the child's
-    exit code.
+    The calling process waits for the child, and ends with the child's exit code. It has called ``unshare``
+    with ``CLONE_NEWPID`` before, so the child is process 1 of the new process namespace.
     """
     child = os.fork()
     if child:

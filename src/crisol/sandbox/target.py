@@ -355,7 +355,12 @@ def _spawn(
 
 @functools.cache
 def _modules(*, isolated: bool) -> bytes:
-    """Return the compiled modules that run inside the sandbox, in the form that :data:`_BOOT` reads."""
+    """Return the compiled modules of this package that run inside the sandbox, in the form for :data:`_BOOT`.
+
+    ``isolated`` is False for the kind ``weak``, which does without the modules for namespaces. The result is
+    the length of the head (8 bytes, big-endian), the head, and the marshalled code of each module. The head
+    is a JSON list of pairs: name of a module, length of its code in bytes.
+    """
     parts = []
     names = tuple(dict.fromkeys((*(_LINUX_MODULES if isolated else ()), *_MODULES)))
     for name in names:

@@ -43,10 +43,12 @@ class Watch:
         self._before = self._counted()
 
     def changed(self) -> list[str]:
-        """Return the dotted names of the functions and classes that were replaced since the snapshot, sorted.
+        """Return the dotted names whose function or class was replaced since the snapshot, sorted.
 
-        If a module or class was changed and changed back, the list has its name with ``.*`` appended, such as
-        ``pathlib.Path.*``.
+        Modules and descriptors count, too, as do added and removed names. Modules that were added do not
+        count, nor do removed values whose class is not in the standard library. If a module or class was
+        changed, but has the same attributes as in the snapshot again, the list contains the name of this
+        module or class followed by ``.*``, such as ``pathlib.Path.*``. This needs CPython before 3.14.
         """
         if self._versions:
             versions = enumerate(zip(self._before, self._counted(), strict=True))
@@ -125,7 +127,11 @@ def _dictionaries() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _counts_changes() -> bool:
-    """Return whether each dictionary holds a count of its changes, at the offset :data:`_VERSION_AT`."""
+    """Return whether this Python keeps in every dictionary a count of the changes to that dictionary.
+
+    CPython before 3.14 does (PEP 509). The count must be :data:`_VERSION_AT` bytes behind the address of the
+    dictionary; this is tried on a new dictionary.
+    """
     if sys.version_info >= (3, 14) or sys.implementation.name != "cpython" or sys.maxsize < 1 << 32:
         return False
     names: dict[str, int] = {"a": 1}

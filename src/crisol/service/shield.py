@@ -35,11 +35,12 @@ def allowed_hosts(text: str, *, host: str) -> frozenset[str]:
 
 
 class Shield:
-    """ASGI middleware in front of ``app`` that refuses requests with an unknown name in the header ``Host``.
+    """ASGI middleware in front of ``app`` that refuses requests by their header ``Host`` or their sender.
 
-    ``hosts`` are the accepted names, in lower case and without a port. With ``loopback_only``, requests from
-    other machines are refused, too. A refused request raises :class:`~crisol.service.problems.Problem`:
-    status 421 for the host name, 403 for another machine.
+    ``hosts`` are the accepted names in the header, in lower case and without a port. A request is refused
+    with status 421 unless it has exactly one header ``Host``, with an accepted name. With ``loopback_only``,
+    a request that comes from another machine is refused with status 403. A refused request raises
+    :class:`~crisol.service.problems.Problem`.
     """
 
     def __init__(self, app: App, hosts: Iterable[str], *, loopback_only: bool) -> None:

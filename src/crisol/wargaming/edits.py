@@ -75,10 +75,12 @@ def _change_constant(text: Text, node: ast.AST) -> Iterator[str]:
 
 
 def _change_literal(text: Text, node: ast.AST) -> Iterator[str]:
-    """Yield sources in which one piece of the literal ``node`` is left out or changed.
+    """Yield copies of the source ``text``; in each, one piece of the literal ``node`` is left out or changed.
 
-    The literal is a text, bytes or an f-string. A piece is an escape, a character class or a character. An
-    element of a regular expression may be replaced by a common mistake, such as ``*`` for ``+``.
+    The literal is a string, bytes or an f-string; for any other node nothing is yielded. Each piece is left
+    out once: an escape, a character class or a character, but no piece with a brace in an f-string.
+    Outside f-strings, an element of a regular expression is also changed into a common mistake, such as ``*``
+    for ``+``.
     """
     if isinstance(node, ast.JoinedStr) or (
         isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)

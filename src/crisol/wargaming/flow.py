@@ -65,7 +65,8 @@ class Flow:
     def binds(self, name: str) -> bool:
         """Return whether the file binds ``name`` anywhere, in the module or in a function.
 
-        An assignment, import, definition, parameter, loop, ``with`` or ``except`` binds a name.
+        These bind a name: an assignment, an import, a function or class definition, a parameter, a loop, a
+        comprehension, ``with`` and ``except``. The patterns of ``match`` are not examined.
         """
         return any(name in names for names in self._bindings.locals.values())
 

@@ -94,8 +94,9 @@ def literals(tree: ast.Module) -> list[ast.Constant]:
 def _results(tree: ast.Module) -> set[str]:
     """Return the names of a script that may hold a result of the target.
 
-    These are the names that it imports from outside the standard library, the parameters of its functions,
-    and the variables that are assigned an expression with such a name.
+    These are the names that the script imports from outside the standard library, the parameters of its
+    functions, and the variables that get their value from an expression with such a name. A variable gets
+    its value by ``=``, ``:=``, ``for``, ``with`` or a comprehension.
     """
     results = {
         (alias.asname or alias.name).partition(".")[0]

@@ -192,10 +192,11 @@ def _spliced(lines: tuple[str, ...], before: Module) -> tuple[tuple[str, ...], t
 
     ``lines`` are those of the changed source, ``before`` is the module before the change. The lines of the
     result are all lines of ``before``, then those of the changed part; the line numbers of the statements
-    refer to these. Statements outside the changed part are the very nodes of ``before``, the others are new.
-    The changed part includes one unchanged statement on either side; it can be parsed alone, because a
-    statement at the top level ends where the next one begins. None means that the whole source has to be
-    parsed.
+    refer to these. Statements outside the changed part are the same objects as in ``before``; the others are
+    new. The changed part begins with the last statement that starts in the unchanged lines at the top of the
+    source, and ends with the first that starts in the unchanged lines at the bottom. It can be parsed alone,
+    because a statement at the top level ends where the next one begins. None means that the whole source has
+    to be parsed.
     """
     old = before.lines
     # The parser ends a line there, too, or begins its column anew.

@@ -93,7 +93,11 @@ class _Report:
         return frozenset(test for test, (outcome, _) in self.tests.items() if outcome == _PASSED)
 
     def failure(self, test: str) -> str:
-        """Return a message on why ``test`` did not pass, also if the report does not contain it."""
+        """Return a message that says why ``test`` did not pass.
+
+        If the report contains the test, the message is the one in the report, or the outcome if that is
+        empty. Otherwise it says why the test's file cannot be imported, or that the test is not found.
+        """
         outcome, message = self.tests.get(test, ("", ""))
         if not outcome:
             file = test.partition("::")[0]
