@@ -178,6 +178,41 @@ HOSTILE = {
         "import app\n" + LIBRARY + "\n\ndef reach():\n    return vars(app)['__spec__'].loader\n",
         "__spec__",
     ),
+    "a pattern captures a module": (
+        LIBRARY,
+        "import os\n"
+        + LIBRARY
+        + "\n\ndef leave():\n    match os:\n        case module:\n            module._exit(0)\n",
+        "os._exit",
+    ),
+    "a pattern reads an attribute": (
+        LIBRARY,
+        LIBRARY + "\n\ndef reach():\n    match is_plain:\n        case object(__globals__=names):\n"
+        "            return names\n",
+        "__globals__",
+    ),
+    "a pattern takes a list apart": (
+        LIBRARY,
+        "import os\n" + LIBRARY + "\n\ndef leave():\n    match [1, [os]]:\n        case [_, [module]]:\n"
+        "            module._exit(0)\n",
+        "os._exit",
+    ),
+    "a pattern gives the module another name": (
+        LIBRARY,
+        LIBRARY + "\n\nmatch '__main__':\n    case __name__:\n        pass\n"
+        "if __name__ == '__main__':\n    sys.exit(0)\n",
+        "sys.exit",
+    ),
+    "the rest of a list is unpacked": (
+        LIBRARY,
+        "import os\n" + LIBRARY + "\n\ndef leave():\n    _, *rest = 1, os\n    rest[0]._exit(0)\n",
+        "os._exit",
+    ),
+    "a list in a list is unpacked": (
+        LIBRARY,
+        "import os\n" + LIBRARY + "\n\ndef leave():\n    for [module] in [[os]]:\n        module._exit(0)\n",
+        "os._exit",
+    ),
     "text is compiled": (
         LIBRARY,
         LIBRARY + "\n\ndef make(text):\n    return compile(text, '', 'exec')\n",

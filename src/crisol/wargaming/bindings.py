@@ -15,7 +15,7 @@ _LEAVES = frozenset({
 _NOTED = frozenset({
     ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.AugAssign, ast.For,
     ast.AsyncFor, ast.comprehension, ast.withitem, ast.ExceptHandler, ast.ClassDef, ast.Return, ast.Yield,
-    ast.Call,
+    ast.Call, ast.Match,
 })  # fmt: skip
 
 Place = tuple[int, str]
@@ -36,7 +36,8 @@ class Bindings:
     def __init__(self, tree: ast.Module, own: frozenset[str]) -> None:
         self._own = own
         self.places: dict[Place, list[tuple[str, ast.expr | str]]] = defaultdict(list)
-        """By the way in: a ``value``, an ``element`` or ``container`` of it, or a path ``outside``."""
+        """By the way in: a ``value``, an ``element`` or ``container`` of it, a part ``inside`` it at any
+        depth, or a path ``outside``."""
         self.functions: dict[int, Function] = {}
         self.numbers: dict[ast.AST, int] = {}
         self.known_as: dict[int, str] = {}
@@ -163,6 +164,9 @@ class Bindings:
                 self._put(target, value, scope, "element")
             case ast.withitem(context_expr=value, optional_vars=ast.expr() as target):
                 self._put(target, value, scope)
+            case ast.Match(subject=value, cases=cases):
+                for branch in cases:
+                    self._capture(branch.pattern, value, scope)
             case ast.ExceptHandler(name=str(name)) | ast.ClassDef(name=name):
                 self.locals[scope[-1]].add(name)
             case ast.Return(value=ast.expr() as value):
@@ -184,6 +188,36 @@ class Bindings:
                 ):
                     self._put(function.value, args[-1], scope, "container")
 
+    def _capture(
+        self, pattern: ast.pattern, value: ast.expr, scope: tuple[int, ...], way: str = "value"
+    ) -> None:
+        """Bind the names in a pattern of ``match`` to ``value``, its parts and its attributes."""
+        match pattern:
+            case ast.MatchAs(pattern=inner, name=name):
+                if name is not None:
+                    self._put(ast.Name(name, ast.Store()), value, scope, way)
+                if inner is not None:
+                    self._capture(inner, value, scope, way)
+            case ast.MatchStar(name=str(name)):
+                self._put(ast.Name(name, ast.Store()), value, scope, way)
+            case ast.MatchOr(patterns=patterns):
+                for inner in patterns:
+                    self._capture(inner, value, scope, way)
+            case ast.MatchSequence(patterns=patterns) | ast.MatchMapping(patterns=patterns):
+                for inner in patterns:
+                    deeper = way if isinstance(inner, ast.MatchStar) else _deeper(way)
+                    self._capture(inner, value, scope, deeper)
+                if isinstance(pattern, ast.MatchMapping) and pattern.rest is not None:
+                    self._put(ast.Name(pattern.rest, ast.Store()), value, scope, way)
+            case ast.MatchClass(patterns=patterns, kwd_attrs=attributes, kwd_patterns=named):
+                for inner in patterns:
+                    self._capture(inner, value, scope, _deeper(way))
+                for attribute, inner in zip(attributes, named, strict=True):
+                    # The pattern reads the attribute as an expression would.
+                    read = ast.copy_location(ast.Attribute(value, attribute, ast.Load()), inner)
+                    self.nodes.append(read)
+                    self._capture(inner, read, scope)
+
     def _put(self, target: ast.AST, value: ast.expr, scope: tuple[int, ...], way: str = "value") -> None:
         match target:
             case ast.Name(id=name):
@@ -202,7 +236,12 @@ class Bindings:
                 for at, part in enumerate(parts):
                     if paired and isinstance(value, ast.Tuple | ast.List):
                         self._put(part, value.elts[at], scope)
+                    elif isinstance(part, ast.Starred):
+                        self._put(part.value, value, scope, way)
                     else:
-                        self._put(part, value, scope, "element")
-            case ast.Starred(value=part):
-                self._put(part, value, scope, way)
+                        self._put(part, value, scope, _deeper(way))
+
+
+def _deeper(way: str) -> str:
+    """Return how the parts of a target get their values, if the target gets its own by ``way``."""
+    return "element" if way == "value" else "inside"

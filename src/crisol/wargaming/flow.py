@@ -43,6 +43,9 @@ _SETTERS = frozenset({
     "setattr", "delattr", "object.__setattr__", "type.__setattr__", "type.__delattr__", "object.__delattr__",
 })  # fmt: skip
 
+_DEPTH = 4
+"""Levels of containers in containers that an unpacking is followed into."""
+
 
 class Flow:
     """The possible values of the expressions in a Python file, found without running it.
@@ -66,7 +69,7 @@ class Flow:
         """Return whether the file binds ``name`` anywhere, in the module or in a function.
 
         These bind a name: an assignment, an import, a function or class definition, a parameter, a loop, a
-        comprehension, ``with`` and ``except``. The patterns of ``match`` are not examined.
+        comprehension, ``with``, ``except`` and a pattern of ``match``.
         """
         return any(name in names for names in self._bindings.locals.values())
 
@@ -90,6 +93,11 @@ class Flow:
                 values.add(Value(way, given))
             elif way == "element":
                 values |= elements(self.values(given))
+            elif way == "inside":
+                held = self.values(given)
+                for _ in range(_DEPTH):
+                    held = elements(held)
+                    values |= held
             elif way == "container":
                 values |= {inside(value) for value in self.values(given)}
             else:
