@@ -39,12 +39,17 @@ def crisol(command: str, folder: Path, **environment: str) -> subprocess.Complet
     )
 
 
+def test_a_reader_that_has_enough_is_no_error_to_speak_of(tmp_path: Path) -> None:
+    """`head` ends the pipe; the exit code says that output is missing, and nothing else does."""
+    done = crisol("$CRISOL wargame arena-zip-slip p.diff --json | true", tmp_path)
+    assert (done.returncode, done.stderr) == (Exit.OUTPUT, "")
+
+
 @pytest.mark.parametrize(
     ("command", "code", "words"),
     [
         ("$CRISOL wargame arena-zip-slip - <&-", Exit.NO_INPUT, "standard input is closed"),
         ("$CRISOL wargame arena-zip-slip gone.diff", Exit.NO_INPUT, "gone.diff: No such file"),
-        ("$CRISOL wargame arena-zip-slip p.diff --json | true", Exit.OUTPUT, "Broken pipe"),
         ("$CRISOL wargame arena-zip-slip p.diff --json > /dev/full", Exit.OUTPUT, "No space left"),
         ("$CRISOL ab plan --margin 0.1 > /dev/full", Exit.OUTPUT, "No space left"),
         ("$CRISOL ab plan --margin 0.1 >&-", Exit.OUTPUT, "standard output is closed"),

@@ -322,6 +322,9 @@ def _end(error: BaseException) -> int:
         code = Exit.INTERRUPTED
     elif isinstance(error, CrisolError):
         return _say(error.exit_code, f"{type(error).__name__}: {error}")
+    elif isinstance(error, BrokenPipeError):
+        # The reader, such as `head`, has read enough; the exit code tells a script that output is missing.
+        return _say(Exit.OUTPUT, "")
     elif isinstance(error, OSError):
         return _say(_system_code(error), _system_words(error))
     elif isinstance(error, ModuleNotFoundError) and (extra := _extra_of(error.name or "")):
@@ -382,8 +385,9 @@ def _system_words(error: OSError) -> str:
 
 def _say(code: int, text: str) -> int:
     with contextlib.suppress(OSError):
-        err.print("crisol: ", style="bold red", end="")
-        err.print(redacted(text), soft_wrap=True)
+        if text:
+            err.print("crisol: ", style="bold red", end="")
+            err.print(redacted(text), soft_wrap=True)
     # Buffered output cannot be written either; Python would report that once more at its end.
     with contextlib.suppress(OSError):
         sys.stdout.flush()

@@ -41,13 +41,21 @@ _NAMES = {
     "reject_at": "refuses up to",
     "auc_alone": "AUC of it alone",
     "without": "left out",
+    "wargames_per_second": "patches decided a second",
     "median_seconds": "seconds (median)",
 }
 """The report's name for each column of a table."""
 
 _RATES = pd.DataFrame(
     [
-        ("false-accept rate", "wrong patches that the model accepted", "all wrong patches"),
+        (
+            "false-accept rate",
+            (
+                "wrong patches that the model accepted: in the table of variants at thresholds chosen on "
+                "other vulnerabilities, in a matrix at one half, in the A/B experiment by its policy"
+            ),
+            "all wrong patches",
+        ),
         ("wrong among accepted", "wrong patches that the model accepted", "all patches that it accepted"),
         ("right among refused", "right patches that the model refused", "all patches that it refused"),
         ("wargames skipped", "patches that the model decides alone, with a guarantee", "all patches"),
@@ -177,7 +185,10 @@ def report(frame: pd.DataFrame, digest: str, seed: int, runs_by_name: dict[str, 
             "leave out comments, docstrings and blank lines.",
             (
                 sheet(_named(variants, "variants"), "The variants, best first, then the controls"),
-                sheet(_named(variants, "origins"), "AUC on the candidates of each origin"),
+                sheet(
+                    _named(variants, "origins"),
+                    "AUC on the candidates of each origin; origin alone can have .5 at most there",
+                ),
             ),
             _pictures(variants, ("roc", "confusion", "reliability")),
         ),

@@ -163,6 +163,8 @@ def _execute(settings: Settings, experiment: NotebookExperiment, run: TrackedRun
                 parameters={**experiment.parameters, "seed": experiment.seed, "run_id": run.id},
                 kernel_name="python3",
                 kernel_manager_class=_private_kernel(folder),
+                # A kernel is interrupted before it is shut down, and would report that as an error.
+                extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
                 progress_bar={"desc": experiment.name, "leave": False, "ncols": 79} if progress else False,
                 cwd=settings.root.resolve(),
             )

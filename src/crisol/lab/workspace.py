@@ -80,7 +80,7 @@ class Leftover:
 
 
 _KINDS = {
-    "judged": ("verdicts of the corpus", "hours of wargames: crisol corpus build"),
+    "judged": ("verdicts of the corpus", "half an hour for the whole corpus: crisol corpus build"),
     "tables": ("tables of demo runs", "the next crisol demo"),
     "triage": ("verdicts of triages", "the wargames of the next crisol triage"),
     "ways": ("traces of exploits", "a traced run of each exploit"),

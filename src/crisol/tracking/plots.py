@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -75,9 +76,10 @@ def confusion(matrices: Mapping[str, tuple[float, float, float, float]], *, unit
     """
     count = max(len(matrices), 1)
     across, down = min(count, _PER_ROW), math.ceil(count / _PER_ROW)
-    figure = Figure(figsize=(max(2.3 * across, 3.4), 2.35 * down + 0.5), layout="constrained")
+    width = max(2.3 * across, 3.4)
+    figure = Figure(figsize=(width, 2.35 * down + 0.7), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(f"Model against wargame ({unit})", fontsize=12)
+    figure.suptitle(fill(f"Model against wargame ({unit})", int(9 * width)), fontsize=12)
     axes = list(np.atleast_1d(figure.subplots(down, across)).flat)
     for axis in axes[len(matrices) :]:
         axis.set_axis_off()
