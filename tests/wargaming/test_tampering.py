@@ -208,6 +208,12 @@ HOSTILE = {
         "import os\n" + LIBRARY + "\n\ndef leave():\n    _, *rest = 1, os\n    rest[0]._exit(0)\n",
         "os._exit",
     ),
+    "an unpacked name is used twice": (
+        LIBRARY,
+        "import os\n" + LIBRARY + "\n\ndef leave():\n    for [module] in [[os]]:\n"
+        "        module.sep\n        module.sep\n        module._exit(0)\n",
+        "os._exit",
+    ),
     "a list in a list is unpacked": (
         LIBRARY,
         "import os\n" + LIBRARY + "\n\ndef leave():\n    for [module] in [[os]]:\n        module._exit(0)\n",

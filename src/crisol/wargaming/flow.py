@@ -94,10 +94,10 @@ class Flow:
             elif way == "element":
                 values |= elements(self.values(given))
             elif way == "inside":
-                held = self.values(given)
+                parts = self.values(given)
                 for _ in range(_DEPTH):
-                    held = elements(held)
-                    values |= held
+                    parts = elements(parts)
+                    values |= parts
             elif way == "container":
                 values |= {inside(value) for value in self.values(given)}
             else:
