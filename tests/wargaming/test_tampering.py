@@ -211,7 +211,7 @@ HOSTILE = {
     "an unpacked name is used twice": (
         LIBRARY,
         "import os\n" + LIBRARY + "\n\ndef leave():\n    for [module] in [[os]]:\n"
-        "        module.sep\n        module.sep\n        module._exit(0)\n",
+        "        module._exit(0)\n        module.sep\n",
         "os._exit",
     ),
     "a list in a list is unpacked": (
