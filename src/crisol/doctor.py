@@ -68,7 +68,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield Finding("cores", str(cores), "a campaign takes one process per core", ok=cores > 1)
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     yield Finding(
-        "python", python, "on others than 3.11 labels may differ", ok=sys.version_info[:2] == (3, 11)
+        "python", python, "pypi labels are sure on 3.11 alone", ok=sys.version_info[:2] == (3, 11)
     )
 
 
