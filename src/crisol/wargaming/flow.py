@@ -43,7 +43,7 @@ _SETTERS = frozenset({
     "setattr", "delattr", "object.__setattr__", "type.__setattr__", "type.__delattr__", "object.__delattr__",
 })  # fmt: skip
 
-_DEPTH = 4
+_DEPTH = 3
 """Levels of containers in containers that an unpacking is followed into."""
 
 
@@ -94,10 +94,12 @@ class Flow:
             elif way == "element":
                 values |= elements(self.values(given))
             elif way == "inside":
-                parts = self.values(given)
+                parts = elements(self.values(given))
+                values |= parts
                 for _ in range(_DEPTH):
                     parts = elements(parts)
-                    values |= parts
+                    # What a call made is another object each time, and honest code changes it.
+                    values |= {value for value in parts if value.kind != "made"}
             elif way == "container":
                 values |= {inside(value) for value in self.values(given)}
             else:
