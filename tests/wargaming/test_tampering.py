@@ -208,6 +208,17 @@ HOSTILE = {
         "import os\n" + LIBRARY + "\n\ndef leave():\n    _, *rest = 1, os\n    rest[0]._exit(0)\n",
         "os._exit",
     ),
+    "an enumerated module": (
+        LIBRARY,
+        "import os\n" + LIBRARY + "\n\ndef leave():\n    for _, module in enumerate([os]):\n"
+        "        module._exit(0)\n",
+        "os._exit",
+    ),
+    "a copy of a function is that function": (
+        LIBRARY,
+        "import copy\nimport os\n" + LIBRARY + "\n\ndef leave():\n    copy.deepcopy(os._exit)(0)\n",
+        "os._exit",
+    ),
     "an unpacked name is used twice": (
         LIBRARY,
         "import os\n" + LIBRARY + "\n\ndef leave():\n    for [module] in [[os]]:\n"

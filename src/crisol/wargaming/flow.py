@@ -43,7 +43,12 @@ _SETTERS = frozenset({
     "setattr", "delattr", "object.__setattr__", "type.__setattr__", "type.__delattr__", "object.__delattr__",
 })  # fmt: skip
 
-_DEPTH = 3
+_SAME = frozenset({
+    "str", "bytes", "iter", "list", "tuple", "set", "reversed", "sorted", "enumerate", "functools.partial",
+    "copy.copy", "copy.deepcopy",
+})  # fmt: skip
+"""Functions whose result has the values of their first argument: a copy of a function is that function."""
+_DEPTH = 4
 """Levels of containers in containers that an unpacking is followed into."""
 
 
@@ -94,12 +99,10 @@ class Flow:
             elif way == "element":
                 values |= elements(self.values(given))
             elif way == "inside":
-                parts = elements(self.values(given))
-                values |= parts
+                parts = self.values(given)
                 for _ in range(_DEPTH):
                     parts = elements(parts)
-                    # What a call made is another object each time, and honest code changes it.
-                    values |= {value for value in parts if value.kind != "made"}
+                    values |= parts
             elif way == "container":
                 values |= {inside(value) for value in self.values(given)}
             else:
@@ -332,11 +335,7 @@ class Flow:
                 for value in self.values(args[0]):
                     if value.kind == "number":
                         yield from worked(chr, int(value.text))
-            elif (
-                name
-                in {"str", "bytes", "iter", "list", "tuple", "set", "reversed", "sorted", "functools.partial"}
-                and args
-            ):
+            elif name in _SAME and args:
                 yield from self.values(args[0])
             elif name in {"next", "max", "min"} and args:
                 yield from elements(self.values(args[0]))
