@@ -67,9 +67,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     cores = os.cpu_count() or 1
     yield Finding("cores", str(cores), "a campaign takes one process per core", ok=cores > 1)
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    yield Finding(
-        "python", python, "pypi labels are sure on 3.11 alone", ok=sys.version_info[:2] == (3, 11)
-    )
+    yield Finding("python", python, "pypi labels are sure on 3.11 alone", ok=sys.version_info[:2] == (3, 11))
 
 
 def _redis(settings: Settings) -> Finding:
