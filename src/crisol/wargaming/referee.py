@@ -16,7 +16,7 @@ from crisol.errors import DiffError, PatchDoesNotApply, SandboxError
 from crisol.records import Phase, PhaseName, Reason, Strength, Verdict
 from crisol.sandbox import Canary, Ending, Limits, Role, Run, Sandbox, Script, Target
 from crisol.sandbox.bounded import OutOfBounds
-from crisol.wargaming.again import again, patient, repeats, shows
+from crisol.wargaming.again import again, patient, shows
 from crisol.wargaming.canaries import Canaries, doubting
 from crisol.wargaming.candidates import read_source
 from crisol.wargaming.examining import Examination, examined, newly_refused
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["REFEREE_VERSION", "Match", "open_match"]
 
-REFEREE_VERSION = "14"
+REFEREE_VERSION = "15"
 """The version of the referee. Raise it when a patch may get another verdict; all are then judged again."""
 
 _LONGEST_NAME = 200
@@ -331,8 +331,8 @@ class Match:
         An environment in which the unpatched release does not show the flaw is left out.
         """
         limits, pov = patient(self.target.limits), self.vulnerability.povs[0]
-        more = repeats(pov, noted, self.canaries.costs.get(pov.name, 0.0))
-        for script in again(pov, self.vulnerability.checks, self.seed, more):
+        cost = self.canaries.costs.get(pov.name, 0.0)
+        for script in again(pov, self.vulnerability.checks, self.seed, noted, cost):
             try:
                 if script.name not in self.shown_again:
                     self.shown_again[script.name] = shows(self.target, script, limits)

@@ -9,6 +9,7 @@ none of the constructs that are refused here.
 from __future__ import annotations
 
 import ast
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -17,22 +18,22 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from crisol.wargaming.excused import EXECUTES, Excuses, habits_of
 from crisol.wargaming.flow import Flow
+from crisol.wargaming.states import States
 from crisol.wargaming.suspects import (
     ANSWERS,
-    CALLERS,
     CALLS,
+    COMPUTING,
     IMPLEMENTED_BY,
     INSIDE,
     KEEPING,
-    LOOKED_UP,
     MODULES,
     PLACES,
     PLAIN,
-    WRITING,
+    READING,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 __all__ = ["Findings", "findings", "tree_or_reason"]
 
@@ -129,7 +130,8 @@ def _capabilities(
     tree = tree_or_reason(source)
     if not isinstance(tree, ast.Module):
         return counted
-    flow, kept = _flow(source, own), _kept(tree)
+    flow = _flow(source, own)
+    states = States(tree, flow)
     excuses: Excuses | None = None
     first_line, last_line = min(lines, default=1), max(lines, default=0)
     for node in flow.nodes:
@@ -150,20 +152,15 @@ def _capabilities(
             if name := _capability(path):
                 excuses = excuses or Excuses(tree, flow, habits)
                 taken[name] += not excuses.cover(node, name)
-            elif (name := _tail(path)) in LOOKED_UP:
-                looked[name] += 1
+            elif path and not _computes(path):
+                looked[_tail(path, READING) or path] += 1
         taken.update(f"a change of {place}" for place in flow.replaced(node))
-        looked.update(_states(node, kept))
+        looked.update(states.of(node) + _looks(node, flow))
         match node:
             case ast.ClassDef() | ast.Call(func=ast.Name(id="type")):
                 taken.update(_pretending(node, flow, new=first in lines))
             case ast.FunctionDef(name="__del__"):
                 taken["__del__"] += 1
-            case (
-                ast.Name(id="__file__" as name)
-                | ast.Attribute(attr="__file__" | "pathname" | "st_dev" as name)
-            ):
-                looked[name] += 1
             case ast.Name(id="__builtins__" | "__loader__" | "__spec__" as name):
                 taken[name] += 1
             case ast.Constant() | ast.BinOp() | ast.JoinedStr() | ast.Call():
@@ -171,6 +168,20 @@ def _capabilities(
                 taken["/proc"] += any(text.startswith("/proc/") for text in texts)
                 looked.update(text for text in texts if f"{text}/".startswith(PLACES))
     return counted
+
+
+def _looks(node: ast.AST, flow: Flow) -> list[str]:
+    """Return the names in :data:`READING` that ``node`` itself reads by an attribute of an unknown object.
+
+    Examples are ``st_ino``, and ``time.time`` where ``time`` is a name that a module of the program imported.
+    """
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name) if name in READING:
+            return [name]
+        case ast.Attribute(value=ast.Name(id=module) | ast.Attribute(attr=module), attr=name):
+            path = f"{module}.{name}"
+            return [path] if path in _LAST_PARTS and not flow.values(node) else []
+    return []
 
 
 @lru_cache(maxsize=4)
@@ -197,22 +208,55 @@ def _capability(path: str) -> str:
     for module in (parts[0], ".".join(parts[:2])):
         if module in MODULES:
             return module
-    tail = _tail(path)
-    if tail in CALLS:
+    # The result of eval and the like is another object than the function.
+    if tail := _tail(path, CALLS, CALLS - EXECUTES):
         return tail
     # os.sys, pathlib.sys and the like are the same modules.
     return next((part for part in parts[1:] if part in {"gc", "ctypes", "__main__", "_thread"}), "")
 
 
-def _tail(path: str) -> str:
+def _tail(path: str, names: Collection[str], whole: Collection[str] | None = None) -> str:
+    """Return the name in ``names`` that a dotted name stands for; "" for none.
+
+    ``os.environ`` stands for itself and so does ``shutil.os.environ``. An attribute of an object in
+    ``whole``, such as ``os.environ.get``, stands for the object; None stands for ``names``.
+    """
     parts = path.split(".")
     for length in (3, 2):
-        if len(parts) >= length and (tail := ".".join(parts[-length:])) in CALLS | LOOKED_UP:
+        if len(parts) >= length and (tail := ".".join(parts[-length:])) in names:
             return tail
-    # An attribute of a listed object, such as sys.argv.x or os.environ.get, counts as the object itself. The
-    # result of eval and the like does not.
-    whole = CALLS - EXECUTES | LOOKED_UP
-    return next((head for at in (2, 3) if (head := ".".join(parts[:at])) in whole), "")
+    heads = (".".join(parts[:at]) for at in (2, 3))
+    return next((head for head in heads if head in (names if whole is None else whole)), "")
+
+
+def _computes(path: str) -> bool:
+    """Return whether the results of a dotted name depend on its arguments alone, as those of ``re.sub`` do.
+
+    A module with such a name in it, such as ``os``, has no result itself.
+    """
+    parts = path.split(".")
+    heads = [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
+    if heads[-1] in _KNOWN_MODULES:
+        return True
+    known = [head for head in heads if head in COMPUTING or head in READING]
+    if not known or known[-1] in READING:
+        return False
+    # re._cache, re.enum.sys and keyword.kwlist.append are no functions of re and keyword that compute.
+    return not any(
+        (part.startswith("_") and not part.endswith("__"))
+        or (part in sys.stdlib_module_names and part not in COMPUTING and part != parts[0])
+        for part in parts[1:]
+    ) and (parts[-1] not in KEEPING or parts[0] in {"builtins", "collections", "operator"})
+
+
+_LAST_PARTS = frozenset(".".join(name.split(".")[-2:]) for name in READING | CALLS if "." in name)
+_KNOWN_MODULES = frozenset(
+    ".".join(parts[:length])
+    for name in COMPUTING | READING
+    for parts in (name.split("."),)
+    for length in range(1, len(parts))
+)
+"""The modules and objects that hold a name of :data:`COMPUTING` or :data:`READING`."""
 
 
 def _pretending(node: ast.ClassDef | ast.Call, flow: Flow, *, new: bool) -> list[str]:
@@ -264,62 +308,3 @@ def _ancestors(bases: list[ast.expr], flow: Flow) -> list[ast.expr]:
             reached[base] = None
             pending += classes.get(base.id, []) if isinstance(base, ast.Name) else []
     return list(reached)
-
-
-def _kept(tree: ast.Module) -> frozenset[str]:
-    """Return the names of the module's functions, classes and variables that can keep state."""
-    named = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    return frozenset(named) | frozenset(
-        part.id
-        for node in tree.body
-        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None
-        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
-        for part in (target.elts if isinstance(target, ast.Tuple | ast.List) else [target])
-        if isinstance(part, ast.Name)
-        and isinstance(node.value, ast.List | ast.Dict | ast.Set | ast.Call | ast.Constant | ast.Tuple)
-    )
-
-
-def _states(node: ast.AST, kept: frozenset[str]) -> list[str]:  # noqa: PLR0911 - one for each way to keep something
-    """Return messages on how ``node`` keeps state between calls or finds out its caller.
-
-    The list is empty if it does neither. State is kept in a global, a container, an attribute, a default
-    value or a file. ``kept`` is the result of :func:`_kept`.
-    """
-    match node:
-        case ast.Global(names=names) | ast.Nonlocal(names=names):
-            return [f"state {name}" for name in names]
-        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)) if (
-            name in kept and method in KEEPING
-        ):
-            return [f"state {name}"]
-        case ast.Call(func=ast.Name(id="next"), args=[ast.Name(id=name), *_]) if name in kept:
-            return [f"state {name}"]
-        case ast.Subscript(value=ast.Name(id=name), ctx=ast.Store()) if name in kept:
-            return [f"state {name}"]
-        case (
-            ast.AugAssign(target=ast.Attribute(attr=name))
-            | ast.Attribute(value=ast.Name(id=("cls" | "type")), attr=name, ctx=ast.Store())
-        ):
-            return [f"state .{name}"]
-        case (
-            ast.Attribute(value=ast.Name(id=name), ctx=ast.Store())
-            | ast.Call(func=ast.Name(id="setattr"), args=[ast.Name(id=name), *_])
-        ) if name in kept:
-            return [f"state .{name}"]
-        case ast.Call(func=ast.Name(id="open"), args=[_, ast.Constant(value=str(mode)), *_]) if set(
-            mode
-        ) & set("wax+"):
-            return ["state on disk"]
-        case ast.Call(func=ast.Attribute(attr=name)) if name in WRITING:
-            return ["state on disk"]
-        case ast.Call(keywords=keywords) if told := [word.arg for word in keywords if word.arg in CALLERS]:
-            return [str(word) for word in told]
-        case ast.FunctionDef(name=name, args=arguments):
-            defaults = (*arguments.defaults, *arguments.kw_defaults)
-            return [
-                f"state of {name}"
-                for default in defaults
-                if isinstance(default, ast.List | ast.Dict | ast.Set)
-            ]
-    return []
