@@ -16,6 +16,7 @@ ELSEWHERE_NAME = f"{PLACE}/main.py, elsewhere and years later"
 """The file name of the caller, which warnings and logs tell a patch; it does not look like a PoV."""
 _CODE = """
 from functools import partial as _partial
+from importlib.util import find_spec as _find_spec
 import datetime as _datetime, os as _os, sys as _sys, time as _time
 _place = "/dev/shm/srv/app"
 _root = next(name for name in _sys.path if name.endswith("site-packages")).partition("/lib/")[0]
@@ -105,11 +106,12 @@ _os.statvfs = lambda place: _os.statvfs_result((4096, 4096, 1 << 28, *_statvfs(p
 _resource.getrlimit, _resource.setrlimit = lambda kind: (-1, -1), lambda kind, limits: None
 _threading.active_count = lambda: _cores + 3
 _THERE = ("/etc", "/var", "/usr", "/home", "/opt", "/run", "/root", "/boot", "/sys", "/dev")
+_own = (_place, *filter(None, _sys.path))
 
 def _there(path):
-    # A script sees which of its own files are missing.
+    # A script sees which of its own files are missing, and a package which of its files.
     name = _os.fspath(path) if isinstance(path, (str, _os.PathLike)) else b""
-    return isinstance(name, str) and name.startswith(_THERE) and not name.startswith(_place)
+    return isinstance(name, str) and name.startswith(_THERE) and not name.startswith(_own)
 
 def _found(function):
     def asked(path, *a, **k):
@@ -287,7 +289,8 @@ _uuid._node = 0x001A2B000000 | _mask & 0xFFFFFF
 _logging._startTime -= _ahead
 _logging.basicConfig(stream=open("/dev/null", "w"), level=_logging.INFO)
 for _name in ("pip", "setuptools", "pkg_resources", "wheel", "apt", "distro"):
-    _sys.modules.setdefault(_name, type(_sys)(_name))
+    if _name not in _sys.modules and _find_spec(_name) is None:
+        _sys.modules[_name] = type(_sys)(_name)
 _iter_modules = _pkgutil.iter_modules
 
 def _installed(path=None, prefix=""):

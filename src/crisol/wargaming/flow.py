@@ -127,14 +127,17 @@ class Flow:
         """
         match node:
             case ast.Import(names=names):
-                yield from (Value("outside", alias.name) for alias in names)
-            case ast.ImportFrom(module=str(module), names=names, level=0):
+                yield from (Value("outside", alias.name) for alias in names if not self._is_own(alias.name))
+            case ast.ImportFrom(module=str(module), names=names, level=0) if not self._is_own(module):
                 for alias in names:
                     yield Value("outside", f"{module}.{alias.name}")
             case ast.Call():
                 yield from self.values(node)
             case ast.Name(ctx=ctx) | ast.Attribute(ctx=ctx) | ast.Subscript(ctx=ctx):
                 yield from self.values(node) if isinstance(ctx, ast.Load) else ()
+
+    def _is_own(self, module: str) -> bool:
+        return module.partition(".")[0] in self._own
 
     def attributes(self, node: ast.AST) -> Iterator[str]:
         """Yield the names of the attributes that ``node`` itself reads, writes or imports.
@@ -327,11 +330,7 @@ class Flow:
                     )
                     yield from self._attribute(bases, text)
             elif name in {"__import__", "importlib.import_module", "importlib.__import__"} and args:
-                yield from (
-                    Value("outside", text)
-                    for text in self._texts(args[0])
-                    if text.partition(".")[0] not in self._own
-                )
+                yield from (Value("outside", text) for text in self._texts(args[0]) if not self._is_own(text))
             elif name == "vars" and args:
                 yield from (Value("names", v.text) for v in self.values(args[0]) if v.kind == "outside")
             elif name == "type" and len(args) == 1:
