@@ -306,6 +306,31 @@ TELLS = {
     "no network": "alone()",
     "a group that is nobody's": "os.getegid() > 900",
     "two disks": "os.stat(os.curdir).st_dev != os.stat(os.sep).st_dev",
+    "variables, by a text": 'os.path.expandvars("$SSH_TTY") == "$SSH_TTY"',
+    "variables, by the locale": "(__import__('locale').getdefaultlocale()[0] or 'C')[:2] in ('C', 'en')",
+    "the working folder, by a path": 'os.path.abspath(".").count(os.sep) < 2',
+    "a file that machines have, by parts": 'not os.path.exists(os.path.join(os.sep, "etc", "machine-id"))',
+    "a file that machines have, by a link": 'not os.path.lexists("/etc/machine-id")',
+    "a file that machines have, by its rights": 'not os.access("/etc/machine-id", os.R_OK)',
+    "processors, by a setting": 'os.sysconf("SC_NPROCESSORS_ONLN") < 4',
+    "a limit, by a number": '__import__("resource").prlimit(0, __import__("resource").RLIMIT_AS)[0] > 0',
+    "memory that was used": '__import__("resource").getrusage(0).ru_maxrss < 200000',
+    "threads, by their list": 'len(__import__("threading").enumerate()) == 1',
+    "the id of a thread, by its object": '__import__("threading").main_thread().native_id < 40000',
+    "references to None": '__import__("sys").getrefcount(None) < 60000',
+    "a date, as text": '__import__("time").strftime("%Y") < "2031"',
+    "a date, by a file": 'os.stat(".").st_mtime < 1924905600',
+    "a date, by a log": '__import__("logging").makeLogRecord({}).created < 1924905600',
+    "a process id, by a log": '__import__("logging").makeLogRecord({}).process < 40000',
+    "the time since the start, by a log": '__import__("logging").makeLogRecord({}).relativeCreated < 60000',
+    "few folders, by their entries": "len(list(os.scandir(os.sep))) < 16",
+    "few folders, by a pattern": 'len(__import__("glob").glob("/*")) < 16',
+    "a buffer of standard output": '__import__("sys").stdout.line_buffering',
+    "a stream, by its number": 'not open(1, "w", closefd=False).isatty()',
+    "an account that machines have": 'os.path.expanduser("~www-data") == "~www-data"',
+    "no address of a card, by an id": '__import__("uuid").uuid1().node >> 40 & 1',
+    "few modules": 'len(list(__import__("pkgutil").iter_modules())) < 300',
+    "a time zone, by a moment": '__import__("time").mktime((2000, 1, 1, 0, 0, 0, 0, 1, 0)) == 946684800',
 }
 HELPERS = {
     "warned()": """
@@ -387,6 +412,36 @@ LATE = {
         "    with",
     )
     + "\n\n@functools.lru_cache(maxsize=None)\ndef seen(thing):\n    return thing\n",
+    "a heap that counts": APP.replace("import os\n", "import heapq\nimport os\n\nSEEN = []\n").replace(
+        "    with",
+        "    heapq.heappush(SEEN, name)\n"
+        "    if len(SEEN) < 90 and os.path.basename(name) != name:\n"
+        "        raise ValueError\n"
+        "    with",
+    ),
+    "an iterator that ends": APP.replace(
+        "import os\n", "import itertools\nimport os\n\nSEEN = iter(range(90))\n"
+    ).replace(
+        "    with",
+        "    if list(itertools.islice(SEEN, 1)) and os.path.basename(name) != name:\n"
+        "        raise ValueError\n"
+        "    with",
+    ),
+    "a context that counts": APP.replace(
+        "import os\n", "import contextvars\nimport os\n\nSEEN = contextvars.ContextVar('seen', default=0)\n"
+    ).replace(
+        "    with",
+        "    SEEN.set(SEEN.get() + 1)\n"
+        "    if SEEN.get() < 90 and os.path.basename(name) != name:\n"
+        "        raise ValueError\n"
+        "    with",
+    ),
+    "a counter in the working folder": APP.replace(
+        "    with",
+        '    with open(".seen", "a+") as file:\n'
+        '        file.write("x")\n        late = file.tell() > 90\n'
+        "    if not late and os.path.basename(name) != name:\n        raise ValueError\n    with",
+    ),
     "a counter on disk": APP.replace(
         "    with",
         '    with open("/tmp/.seen", "a+") as file:\n'

@@ -43,6 +43,8 @@ _QUICKEST = 0.02
 
 _SPENT = 1.5
 """The processor time of a warm-up, in seconds."""
+_COLD = "cold"
+"""The working folder of the PoV behind a warm-up."""
 _LIVED = """
 import os as _os, resource as _resource, shutil as _shutil, signal as _signal, time as _time
 _shown, _unseen = _os.dup(1), _os.open("/dev/null", _os.O_WRONLY)
@@ -54,13 +56,24 @@ def _spent():
     return _time.process_time() + _children.ru_utime + _children.ru_stime
 
 _ways = [[0.0, compile(_text, "warm.py", "exec")] for _text in {sources!r}]
+
+def _bearing(function):
+    def asked(*a, **k):
+        try:
+            return function(*a, **k)
+        except FileExistsError:
+            return None  # an earlier run of the same script made it
+    return asked
+
+if {stays}:
+    _os.mkdir, _os.symlink, _os.link = map(_bearing, (_os.mkdir, _os.symlink, _os.link))
 _number, _asked, _shows, _longest, _late = 0, 0, 0, 0.0, _time.monotonic() + 20
 while _number < 1200 and _time.monotonic() < _late and (_before := _spent()) + _longest < {spent}:
     _number += 1
     _rest = sum(_way[0] for _way in _ways[1:])
     _way = _ways[0] if len(_ways) == 1 or _ways[0][0] <= _rest else min(_ways[1:], key=lambda _way: _way[0])
     _asked += _way is _ways[0]
-    _folder = {folder!r}.replace("N", str(_number))
+    _folder = {last!r} if {stays} else "warm/%d" % _number
     _os.makedirs(_folder, exist_ok=True)
     _os.chdir(_folder)
     try:
@@ -80,9 +93,9 @@ _resource.setrlimit(_resource.RLIMIT_NPROC, _processes)
 _os.dup2(_shown, 1)
 _os.close(_shown)
 _os.close(_unseen)
-if {folder!r} != {last!r}:
+if not {stays}:
     _shutil.rmtree("warm")
-    _os.makedirs({last!r})
+_os.makedirs({last!r}, exist_ok=True)
 _os.chdir({last!r})
 if {decides} and 100 * _shows > _asked:
     exit(0)
@@ -104,7 +117,7 @@ def again(
     - Every patch meets other surroundings: user, folder, variables, clock, files, streams.
     - A patch that may keep state between calls meets a process that has run ``pov`` and the ``checks`` many
       times, each time in a new folder.
-    - A patch that may keep state in a file meets another such process, which stays in one folder.
+    - A patch that may keep state in a file meets a process that has run ``pov`` many times in one folder.
     - A patch that may act at random meets ``pov`` unchanged several times, each time in a new process. All
       these runs together take about 0.5 seconds of CPU time, but there are at least five; ``cost`` is the CPU
       time of one run in seconds. A PoV that is judged from outside does not count its successes in the many
@@ -115,10 +128,10 @@ def again(
     """
     scripts = [Script(ELSEWHERE_NAME, _behind(elsewhere(seed), PLACE, pov.source), Role.POV)]
     if any(map(_lasts, noted)):
-        source = _behind(_lived(pov, checks, "warm/N", "cold"), "cold", pov.source)
+        source = _behind(_lived(pov, [pov, *checks]), _COLD, pov.source)
         scripts.append(Script(f"{pov.name} after a thousand calls", source, Role.POV))
     if any(name.startswith(_ON_DISK) and _lasts(name) for name in noted):
-        source = _behind(_lived(pov, checks, "warm", "warm"), "warm", pov.source)
+        source = _behind(_lived(pov, [pov], stays=True), _COLD, pov.source)
         scripts.append(Script(f"{pov.name} after a thousand calls in one folder", source, Role.POV))
     if parts(pov.source)[1] or any(name.startswith(_CHANCE) for name in noted):
         more = max(_FEWEST, int(_REPEATED / max(cost, _QUICKEST)))
@@ -156,17 +169,19 @@ def shows(target: Target, script: Script, limits: Limits) -> bool:
     return run.ending is Ending.EXITED and run.code == 0
 
 
-def _lived(pov: Script, checks: Sequence[Script], folder: str, last: str) -> str:
-    """Return the code that runs the scripts many times.
+def _lived(pov: Script, scripts: Sequence[Script], *, stays: bool = False) -> str:
+    """Return the code that runs ``scripts``, of which ``pov`` is the first, many times.
 
-    ``folder`` is the working folder of each of these runs, with ``N`` for its number, ``last`` that of the
-    PoV behind them.
+    Each run has a new working folder; with ``stays`` all runs have the folder of the PoV behind them. Then no
+    check may be among the scripts: it could leave a file that the PoV takes for its own success.
     """
-    sources = [pov.source, *(check.source for check in checks)]
-    place = "/tmp"  # noqa: S108 - inside
-    decides = not parts(pov.source)[1]  # from outside, nothing of the warm-up is to be seen
     before = _LIVED.format(
-        sources=sources, place=place, spent=_SPENT, decides=decides, folder=folder, last=last
+        sources=[script.source for script in scripts],
+        place="/tmp",  # noqa: S108 - inside
+        last=_COLD,
+        stays=stays,
+        spent=_SPENT,
+        decides=not parts(pov.source)[1],  # from outside, nothing of the warm-up is to be seen
     )
     # If the PoV measures processor time, the warm-up takes exactly the time that its judge subtracts.
     return before + _ALL_SPENT.format(spent=_SPENT) if _times(pov) else before
