@@ -121,19 +121,20 @@ def again(
     - A patch that may act at random meets ``pov`` unchanged several times, each time in a new process. All
       these runs together take about 0.5 seconds of CPU time, but there are at least five; ``cost`` is the CPU
       time of one run in seconds. A PoV that is judged from outside does not count its successes in the many
-      runs, so it always comes again in this way.
+      runs, so it also comes again where a patch may keep state.
 
     A script exits with 0 if the PoV shows the flaw at the end, or in more than 1 % of the many runs. ``seed``
     determines the random user name, process id, hash seed and year.
     """
     scripts = [Script(ELSEWHERE_NAME, _behind(elsewhere(seed), PLACE, pov.source), Role.POV)]
-    if any(map(_lasts, noted)):
+    lasting = [name for name in noted if _lasts(name)]
+    if lasting:
         source = _behind(_lived(pov, [pov, *checks]), _COLD, pov.source)
         scripts.append(Script(f"{pov.name} after a thousand calls", source, Role.POV))
-    if any(name.startswith(_ON_DISK) and _lasts(name) for name in noted):
+    if any(name.startswith(_ON_DISK) for name in lasting):
         source = _behind(_lived(pov, [pov], stays=True), _COLD, pov.source)
         scripts.append(Script(f"{pov.name} after a thousand calls in one folder", source, Role.POV))
-    if parts(pov.source)[1] or any(name.startswith(_CHANCE) for name in noted):
+    if lasting and (parts(pov.source)[1] or any(name.startswith(_CHANCE) for name in lasting)):
         more = max(_FEWEST, int(_REPEATED / max(cost, _QUICKEST)))
         scripts += more * [replace(pov, name=f"{pov.name} once more")]
     return tuple(scripts)
