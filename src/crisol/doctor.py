@@ -65,9 +65,11 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _postgres(settings)
     yield _index()
     cores = os.cpu_count() or 1
-    yield Finding("cores", str(cores), "a campaign takes one process per core", ok=cores > 1)
+    yield Finding("cores", str(cores), "a corpus build runs one wargame per core", ok=cores > 1)
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    yield Finding("python", python, "pypi labels are sure on 3.11 alone", ok=sys.version_info[:2] == (3, 11))
+    yield Finding(
+        "python", python, "the labels of real CVEs are sure on 3.11 alone", ok=sys.version_info[:2] == (3, 11)
+    )
 
 
 def _redis(settings: Settings) -> Finding:

@@ -37,7 +37,7 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 
@@ -91,8 +91,15 @@ class Exit(IntEnum):
     TERMINATED = 143
 
 
+_UNLIMITED = 10_000
+"""The width of output that is no terminal, in characters: more than any table has."""
+
+
 class _Console(Console):
-    """A console that prints text without interpreting markup, and replaces the control characters in it."""
+    """A console that prints text without interpreting markup, and replaces the control characters in it.
+
+    Output that is no terminal has lines of any length, unless ``COLUMNS`` limits them.
+    """
 
     def __init__(self, *, stderr: bool = False) -> None:
         # A name such as "[/red]" would otherwise be markup; coloured text is a Text with a style.
@@ -109,6 +116,15 @@ class _Console(Console):
         """
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=printable(segment.text))
+
+    @property  # type: ignore[misc]  # nothing sets the size of these consoles
+    def size(self) -> ConsoleDimensions:
+        """The width and height in characters; a pipe or file has room for every table."""
+        size, columns = super().size, os.environ.get("COLUMNS", "")
+        if columns.isdigit() and int(columns):
+            return ConsoleDimensions(int(columns), size.height)
+        # A program reads what goes through a pipe: an id that was cut there would name nothing.
+        return size if self.is_terminal else ConsoleDimensions(_UNLIMITED, size.height)
 
     def on_broken_pipe(self) -> None:
         """Raise BrokenPipeError; rich would end the process with 1, which means invalid here."""

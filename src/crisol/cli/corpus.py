@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from crisol.cli.console import (
     App,
@@ -107,9 +107,13 @@ def list_command(table: TablePath = None, as_json: Json = False) -> None:
         by_name = dict(totals)
         emit({"vulnerabilities": rows, "totals": by_name, "leaks": guesses.to_dict("records")})
         return
-    shown = Table(*(rows[0] if rows else ()), box=None)
+    # An id is never cut: in a narrow terminal the other columns become shorter.
+    headers = [Column(name, no_wrap=name == "vulnerability") for name in (rows[0] if rows else ())]
+    shown = Table(*headers, box=None, padding=(0, 1, 0, 0))
     for row in rows:
-        shown.add_row(*map(str, row.values()))
+        # A program of the arena is a project of its own, which has the same name.
+        project = "" if row["project"] == row["vulnerability"] else row["project"]
+        shown.add_row(*map(str, (row | {"project": project}).values()))
     out.print(shown)
     for what, count in totals:
         out.print(f"{what}: {count}", soft_wrap=True)
@@ -138,7 +142,8 @@ def show_command(
         columns = ["name", "origin", "outcome", "reason", "detail", "basic_outcome", "seconds", "diff"]
         emit(rows[columns].to_dict("records"))
         return
-    shown = Table("candidate", "origin", "outcome", "reason", "ms", box=None)
+    others = [Column(name, no_wrap=True) for name in ("origin", "outcome", "reason", "ms")]
+    shown = Table(Column("candidate", overflow="fold"), *others, box=None)
     for row in rows.itertuples():
         milliseconds = f"{float(row.seconds) * 1000:.0f}"  # type: ignore[arg-type]  # pandas types a row's fields as Any
         shown.add_row(str(row.name), str(row.origin), str(row.outcome), str(row.reason), milliseconds)
@@ -218,7 +223,8 @@ def audit_command(
 
 
 def _show_audits(audits: Sequence[Audit]) -> None:
-    shown = Table("vulnerability", "kept", "regression", "candidates", "refuted", "seconds", box=None)
+    columns = ("kept", "regression", "candidates", "refuted", "seconds")
+    shown = Table(Column("vulnerability", no_wrap=True), *columns, box=None)
     for audited in audits:
         refuted = {refutation.candidate for refutation in audited.refutations}
         counts = [audited.kept, len(audited.regression), audited.candidates, len(refuted)]

@@ -53,7 +53,7 @@ def doctor(as_json: Json = False) -> None:
     if as_json:
         emit([asdict(finding) for finding in findings])
         return
-    table = Table("what", "found", "without it", box=None)
+    table = Table("what", "found", "without it, or with another", box=None)
     for item in findings:
         table.add_row(item.name, Text(item.found, "green" if item.ok else "yellow"), item.cost)
     out.print(table)
