@@ -48,6 +48,22 @@ def run(target: Target, source: str, app: str | None = None) -> Run:
     return target.run(Script("script.py", source, Role.POV), overlay)
 
 
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (0, "must be positive, not 0"),
+        (-1.5, "must be positive, not -1.5"),
+        (float("nan"), "must be positive, not nan"),
+        (1 << 31, "must be below 2147483648, not 2147483648"),
+        (float("inf"), "must be below 2147483648, not inf"),
+    ],
+)
+def test_a_limit_is_refused_for_its_own_reason(value: float, reason: str) -> None:
+    """The message names the limit, the value and the bound that the value breaks."""
+    with pytest.raises(InputError, match=f"^sandbox limit seconds {reason}$"):
+        Limits(seconds=value)
+
+
 @pytest.mark.parametrize(("code", "text"), [(0, "0"), (1, "1"), (7, "7"), (0, ""), (0, "None"), (1, "'no'")])
 def test_the_code_is_what_the_script_says(target: Target, code: int, text: str) -> None:
     """As in a plain interpreter: nothing and None are 0, a text is 1."""

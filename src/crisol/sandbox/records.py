@@ -48,8 +48,11 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
-            if not 0 < getattr(self, name) < 1 << 31:
-                raise InputError(f"sandbox limit {name} must be positive, not {getattr(self, name)!r}")
+            value = getattr(self, name)
+            if not value > 0:
+                raise InputError(f"sandbox limit {name} must be positive, not {value!r}")
+            if value >= 1 << 31:
+                raise InputError(f"sandbox limit {name} must be below {1 << 31}, not {value!r}")
 
 
 class Role(StrEnum):
