@@ -7,7 +7,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -121,7 +121,7 @@ def take(path: Path, inbox: Path, grounds: Callable[[str], ImportBase], manner: 
         raise DatasetError(
             f"{path}: no patch in it; expected .diff or .patch files, or lines of JSON with a diff"
         )
-    with _locked(inbox):
+    with nullcontext() if manner.dry_run else _locked(inbox):
         merged = {
             name: _merged(path, list(kept(inbox, name)), by_name[name].own, new)
             for name, new in fresh.items()
