@@ -15,7 +15,7 @@ from crisol.config import load_settings
 from crisol.errors import DatasetError, UnknownVulnerability
 from crisol.records import Candidate, Origin
 from crisol.wargaming.fitting import fitted, source_tree
-from crisol.wargaming.intake import ImportBase, Manner, imported, kept, remove, take
+from crisol.wargaming.intake import ImportBase, Manner, Same, imported, kept, remove, take
 
 Grounds = Callable[[str], ImportBase]
 A = "--- a/app.py\n+++ b/app.py\n@@ -1 +1 @@\n-x = 1\n+x = 2\n"
@@ -77,6 +77,20 @@ def test_a_folder_and_a_file_are_taken_and_nothing_twice(tmp_path: Path, grounds
         ("two", "agent", "MIT"),
     ]
     assert list(kept(inbox, "x")) == []
+
+
+def test_a_patch_of_the_vulnerability_itself_is_named_and_the_import_goes_on(
+    tmp_path: Path, grounds: Grounds
+) -> None:
+    """Name and change of an own patch: it is left out; its name with another change is refused."""
+    inbox = tmp_path / "inbox"
+    own = {"vulnerability": "v", "diff": REFERENCE, "name": "reference"}
+    other = {"vulnerability": "v", "diff": A, "name": "one"}
+    intake = take(jsonl(tmp_path / "p.jsonl", own, other), inbox, grounds)
+    assert (intake.added, intake.same) == ({"v": 1}, (Same("v", "reference", "reference"),))
+    assert [candidate.name for candidate in kept(inbox, "v")] == ["one"]
+    with pytest.raises(DatasetError, match="another patch named 'reference'"):
+        take(jsonl(tmp_path / "p.jsonl", own | {"diff": B}), inbox, grounds)
 
 
 def test_unnamed_lines_of_two_files_are_both_taken(tmp_path: Path, grounds: Grounds) -> None:

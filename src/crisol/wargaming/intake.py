@@ -53,7 +53,7 @@ class Same:
 
     ``vulnerability`` is an id. ``name`` is the name of the patch, ``other`` that of the other candidate. If
     the other candidate is an imported patch, the new patch is left out. If it is in the vulnerability's
-    folder, the new patch is imported all the same.
+    folder, the new patch is imported all the same, unless it also has the name of such a candidate.
     """
 
     vulnerability: str
@@ -282,14 +282,15 @@ def _merged(
     """
     everything = list(before)
     taken = {identity(candidate.diff): candidate.name for candidate in before}
-    there = {identity(candidate.diff): candidate.name for candidate in reversed(own)}
+    owned = [(identity(candidate.diff), candidate.name) for candidate in own]
+    there = dict(reversed(owned))
     names = {candidate.name for candidate in (*before, *own)}
     same: list[Same] = []
     for candidate in new:
         mark = identity(candidate.diff)
         if other := taken.get(mark, there.get(mark, "")):
             same.append(Same(candidate.vulnerability, candidate.name, other))
-        if mark in taken:
+        if mark in taken or (mark, candidate.name) in owned:
             continue
         if candidate.name in names:
             raise DatasetError(
