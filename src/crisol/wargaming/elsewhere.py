@@ -14,7 +14,7 @@ PLACE = "/dev/shm/srv/app"  # noqa: S108 - inside the sandbox
 """The working folder of the program."""
 ELSEWHERE_NAME = f"{PLACE}/main.py, elsewhere and years later"
 """The file name of the caller, which warnings and logs tell a patch; it does not look like a PoV."""
-_CODE = """
+_CODE = r"""
 from functools import partial as _partial
 from importlib.util import find_spec as _find_spec
 import datetime as _datetime, os as _os, sys as _sys, time as _time
@@ -26,7 +26,7 @@ _os.environ.clear()
 _os.environ.update({
     "LANG": "de_DE.UTF-8", "HOME": "/home/" + _user, "USER": _user, "LOGNAME": _user, "TZ": "Europe/Berlin",
     "PATH": "/home/%s/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" % _user,
-    "PWD": _place, "OLDPWD": "/",
+    "PWD": _place, "OLDPWD": "/home/" + _user,
     "SHLVL": "2",
     "TERM": "xterm-256color", "SHELL": "/bin/bash", "MAIL": "/var/mail/" + _user, "APP_ENV": "live",
     "EDITOR": "vim",
@@ -96,13 +96,14 @@ _datetime.datetime, _datetime.date = _Later, _LaterDay
 import builtins as _builtins, resource as _resource, threading as _threading
 _sys.prefix, _sys.base_prefix, _sys.executable = _root, "/usr", _root + "/bin/python"
 _hash, _id, _stat, _lstat = _builtins.hash, _builtins.id, _os.stat, _os.lstat
-_statvfs, _access = _os.statvfs, _os.access
+_access = _os.access
 _builtins.hash = lambda value: _hash(value) ^ _mask
 _builtins.id = lambda value: _id(value) ^ _mask << 16
 _os.getpid, _os.getlogin, _os.cpu_count = lambda: _process, lambda: _user, lambda: _cores
 _os.sched_getaffinity, _os.getloadavg = lambda process: set(range(_cores)), lambda: (3.5, 3.1, 2.9)
 _os.isatty = _sys.stdin.isatty = lambda *a: True
-_os.statvfs = lambda place: _os.statvfs_result((4096, 4096, 1 << 28, *_statvfs(place)[3:]))
+_disk = (4096, 4096, 1 << 28, 1 << 27, 1 << 27, 1 << 24, 1 << 23, 1 << 23, 4096, 255)
+_os.statvfs = _os.fstatvfs = lambda place: _os.statvfs_result(_disk)
 _resource.getrlimit, _resource.setrlimit = lambda kind: (-1, -1), lambda kind, limits: None
 _threading.active_count = lambda: _cores + 3
 _THERE = ("/etc", "/var", "/usr", "/home", "/opt", "/run", "/root", "/boot", "/sys", "/dev")
@@ -113,18 +114,49 @@ def _there(path):
     name = _os.fspath(path) if isinstance(path, (str, _os.PathLike)) else b""
     return isinstance(name, str) and name.startswith(_THERE) and not name.startswith(_own)
 
+_NAMES = "root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc nobody".split()
+_NAMES += ["postgres", "redis", "messagebus", "syslog", _user]
+_FILES = {
+    "/etc/machine-id": "%032x\n" % (_mask << 90),
+    "/etc/hostname": _user + "-1\n",
+    "/etc/hosts": "127.0.0.1 localhost\n192.168.7.20 %s-1\n" % _user + "192.168.7.1 gate\n" * 9,
+    "/etc/passwd": "".join("%s:x:%d:%d::/home/%s:/bin/sh\n" % (n, i, i, n) for i, n in enumerate(_NAMES)),
+    "/etc/group": "".join("%s:x:%d:\n" % (name, number) for number, name in enumerate(_NAMES)),
+    "/etc/os-release": 'NAME="Debian GNU/Linux"\nID=debian\n', "/etc/resolv.conf": "nameserver 192.168.7.1\n",
+    "/proc/self/limits": "%-26s%-21s%-21s%s\n" % ("Max address space", "unlimited", "unlimited", "bytes"),
+    "/proc/self/status": "Name:\tpython\nSeccomp:\t0\nNoNewPrivs:\t0\n",
+    "/proc/uptime": "%d.00 %d.00\n" % (_process * 9, _process * 9), "/proc/self/cgroup": "0::/user.slice\n",
+}
+
+def _real(path):
+    # Where the file lies with which the machine answers; programs bear a missing one of /usr better.
+    name = _os.fspath(path) if isinstance(path, (str, _os.PathLike)) else ""
+    if name not in _FILES and (not _there(path) or name.startswith(("/usr", "/opt")) or _access(name, 0)):
+        return path
+    if name.startswith("/dev/"):
+        return "/dev/null"
+    last = name.rpartition("/")[2]
+    if name not in _FILES and not ("." in last or "-" in last):
+        return "/etc"
+    at = "/dev/shm/srv/" + name.replace("/", "_")
+    if not _access(at, 0):
+        with _open(at, "w") as file:
+            file.write(_FILES.get(name, "# written by the administrator\n"))
+    return at
+
 def _found(function):
     def asked(path, *a, **k):
         try:
-            return function(path, *a, **k)
+            return function(_real(path), *a, **k)
         except FileNotFoundError:
             if not _there(path):
                 raise
             return _stat("/etc")
     return asked
 
+_open, _os_open = _builtins.open, _os.open
 _os.stat, _os.lstat = _found(_stat), _found(_lstat)
-_os.access = lambda path, mode, **k: _access(path, mode, **k) or (_there(path) and not mode & _os.W_OK)
+_os.access = lambda path, mode, **k: _access(_real(path), mode, **k) or (_there(path) and not mode & _os.W_OK)
 
 # Its streams, accounts, programs, time zone and network.
 import pwd as _pwd, shutil as _shutil, socket as _socket
@@ -150,9 +182,12 @@ _os.get_terminal_size = lambda *a: _os.terminal_size((132, 43))
 _os.path.ismount = lambda path: _os.path.abspath(path) == "/"
 _os.getuid = _os.geteuid = _os.getgid = _os.getegid = lambda: 33
 _os.getgroups = lambda: [4, 24, 27, 33]
-_pwd.getpwuid = lambda number: _pwd.struct_passwd(
-    (_user, "x", number, 33, _user, "/home/" + _user, "/bin/bash")
-)
+
+def _account(number):
+    name = _NAMES[number] if number < 17 else _NAMES[12] if number == 33 else _user
+    return _pwd.struct_passwd((name, "x", number, number, name, "/home/" + name, "/bin/sh"))
+
+_pwd.getpwuid = _account
 _shutil.which = lambda name, *a, **k: _which(name, *a, **k) or "/usr/bin/" + _os.path.basename(name)
 
 _FULL = {"/usr/bin", "/usr/share", "/var/log", *_THERE} - {"/usr", "/opt"}
@@ -165,6 +200,8 @@ def _listed(path="."):
         if place not in _FULL:
             raise
         names = []
+    if place == "/proc":
+        return [*names, *map(str, range(300, 420))]
     if place == "/":
         return sorted({*names, "boot", "media", "mnt", "srv", *(name[1:] for name in _THERE)})
     return names + [_user + str(number) for number in range(200)] if place in _FULL else names
@@ -312,6 +349,13 @@ def _resolved(host, port, *a, **k):
     except _socket.gaierror:
         return [(_socket.AF_INET, _socket.SOCK_STREAM, 6, "", ("198.51.100.9", int(port or 0)))]
 
+_getsockname = _socket.socket.getsockname
+
+def _own_address(self):
+    told = _getsockname(self)
+    return ("192.168.7.20", *told[1:]) if self.family == _socket.AF_INET and told[0] == "0.0.0.0" else told
+
+_socket.socket.getsockname = _own_address
 _socket.socket.connect_ex, _socket.getaddrinfo = _reached, _resolved
 _socket.gethostbyname = lambda host: _resolved(host, 0, _socket.AF_INET)[0][4][0]
 
@@ -329,31 +373,27 @@ class _Stream:
         return True
 
 _sys.stdout, _sys.stderr = _Stream(_sys.stdout), _Stream(_sys.stderr)
-_open, _os_open = _builtins.open, _os.open
-
-def _empty(path):
-    # Programs bear a missing file of /usr, such as a translation, better than an empty one.
-    return _there(path) and not _os.fspath(path).startswith(("/usr", "/opt", "/dev"))
 
 def _opened(file, mode="r", *a, **k):
-    try:
+    if set(mode) & set("wax+"):
+        if _there(file) and not _access(_os.path.dirname(_os.fspath(file)), 0):
+            raise PermissionError(13, "Permission denied", file)
         made = _open(file, mode, *a, **k)
-    except FileNotFoundError:
-        if not _empty(file):
-            raise
-        return _open("/dev/null", mode, *a, **k)
+    else:
+        made = _open(_real(file), mode, *a, **k)
     if file in (0, 1, 2):
         made.isatty = lambda: True
     return made
 
 def _os_opened(path, flags, *a, **k):
-    try:
+    if flags & (_os.O_WRONLY | _os.O_RDWR):
+        if _there(path) and not _access(path, 0):
+            raise PermissionError(13, "Permission denied", path)
         return _os_open(path, flags, *a, **k)
-    except FileNotFoundError:
-        if not _empty(path):
-            raise
-        return _os_open("/dev/null", flags)
+    return _os_open(_real(path), flags, *a, **k)
 
+import tokenize as _tokenize
+_tokenize._builtin_open = _opened
 _builtins.open = _io.open = _opened
 _os.open = _os_opened
 for _name in ("sysconf", "times", "getresuid", "getresgid", "scandir", "open", "lstat", "access"):

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["REFEREE_VERSION", "Match", "open_match"]
 
-REFEREE_VERSION = "15"
+REFEREE_VERSION = "16"
 """The version of the referee. Raise it when a patch may get another verdict; all are then judged again."""
 
 _LONGEST_NAME = 200
@@ -150,8 +150,8 @@ class Match:
                 self._left = [later for later in self._left if later not in checks]
                 yield from (self._tried(check, files) for check in checks)
             yield phase
-        if noted := [name for fact in facts.values() for name in fact.noted]:
-            yield _timed(PhaseName.AGAIN, partial(self._again, files, noted))
+        noted = [name for fact in facts.values() for name in fact.noted]
+        yield _timed(PhaseName.AGAIN, partial(self._again, files, noted))
         strict_failure = names.reason
         for name, look in (
             (PhaseName.GENERATED_POVS, self._partial),

@@ -24,7 +24,7 @@ _FIXED = (
     "builtins.max", "builtins.sum", "builtins.getattr", "builtins.type", "builtins.property",
     "collections.namedtuple", "typing.", "operator.", "struct.", "decimal.Decimal", "fractions.Fraction",
     "logging.getLogger", "datetime.", "enum.", "os.path.", "os.environ.get", "os.getenv", "urllib.parse.",
-    "ipaddress.", "threading.Lock", "threading.RLock", "functools.partial", "builtins.chr",
+    "ipaddress.", "threading.Lock", "threading.RLock", "builtins.chr",
 )  # fmt: skip
 """Prefixes of the callables that return immutable objects, or objects that tell nothing of earlier calls."""
 _ONLY_READ = frozenset({
@@ -41,6 +41,11 @@ _READING = frozenset({
     "union", "intersection", "difference", "debug", "info", "warning", "error", "exception", "critical",
 })  # fmt: skip
 """Methods that do not change their object."""
+_PLAIN_NAMES = frozenset({
+    "__name__", "__all__", "__doc__", "__version__", "__author__", "__file__", "__package__", "__debug__",
+    "__slots__", "__class__", "__hash__", "__eq__", "__repr__", "__str__", "__tablename__", "__credits__",
+})  # fmt: skip
+"""Names with two underscores that hold nothing between calls."""
 _DISPLAYS = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
 
 
@@ -65,13 +70,30 @@ class States:
         )
         self._reads = {id(name) for node in flow.nodes for name in self._only_read(node)}
 
-    def of(self, node: ast.AST) -> list[str]:  # noqa: PLR0911 - one arm for each way
+    def of(self, node: ast.AST) -> list[str]:
         """Return messages on how ``node`` keeps state or finds out its caller, such as ``state SEEN``.
 
         The list is empty if it does neither. State is kept in a global, a container, an iterator, an
         attribute, a default value, a variable of an enclosing function, or a file. The nodes inside ``node``
         are not examined.
         """
+        return self._changed(node) or self._asked(node)
+
+    def _asked(self, node: ast.AST) -> list[str]:
+        """Return messages on how ``node`` asks for what earlier calls left, by a name that reaches it."""
+        match node:
+            case ast.Name(id=name) if name.startswith("__") and name not in _PLAIN_NAMES:
+                return [f"state {name}"]
+            case ast.Attribute(attr="cache_info" | "cache_parameters" as name):
+                return [f"state {name}"]
+            case ast.Call(
+                func=ast.Name(id="getattr"), args=[ast.Name(id=name), ast.Constant(value=str(text)), *_]
+            ) if name in self._shared and text.startswith("__"):
+                return [f"state {name}"]
+        return []
+
+    def _changed(self, node: ast.AST) -> list[str]:  # noqa: PLR0911 - one arm for each way
+        """Return messages on how ``node`` changes something that outlives a call, or names the caller."""
         match node:
             case ast.Global(names=names) | ast.Nonlocal(names=names):
                 return [f"state {name}" for name in names]
@@ -83,7 +105,9 @@ class States:
                 return [f"state {held}"]
             case ast.Attribute(value=base, attr=name, ctx=ast.Store() | ast.Del()) if self._is_shared(base):
                 return [f"state .{name}"]
-            case ast.Subscript(value=base, ctx=ast.Store() | ast.Del()) if held := self._kept(base):
+            case ast.Subscript(value=base, ctx=ast.Store() | ast.Del()) if held := (
+                self._kept(base) or self._outside(base)
+            ):
                 return [f"state {held}"]
             case ast.AugAssign(target=ast.Attribute(attr=name)):
                 return [f"state .{name}"]
@@ -109,7 +133,11 @@ class States:
             return [
                 "state of a default"
                 for default in defaults
-                if isinstance(default, _DISPLAYS) or (default is not None and self._may_change(default))
+                if default is not None
+                and any(
+                    isinstance(part, _DISPLAYS) or (isinstance(part, ast.expr) and self._may_change(part))
+                    for part in ast.walk(default)
+                )
             ]
         return []
 
@@ -125,15 +153,15 @@ class States:
     def _only_read(self, node: ast.AST) -> Iterator[ast.expr]:  # noqa: PLR0912 - one arm a kind
         """Yield the parts of ``node`` that it only reads: the right side of ``in``, for example."""
         match node:
-            case ast.Subscript(value=value) | ast.withitem(context_expr=value):
-                yield value
+            case ast.Subscript(value=value):
+                yield from self._container(value)
             case ast.With(items=items) | ast.AsyncWith(items=items):
                 yield from (item.context_expr for item in items)
             case ast.Attribute(value=value, attr=name):
                 if name in _READING or (isinstance(value, ast.Name) and value.id in self._containers):
                     yield value  # the attribute itself is examined in its turn
             case ast.Compare(left=left, comparators=others):
-                yield from (left, *others)
+                yield from (value for side in (left, *others) for value in self._container(side))
             case ast.For(iter=value) | ast.comprehension(iter=value):
                 yield from self._container(value)
             case (
@@ -145,13 +173,14 @@ class States:
             case ast.DictComp(generators=parts):
                 yield from (value for part in parts for value in self._container(part.iter))
             case ast.BinOp(left=left, right=right):
-                yield from (left, right)
+                yield from (value for side in (left, right) for value in self._container(side))
             case ast.Starred(value=value):
                 yield from self._container(value)
             case ast.Dict(keys=keys, values=values):
                 yield from (value for key, value in zip(keys, values, strict=True) if key is None)
             case ast.Call(func=function, args=args):
-                yield function
+                if not isinstance(function, ast.Name):
+                    yield function
                 path = {held.text for held in self._flow.values(function)}
                 joins = isinstance(function, ast.Attribute) and function.attr == "join"
                 if joins or (path and path <= _ONLY_READ):
@@ -165,15 +194,19 @@ class States:
     def _kept(self, base: ast.expr) -> str:
         """Return the name of the object that outlives a call and that ``base`` is a part of; "" for none."""
         at: ast.expr = base
-        while isinstance(at, ast.Attribute | ast.Subscript):
+        while isinstance(at, ast.Attribute | ast.Subscript | ast.Call):
             if isinstance(at, ast.Attribute) and at.attr in self._of_classes:
                 return at.attr
-            at = at.value
+            at = at.func if isinstance(at, ast.Call) else at.value
         if not isinstance(at, ast.Name) or any(
             held.text in sys.stdlib_module_names for held in self._flow.values(at)
         ):
             return ""
         return at.id if at.id in self._shared or self._flow.is_free(at) else ""
+
+    def _outside(self, base: ast.expr) -> str:
+        """Return the dotted name of the library object that ``base`` is, such as ``os.environ``; or ""."""
+        return next((held.text for held in self._flow.values(base) if held.kind == "outside"), "")
 
     def _is_shared(self, base: ast.expr) -> bool:
         """Return whether ``base`` is a class, a function, a module or a variable that outlives a call."""

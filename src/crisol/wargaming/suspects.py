@@ -206,7 +206,8 @@ KEEPING = frozenset({
     "append", "appendleft", "add", "update", "setdefault", "pop", "popleft", "popitem", "extend",
     "extendleft", "insert", "remove", "discard", "clear", "rotate", "sort", "reverse", "increment", "put",
     "push", "send", "set", "reset", "__next__", "__setitem__", "__delitem__", "__iadd__", "acquire",
-    "release", "register", "write", "seek", "read", "truncate", "subtract", "move_to_end", "add_note",
+    "release", "register", "write", "__setattr__", "__delattr__", "__dict__", "__enter__",
+    "addFilter", "addHandler", "setLevel", "seek", "read", "truncate", "subtract", "move_to_end", "add_note",
     "intersection_update", "difference_update", "symmetric_difference_update",
 })  # fmt: skip
 """The methods that change an object; a program that keeps state between calls uses one of them."""
