@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from crisol import diff
 from crisol.config import load_settings
 from crisol.sandbox import Role, Script, choose
 from crisol.wargaming.again import again, patient, shows
+from crisol.wargaming.candidates import read_source, reference
 from crisol.wargaming.referee import open_match
+from crisol.wargaming.run_finding import succeeds
 from crisol.wargaming.tampering import findings
 from crisol.wargaming.vulnerability import Vulnerability, find
 
@@ -116,12 +119,18 @@ def test_code_that_writes_files_meets_a_long_life_in_one_folder() -> None:
 
 
 @pytest.mark.parametrize("vulnerability", ARENA, ids=lambda vulnerability: vulnerability.id)
-def test_the_release_shows_its_flaw_in_other_surroundings(
-    vulnerability: Vulnerability, tmp_path: Path
-) -> None:
-    """Surroundings in which the release does not show its flaw judge no patch, so a tell would pass."""
+def test_release_and_reference_are_told_apart_again(vulnerability: Vulnerability, tmp_path: Path) -> None:
+    """A script that does not show the flaw judges no patch; one that shows it of the reference is unfair."""
     with open_match(vulnerability, choose(), tmp_path, vulnerability.corpus_seed) as match:
-        pov = match.vulnerability.povs[0]
-        elsewhere, lived, *_ = again(pov, match.vulnerability.checks, match.seed, ["state SEEN"], 1.0)
-        assert shows(match.target, elsewhere, patient(match.target.limits))
-        assert shows(match.target, lived, patient(match.target.limits))
+        fix = reference(vulnerability, tmp_path)
+        assert fix is not None
+        after = diff.apply(diff.parse(fix.diff), lambda path: read_source(match.tree, path))
+        fixed = {path: None if text is None else text.encode() for path, text in after.items()}
+        limits = patient(match.target.limits)
+        for script in again(
+            match.vulnerability.povs[0], match.vulnerability.checks, match.seed, ["os.x"], 1.0
+        )[:3]:
+            told = match.target.run(script, fixed, limits)
+            assert not succeeds(told), script.name
+            # A script that keeps files is not for every PoV.
+            assert shows(match.target, script, limits) or script.name.endswith("in one folder")

@@ -176,8 +176,6 @@ class States:
                 yield from (value for side in (left, right) for value in self._container(side))
             case ast.Starred(value=value):
                 yield from self._container(value)
-            case ast.Dict(keys=keys, values=values):
-                yield from (value for key, value in zip(keys, values, strict=True) if key is None)
             case ast.Call(func=function, args=args):
                 if not isinstance(function, ast.Name):
                     yield function

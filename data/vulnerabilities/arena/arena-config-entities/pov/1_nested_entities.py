@@ -20,10 +20,12 @@ document = f"<!DOCTYPE {root} [{declarations}]><{root}><{inner}>&{names[-1]};</{
 assert len(document) < 1000
 
 tracemalloc.start()
+tracemalloc.reset_peak()
+before, _ = tracemalloc.get_traced_memory()
 text = ""
 try:
     text = read_settings(document).value(inner)
 except (SettingsError, ValueError):
     pass
-peak = tracemalloc.get_traced_memory()[1]
+peak = tracemalloc.get_traced_memory()[1] - before
 sys.exit(0 if max(len(text), peak) > 1_000_000 else 1)
