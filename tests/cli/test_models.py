@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from crisol.cli import app
+from crisol.cli.console import Exit
 from crisol.config import Settings
 from crisol.errors import ModelError, StoreError
-from crisol.tracking import models, runs
+from crisol.tracking import models, runs, store
 from support.served import model_folder
 
 
@@ -53,3 +59,20 @@ def test_versions_and_runs_are_listed_and_the_title_moves(settings: Settings) ->
     assert "| seed | 1 | 2 |" in invoke("runs", "diff", "promote~1", "promote")
     with pytest.raises(StoreError, match="names are promote"):
         invoke("runs", "diff", "nobody", "promote")
+
+
+def test_a_store_that_fails_ends_with_its_code(settings: Settings) -> None:
+    store.open_client(settings)
+    with contextlib.closing(sqlite3.connect(settings.runs / "mlflow.db")) as connection:
+        connection.execute("DROP TABLE registered_models")
+    done = subprocess.run(
+        [sys.executable, "-m", "crisol", "models", "list"],
+        env=os.environ | {"CRISOL_ROOT": str(settings.root)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == Exit.UNAVAILABLE, done.stdout
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("crisol: StoreError: model 'patch-validity' cannot be read: ")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -61,6 +63,16 @@ def test_the_registry_fails_by_one_type_of_error(settings: Settings, exported: P
         models.record_gate(settings, "9", "passed")
     with runs.start(settings, "toy") as run, pytest.raises(StoreError, match="cannot be registered"):
         models.register(run, exported, {"not\na name": "x"})
+
+
+def test_a_store_that_fails_is_no_store_without_models(settings: Settings) -> None:
+    """Otherwise a promotion would take the failure for a missing champion, and replace the champion."""
+    store.open_client(settings)
+    with contextlib.closing(sqlite3.connect(settings.runs / "mlflow.db")) as connection:
+        connection.execute("DROP TABLE registered_models")
+    for read in (models.versions, models.holder, models.holder_tags, models.roll_back):
+        with pytest.raises(StoreError, match="model 'patch-validity' cannot be read: "):
+            read(settings)
 
 
 def test_the_last_registered_model_is_the_champion(settings: Settings, exported: Path) -> None:

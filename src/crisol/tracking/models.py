@@ -42,6 +42,8 @@ __all__ = [
 
 _SERVED = "served"
 _SINCE = "champion_since"
+_NO_MODEL = "RESOURCE_DOES_NOT_EXIST"
+_NO_ALIAS = "INVALID_PARAMETER_VALUE"
 _INPUTS = Schema([ColSpec("string", "diff"), ColSpec("string", "cwe", required=False)])
 
 
@@ -107,14 +109,16 @@ def versions(settings: Settings) -> list[RegisteredModel]:
     """Return all registered versions of the model ``patch-validity``, the latest first.
 
     The list is empty if no model was registered. Raises :class:`~crisol.errors.StoreError` if the tracking
-    store cannot be opened.
+    store cannot be opened or read.
     """
     client = open_client(settings)
     try:
         aliases: Mapping[str, str] = client.get_registered_model(MODEL).aliases
-    except MlflowException:
-        return []
-    listed = client.search_model_versions(f"name = '{MODEL}'")
+        listed = client.search_model_versions(f"name = '{MODEL}'")
+    except MlflowException as error:
+        if error.error_code == _NO_MODEL:
+            return []
+        raise _unreadable(error) from error
     return sorted(
         (_record(version, aliases) for version in listed), key=lambda model: int(model.version), reverse=True
     )
@@ -125,7 +129,7 @@ def holder(settings: Settings, alias: str = CHAMPION) -> RegisteredModel | None:
 
     The ``aliases`` of the result hold this alias alone. If ``alias`` is ``champion``, the call also records
     the version's model folder as the one that services load; so a champion that a person chose in the MLflow
-    UI takes effect. Raises :class:`~crisol.errors.StoreError` if the tracking store cannot be opened.
+    UI takes effect. Raises :class:`~crisol.errors.StoreError` if the tracking store cannot be opened or read.
     """
     version = _holder(open_client(settings), alias)
     if version is None:
@@ -138,7 +142,7 @@ def holder(settings: Settings, alias: str = CHAMPION) -> RegisteredModel | None:
 def holder_tags(settings: Settings, alias: str = CHAMPION) -> dict[str, str] | None:
     """Return the tags (text by name) of the version that has the alias ``alias``, None if no version has it.
 
-    Raises :class:`~crisol.errors.StoreError` if the tracking store cannot be opened.
+    Raises :class:`~crisol.errors.StoreError` if the tracking store cannot be opened or read.
     """
     model = holder(settings, alias)
     return None if model is None else dict(model.tags)
@@ -178,7 +182,8 @@ def roll_back(settings: Settings) -> RegisteredModel:
     """Make the previous champion champion again, and return it.
 
     A second call then returns to the champion before that one, and so on. Raises
-    :class:`~crisol.errors.StoreError` if there is no champion or no earlier one.
+    :class:`~crisol.errors.StoreError` if there is no champion or no earlier one, or if the tracking store
+    cannot be opened or read.
     """
     client, present = open_client(settings), holder(settings)
     if present is None:
@@ -210,8 +215,15 @@ def _ensure_model(client: MlflowClient) -> None:
 def _holder(client: MlflowClient, alias: str) -> ModelVersion | None:
     try:
         return client.get_model_version_by_alias(MODEL, alias)
-    except MlflowException:
-        return None
+    except MlflowException as error:
+        if error.error_code in {_NO_MODEL, _NO_ALIAS}:
+            return None
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: MlflowException) -> StoreError:
+    # The rest of MLflow's message is a statement and its parameters.
+    return StoreError(f"model {MODEL!r} cannot be read: {str(error).splitlines()[0]}")
 
 
 def _record(version: ModelVersion, aliases: Mapping[str, str]) -> RegisteredModel:
