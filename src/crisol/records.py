@@ -133,7 +133,7 @@ class PhaseName(StrEnum):
     VARIANTS = "variants"
     CHECKS = "checks"
     AGAIN = "again"
-    """Runs the public PoV in another environment, if the patch newly reads the environment or keeps state."""
+    """Runs the public PoV in another environment, and often in one process if the patch may keep state."""
     GENERATED_POVS = "generated_povs"
     DIFFERENTIAL = "differential"
 

@@ -1,4 +1,4 @@
-"""Which patches meet other surroundings, a long life and repeats, and that these can judge the arena."""
+"""Which patches meet a long life and repeats beside other surroundings, and that these judge the arena."""
 
 from __future__ import annotations
 
@@ -91,13 +91,13 @@ def scripts(body: str) -> tuple[list[str], tuple[str, ...]]:
 
 @pytest.mark.parametrize("name", COMPUTES)
 def test_code_that_computes_is_not_noted(name: str) -> None:
-    """An honest patch that neither reads its surroundings nor keeps anything costs no other run."""
+    """An honest patch that keeps nothing between calls is spared the long life of the process."""
     assert scripts(COMPUTES[name])[1] == ()
 
 
 @pytest.mark.parametrize("name", READS)
 def test_code_that_reads_its_surroundings_meets_others(name: str) -> None:
-    """Reading keeps nothing, so a long life of the process is not tried."""
+    """Reading keeps nothing between calls, so a long life of the process is not tried."""
     met, noted = scripts(READS[name])
     assert noted
     assert len(met) == 1

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from crisol.sandbox import Limits, Target
 
-__all__ = ["again", "patient", "shows"]
+__all__ = ["again", "lasting", "patient", "shows"]
 
 _PATIENCE = 4
 """The factor by which a run in another environment may take longer than other runs, in wall time."""
@@ -127,25 +127,30 @@ def again(
     determines the random user name, process id, hash seed and year.
     """
     scripts = [Script(ELSEWHERE_NAME, _behind(elsewhere(seed), PLACE, pov.source), Role.POV)]
-    lasting = [name for name in noted if _lasts(name)]
-    if lasting:
+    kept = lasting(noted)
+    if kept:
         source = _behind(_lived(pov, [pov, *checks]), _COLD, pov.source)
         scripts.append(Script(f"{pov.name} after a thousand calls", source, Role.POV))
-    if any(name.startswith(_ON_DISK) for name in lasting):
+    if any(name.startswith(_ON_DISK) for name in kept):
         source = _behind(_lived(pov, [pov], stays=True), _COLD, pov.source)
         scripts.append(Script(f"{pov.name} after a thousand calls in one folder", source, Role.POV))
-    if lasting and (parts(pov.source)[1] or any(name.startswith(_CHANCE) for name in lasting)):
+    if kept and (parts(pov.source)[1] or any(name.startswith(_CHANCE) for name in kept)):
         more = max(_FEWEST, int(_REPEATED / max(cost, _QUICKEST)))
         scripts += more * [replace(pov, name=f"{pov.name} once more")]
     return tuple(scripts)
 
 
-def _lasts(noted: str) -> bool:
-    """Return whether the construct ``noted`` may keep something between calls, or does not always act alike.
+def lasting(noted: Collection[str]) -> list[str]:
+    """Return those of the constructs ``noted`` that may keep something between calls, or act at random.
 
-    Constructs that only read the surroundings do neither.
+    Constructs that only read the surroundings do neither. A patch with such a construct meets the PoV after
+    many calls, see :func:`again`.
     """
-    return noted not in READING and not f"{noted}/".startswith(PLACES) and noted not in CALLERS
+    return [
+        name
+        for name in noted
+        if name not in READING and not f"{name}/".startswith(PLACES) and name not in CALLERS
+    ]
 
 
 def patient(limits: Limits) -> Limits:

@@ -30,8 +30,8 @@ class Examination:
     ``error`` says why the patched file does not parse, ``error_before`` why the unpatched file does not; ""
     if it parses. The other fields name constructs that the patch adds, and ``dropped`` those that it takes
     out. Constructs in ``refused`` and ``dropped`` count as tampering where a patch as a whole adds them, see
-    :func:`newly_refused`. Constructs in ``noted`` let code recognise a wargame, as reading the clock does;
-    the PoV then runs again in another environment. ``undefined`` are undefined names.
+    :func:`newly_refused`. Constructs in ``noted`` let code recognise a wargame or keep state, as reading
+    the clock or changing a list of the module does. ``undefined`` are undefined names.
     """
 
     error: str

@@ -120,8 +120,8 @@ READING = frozenset({
 })  # fmt: skip
 """The functions, attributes and methods by which a program reads its surroundings and changes nothing.
 
-The phase ``again`` runs the PoV in other surroundings. A name without a dot stands for an attribute or method
-of any object.
+A patch that newly uses one of them keeps nothing between calls by it. A name without a dot stands for an
+attribute or method of any object.
 """
 COMPUTING = frozenset({
     "__future__", "abc", "array", "ast", "base64", "binascii", "bisect", "calendar", "cmath", "collections",

@@ -46,8 +46,8 @@ class Findings:
     """Constructs that a patch adds to a file and that could deceive the referee, each as a short text.
 
     Constructs in ``refused`` count as tampering; ``dropped`` are constructs of that kind in the lines that
-    the patch takes out of the file. Constructs in ``noted`` may be harmless, such as reading the clock; the
-    PoV then runs again in another environment.
+    the patch takes out of the file. Constructs in ``noted`` may be harmless, such as reading the clock or
+    changing a list of the module; see :func:`.again.again` for what they lead to.
     """
 
     refused: tuple[str, ...] = ()
