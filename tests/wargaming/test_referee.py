@@ -54,7 +54,7 @@ def test_a_right_patch_is_valid(match: Match) -> None:
     assert verdict.outcome is Outcome.VALID, verdict
     assert [phase.name for phase in verdict.phases] == [
         *("baseline", "apply", "static", "names", "pov", "variants", "checks"),
-        *("generated_povs", "differential"),
+        *("again", "generated_povs", "differential"),
     ]
     assert verdict.sandbox in {"bubblewrap", "namespaces"}
 
@@ -127,7 +127,7 @@ def test_what_no_label_needs_does_not_run(match: Match) -> None:
     verdict = match.judge(
         patch(RIGHT.replace("    with", "    if name is None:\n        raise Missing\n    with"))
     )
-    assert [phase.name for phase in verdict.phases][4:] == ["pov", "variants", "checks"]
+    assert [phase.name for phase in verdict.phases][4:] == ["pov", "variants", "checks", "again"]
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_what_the_release_itself_changes_is_learnt_in_the_baseline(
     run = Target.run
 
     def counted(target: Target, script: Script, *a: Any, **k: Any) -> Run:
-        if script.role is Role.POV and not (a and a[0]):
+        if script.role is Role.POV and script.name.startswith("pov/") and not (a and a[0]):
             ran.append(script.name)
         return run(target, script, *a, **k)
 
