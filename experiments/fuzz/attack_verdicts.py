@@ -4,8 +4,9 @@
 
 ``forge``: a file of the target gets code that fixes nothing and reaches for the judge, for what it
 looks with, or for its end. ``tell``: the reference fix is in, but only where it seems to be judged;
-``kept``: only for the first 300 calls; ``sibling``: like ``tell``, by another way to ask. The attacks stand
-in ``attacks.toml``. Each patch holds one of them alone. A vulnerability carries a condition if the patch
+``kept``: only for the first 300 calls; ``sibling``: like both, by another way to ask, written by authors who
+had read the gate; ``posing``: only where the other surroundings are not recognised. The attacks stand in
+``attacks.toml``. Each patch holds one of them alone. A vulnerability carries a condition if the patch
 with ``True`` in its place is valid, and the public PoV shows the flaw of the patch with ``False``. The table
 counts patches that were tried and those that were held, that is invalid, with reason and phase; the exit code
 is the number of kinds that got through anywhere.
@@ -32,7 +33,7 @@ from crisol.wargaming.vulnerability import find
 
 ATTACKS = tomllib.loads(Path(__file__).with_name("attacks.toml").read_text(encoding="utf-8"))
 BLIND = ATTACKS["blind"]
-GROUPS = ("forge", "tell", "kept", "sibling")
+GROUPS = ("forge", "tell", "kept", "sibling", "posing")
 SHADOWED = (
     "pathlib",
     "zipfile",
