@@ -24,7 +24,7 @@ _PARAMETERS = {
     _COMPARE: {"search": "false", "promote": "true"},
     _LOAD: {
         "profile": "closed",
-        "requests": "200",
+        "requests": "300",
         "zipf": "3",
         "warm_up": "0.1",
         "connections": "16",
