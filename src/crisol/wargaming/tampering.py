@@ -250,6 +250,7 @@ def _computes(path: str) -> bool:
 
 
 _LAST_PARTS = frozenset(".".join(name.split(".")[-2:]) for name in READING | CALLS if "." in name)
+"""The last two parts of these names; a module of the program may have imported the one before the last."""
 _KNOWN_MODULES = frozenset(
     ".".join(parts[:length])
     for name in COMPUTING | READING
