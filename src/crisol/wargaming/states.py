@@ -1,7 +1,8 @@
 """Find code that keeps state between calls, or that finds out its caller, in a patched Python file.
 
 The search is generous. A module's variable that may change counts as state wherever a patch newly uses it,
-unless the use only reads it, as ``key in TABLE`` does. A report costs a patch one more run of the PoV.
+unless the use only reads it, as ``key in TABLE`` does. A report costs a patch the long life of the process,
+see :mod:`.again`.
 """
 
 from __future__ import annotations
