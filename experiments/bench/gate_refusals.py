@@ -4,9 +4,8 @@
 
 Looks at every upstream, hand and agent patch of the corpus, and at those of the file, whose lines are
 JSON objects with ``vulnerability`` (an id of the corpus), ``name`` and ``diff``. Nothing is executed;
-releases that are not cached and patches that do not fit are left out. ``long life`` counts the patches
-that may keep something between calls; their PoV runs once more after many calls. The exit code is 1 if a
-patch is refused.
+releases that are not cached and patches that do not fit are left out. The exit code is 1 if a patch is
+refused.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from pathlib import Path
 
 from crisol.config import load_settings
 from crisol.errors import CrisolError
-from crisol.wargaming.again import lasting
 from crisol.wargaming.candidates import own_candidates, read_source
 from crisol.wargaming.examining import examined, newly_refused
 from crisol.wargaming.fitting import fitted
@@ -37,7 +35,7 @@ def main() -> int:
         with gzip.open(arguments.patches, "rt", encoding="utf-8") as lines:
             for row in map(json.loads, lines):
                 foreign[row["vulnerability"]].append(("foreign", row["name"], row["diff"]))
-    seen, refused, lived = Counter[str](), Counter[str](), Counter[str]()
+    seen, refused = Counter[str](), Counter[str]()
     for vulnerability in find(settings.vulnerabilities):
         try:
             tree = vulnerability.vulnerable(settings.cache)
@@ -60,14 +58,13 @@ def main() -> int:
                 if after is not None and path.endswith(".py")
             ]
             seen[origin] += 1
-            lived[origin] += any(lasting(look.noted) for look in looks)
             if reasons := newly_refused(looks):
                 refused[origin] += 1
                 print(f"refused: {vulnerability.id} {name}: {', '.join(reasons)}")
-    print(f"{'origin':<10}{'patches':>9}{'refused':>9}{'long life':>11}")
+    print(f"{'origin':<10}{'patches':>9}{'refused':>9}")
     for origin in seen:
-        print(f"{origin:<10}{seen[origin]:>9}{refused[origin]:>9}{lived[origin]:>11}")
-    print(f"{'all':<10}{seen.total():>9}{refused.total():>9}{lived.total():>11}")
+        print(f"{origin:<10}{seen[origin]:>9}{refused[origin]:>9}")
+    print(f"{'all':<10}{seen.total():>9}{refused.total():>9}")
     return 1 if refused else 0
 
 

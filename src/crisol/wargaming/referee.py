@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["REFEREE_VERSION", "Match", "open_match"]
 
-REFEREE_VERSION = "16"
+REFEREE_VERSION = "17"
 """The version of the referee. Raise it when a patch may get another verdict; all are then judged again."""
 
 _LONGEST_NAME = 200
@@ -328,17 +328,18 @@ class Match:
     def _again(self, files: Mapping[str, bytes | None], noted: Collection[str]) -> _Finding:
         """Run the public PoV on the patched files in changed environments; the finding is the first failure.
 
-        An environment in which the unpatched release does not show the flaw is left out.
+        An environment in which the unpatched release does not show the flaw is left out; the detail names it.
         """
         limits, pov = patient(self.target.limits), self.vulnerability.povs[0]
         cost = self.canaries.costs.get(pov.name, 0.0)
-        for script in again(pov, self.vulnerability.checks, self.seed, noted, cost):
+        left_out: list[str] = []
+        for alternatives in again(pov, self.vulnerability.checks, self.seed, noted, cost):
             try:
-                if script.name not in self.shown_again:
-                    self.shown_again[script.name] = shows(self.target, script, limits)
+                script = next((script for script in alternatives if self._shows(script, limits)), None)
             except SandboxError as error:
                 return Reason.SANDBOX_FAILED, str(error)
-            if not self.shown_again[script.name]:
+            if script is None:
+                left_out.append(alternatives[-1].name)
                 continue
             try:
                 run = self.target.run(script, files, limits)
@@ -347,7 +348,15 @@ class Match:
             self._spent += run.seconds - run.waited
             if run.ending is Ending.TIMEOUT or succeeds(run):
                 return finding(script, run, Reason.EXPLOIT_SURVIVES, ()), f"{script.name}: {told(run)}"
+        if left_out:
+            return None, f"left out, since the release shows no flaw there: {', '.join(left_out)}"
         return None, ""
+
+    def _shows(self, script: Script, limits: Limits) -> bool:
+        """Return whether the release shows its flaw with a script of ``again``; see :func:`shows`."""
+        if script.name not in self.shown_again:
+            self.shown_again[script.name] = shows(self.target, script, limits)
+        return self.shown_again[script.name]
 
     def _failed(self, script: Script, error: SandboxError) -> _Finding:
         """Return the finding on a script during which the sandbox failed.

@@ -5,28 +5,16 @@ A name counts only where the value of an expression can be the named object, see
 
 from __future__ import annotations
 
-import builtins
-import codecs
-import csv
-import decimal
-import inspect
-import itertools
-import logging
-import os
-
 __all__ = [
     "ANSWERS",
-    "CALLERS",
+    "ASKED",
     "CALLS",
-    "COMPUTING",
     "IMPLEMENTED_BY",
     "INSIDE",
     "KEEPING",
     "MODULES",
     "PLACES",
     "PLAIN",
-    "READING",
-    "WRITING",
 ]
 
 INSIDE = frozenset({
@@ -87,135 +75,34 @@ CALLS = frozenset({
     "uuid.getnode", "pwd.getpwall", "grp.getgrall", "socket.if_nameindex",
 })  # fmt: skip
 """The functions, classes and attributes that no fix uses: they end, trace, fork or inspect a run."""
-READING = frozenset({
-    "__file__", "pathname", "st_dev", "st_ino", "st_uid", "st_gid", "st_mtime", "st_ctime", "st_atime",
-    "exists", "is_file", "is_dir", "is_symlink", "is_mount", "iterdir", "glob", "rglob", "resolve",
-    "absolute", "expanduser", "cwd", "home", "lstat", "readlink", "samefile",
-    "builtins.open", "os.environ", "os.getenv", "os.environb", "os.getenvb", "os.get_exec_path",
-    "os.getcwd", "os.getcwdb", "os.getpid", "os.getuid", "os.geteuid", "os.getgid", "os.getegid",
-    "os.getgroups", "os.getresuid", "os.getresgid", "os.getlogin", "os.getloadavg", "os.cpu_count",
+ASKED = frozenset({
+    "os.environ", "os.environb", "os.getenv", "os.getenvb", "os.getcwd", "os.getpid", "os.getuid",
+    "os.geteuid", "os.getgid", "os.getegid", "os.getgroups", "os.getlogin", "os.cpu_count", "os.getloadavg",
     "os.sched_getaffinity", "os.sysconf", "os.statvfs", "os.isatty", "os.get_terminal_size", "os.times",
-    "os.stat", "os.lstat", "os.fstat", "os.access", "os.readlink", "os.listdir", "os.scandir", "os.walk",
-    "os.path.exists", "os.path.lexists", "os.path.isfile", "os.path.isdir", "os.path.islink",
-    "os.path.ismount", "os.path.getsize", "os.path.getmtime", "os.path.getatime", "os.path.getctime",
-    "os.path.samefile", "os.path.realpath", "os.path.abspath", "os.path.relpath", "os.path.expanduser",
-    "os.path.expandvars",
+    "os.path.expanduser", "os.path.expandvars", "os.path.ismount", "pathlib.Path.cwd", "pathlib.Path.home",
+    "pwd.getpwuid", "sys.executable", "sys.prefix", "sys.base_prefix", "sys.stdin", "sys.__stdin__",
+    "sys.stdout.isatty", "sys.stderr.isatty", "resource.getrlimit", "resource.getrusage",
+    "shutil.disk_usage", "shutil.which", "shutil.get_terminal_size", "threading.active_count",
+    "threading.enumerate", "threading.main_thread", "threading.current_thread",
+    "socket.create_connection", "socket.socket", "warnings.catch_warnings",
     "time.time", "time.time_ns", "time.monotonic", "time.monotonic_ns", "time.perf_counter",
     "time.perf_counter_ns", "time.process_time", "time.process_time_ns", "time.thread_time",
-    "time.thread_time_ns", "time.localtime", "time.gmtime", "time.ctime", "time.asctime", "time.strftime",
-    "time.mktime", "time.timezone", "time.altzone", "time.tzname", "time.daylight", "time.clock_gettime",
-    "time.clock_gettime_ns", "time.sleep",
+    "time.thread_time_ns", "time.localtime", "time.gmtime", "time.ctime", "time.strftime", "time.timezone",
+    "time.tzname", "time.clock_gettime", "time.clock_gettime_ns", "time.sleep",
     "datetime.datetime.now", "datetime.datetime.utcnow", "datetime.datetime.today", "datetime.date.today",
-    "datetime.datetime.astimezone", "datetime.datetime.fromtimestamp", "datetime.date.fromtimestamp",
-    "email.utils.localtime", "email.utils.formatdate", "locale.getdefaultlocale",
-    "sys.executable", "sys.prefix", "sys.base_prefix", "sys.stdin", "sys.stdout.isatty", "sys.stderr.isatty",
-    "sys.stdout.fileno", "sys.stderr.fileno", "sys.__stdin__", "sys.__stdout__", "sys.__stderr__",
-    "resource.getrlimit", "resource.getrusage", "resource.prlimit", "shutil.disk_usage", "shutil.which",
-    "shutil.get_terminal_size", "threading.active_count", "threading.enumerate", "threading.main_thread",
-    "threading.current_thread", "pwd.getpwuid", "pwd.getpwnam", "grp.getgrgid", "grp.getgrnam",
-    "glob.glob", "glob.iglob", "inspect.getfile", "inspect.getsourcefile", "logging.getLogger.handlers",
-    "logging.getLogger.hasHandlers", "logging.getLogger.isEnabledFor", "logging.getLogger.getEffectiveLevel",
-    "logging.getLogger.level", "logging.getLogger.disabled",
-    "socket.create_connection", "socket.getaddrinfo", "socket.gethostbyname",
+    "random.random", "random.randint", "random.randrange", "random.choice", "random.choices",
+    "random.getrandbits", "random.randbytes", "random.uniform", "random.sample", "random.shuffle",
+    "random.triangular", "random.gauss", "random.Random", "random.SystemRandom", "os.urandom",
+    "os.getrandom", "secrets.randbelow", "secrets.choice", "secrets.randbits", "secrets.token_bytes",
+    "secrets.token_hex", "secrets.token_urlsafe", "uuid.uuid1", "uuid.uuid4", "builtins.hash", "builtins.id",
+    "functools.lru_cache", "functools.cache", "itertools.count", "itertools.cycle",
 })  # fmt: skip
-"""The functions, attributes and methods by which a program reads its surroundings and changes nothing.
-
-A patch that newly uses one of them keeps nothing between calls by it. A name without a dot stands for an
-attribute or method of any object.
-"""
-COMPUTING = frozenset({
-    "__future__", "abc", "array", "ast", "base64", "binascii", "bisect", "calendar", "cmath", "collections",
-    "copy", "dataclasses", "difflib", "enum", "errno", "fnmatch", "fractions", "hashlib",
-    "heapq", "hmac", "html", "ipaddress", "json", "keyword", "math", "ntpath", "numbers", "operator",
-    "pathlib", "pprint", "quopri", "re", "shlex", "stat", "statistics", "string", "stringprep", "struct",
-    "textwrap", "token", "tokenize", "tomllib", "types", "typing", "typing_extensions", "unicodedata",
-    "urllib.parse", "urllib.error", "xml", "zlib",
-    *(
-        f"builtins.{name}"
-        for name in dir(builtins)
-        if name not in {
-            "open", "input", "hash", "id", "dir", "vars", "locals", "__import__", "help", "copyright",
-            "credits", "license",
-        }
-    ),
-    *(
-        f"{module}.{name}"
-        for module in ("os.path", "posixpath")
-        for name in (
-            "join", "split", "splitext", "splitdrive", "basename", "dirname", "normpath", "normcase", "isabs",
-            "commonpath", "commonprefix", "sep", "altsep", "pardir", "curdir", "extsep", "samestat",
-        )
-    ),
-    *(f"os.{name}" for name in dir(os) if name.isupper()),
-    "os.fspath", "os.fsencode", "os.fsdecode", "os.sep", "os.altsep", "os.pardir", "os.curdir", "os.extsep",
-    "os.linesep", "os.name", "os.devnull", "os.PathLike", "os.strerror", "os.error", "os.close",
-    *(f"itertools.{name}" for name in dir(itertools) if name not in {"count", "cycle"}),
-    "functools.partial", "functools.partialmethod", "functools.wraps", "functools.update_wrapper",
-    "functools.reduce", "functools.cmp_to_key", "functools.total_ordering", "functools.singledispatch",
-    "codecs.encode", "codecs.decode", "codecs.lookup", "codecs.getincrementaldecoder", "codecs.getdecoder",
-    "codecs.getencoder", "codecs.getreader", "codecs.getwriter", "codecs.escape_decode",
-    *(f"codecs.{name}" for name in dir(codecs) if name.isupper()),
-    "contextlib.suppress", "contextlib.contextmanager", "contextlib.asynccontextmanager",
-    "contextlib.closing", "contextlib.nullcontext", "contextlib.ExitStack", "contextlib.AsyncExitStack",
-    "contextlib.ContextDecorator", "contextlib.AbstractContextManager",
-    "csv.reader", "csv.writer", "csv.DictReader", "csv.DictWriter", "csv.Sniffer", "csv.Error",
-    *(f"csv.{name}" for name in dir(csv) if name.isupper()),
-    "datetime.datetime", "datetime.date", "datetime.time", "datetime.timedelta", "datetime.timezone",
-    "datetime.tzinfo", "datetime.UTC", "datetime.MINYEAR", "datetime.MAXYEAR",
-    *(f"decimal.{name}" for name in dir(decimal) if not name.endswith("context")),
-    "email.header", "email.headerregistry", "email.charset", "email.errors", "email.message", "email.mime",
-    "email.policy", "email.utils.parseaddr", "email.utils.formataddr", "email.utils.getaddresses",
-    "email.utils.quote", "email.utils.unquote", "email.utils.parsedate", "email.utils.parsedate_to_datetime",
-    "http.HTTPStatus", "http.cookies", "http.client.HTTPException", "http.client.responses",
-    "inspect.signature", "inspect.Signature", "inspect.Parameter", "inspect.BoundArguments",
-    "inspect.getattr_static", "inspect.getmro", "inspect.unwrap", "inspect.cleandoc", "inspect.getdoc",
-    *(f"inspect.{name}" for name in dir(inspect) if name.startswith("is")),
-    "io.BytesIO", "io.StringIO", "io.IOBase", "io.RawIOBase", "io.BufferedIOBase", "io.TextIOBase",
-    "io.BufferedReader", "io.UnsupportedOperation", "io.SEEK_SET", "io.SEEK_CUR", "io.SEEK_END",
-    "io.DEFAULT_BUFFER_SIZE",
-    "gzip.decompress", "gzip.compress", "bz2.decompress", "bz2.compress", "lzma.decompress", "lzma.compress",
-    "bz2.BZ2Decompressor", "lzma.LZMADecompressor", "gzip.BadGzipFile",
-    *(f"logging.{name}" for name in dir(logging) if name.isupper()),
-    "logging.getLogger", "logging.debug", "logging.info", "logging.warning", "logging.error",
-    "logging.exception", "logging.critical", "logging.log", "logging.NullHandler", "logging.Filter",
-    "logging.Logger", "secrets.compare_digest",
-    "sys.maxsize", "sys.maxunicode", "sys.byteorder", "sys.version_info", "sys.version", "sys.hexversion",
-    "sys.platform", "sys.implementation", "sys.float_info", "sys.int_info", "sys.getrecursionlimit",
-    "sys.getdefaultencoding", "sys.getfilesystemencoding", "sys.exc_info", "sys.intern", "sys.getsizeof",
-    "sys.stdout.write", "sys.stdout.flush", "sys.stderr.write", "sys.stderr.flush",
-    "socket.AF_INET", "socket.AF_INET6", "socket.AF_UNIX", "socket.SOCK_STREAM", "socket.inet_aton",
-    "socket.inet_pton", "socket.inet_ntoa", "socket.inet_ntop", "socket.error", "socket.gaierror",
-    "socket.timeout",
-    "tempfile.TemporaryFile", "tempfile.SpooledTemporaryFile", "threading.Lock", "threading.RLock",
-    "threading.Condition", "threading.Semaphore", "threading.BoundedSemaphore", "time.struct_time",
-    "time.strptime", "uuid.UUID", "uuid.uuid3", "uuid.uuid5", "uuid.NAMESPACE_DNS", "uuid.NAMESPACE_URL",
-    "uuid.NAMESPACE_OID", "warnings.warn",
-    "zipfile.ZipInfo", "zipfile.BadZipFile", "zipfile.ZIP_DEFLATED", "zipfile.ZIP_STORED", "tarfile.TarInfo",
-    "tarfile.TarError", "tarfile.ReadError", "sqlite3.Error", "sqlite3.OperationalError", "pickle",
-    "optparse.OptionValueError", "optparse.OptionError", "argparse.ArgumentTypeError",
-    "argparse.ArgumentError", "wsgiref.headers", "_string", "urlparse", "urllib.quote", "urllib.unquote",
-    "urllib.unquote_plus", "yaml", "six", "markupsafe", "jinja2", "lxml", "cryptography", "html5lib",
-})  # fmt: skip
-"""The modules and functions of libraries whose results depend on their arguments alone.
-
-A part of a name that begins with one underscore, such as ``_cache`` in ``re._cache``, is not covered.
-"""
-CALLERS = frozenset({"stacklevel", "stack_info"})
-"""The keyword arguments by which warnings and logs name the caller."""
+"""The functions and values by which a program asks for its environment, the time or chance, or counts."""
 KEEPING = frozenset({
-    "append", "appendleft", "add", "update", "setdefault", "pop", "popleft", "popitem", "extend",
-    "extendleft", "insert", "remove", "discard", "clear", "rotate", "sort", "reverse", "increment", "put",
-    "push", "send", "set", "reset", "__next__", "__setitem__", "__delitem__", "__iadd__", "acquire",
-    "release", "register", "write", "__setattr__", "__delattr__", "__dict__", "__enter__",
-    "addFilter", "addHandler", "setLevel", "seek", "read", "truncate", "subtract", "move_to_end", "add_note",
-    "intersection_update", "difference_update", "symmetric_difference_update",
+    "append", "add", "update", "setdefault", "pop", "popitem", "extend", "insert", "remove", "discard",
+    "clear", "increment",
 })  # fmt: skip
-"""The methods that change an object; a program that keeps state between calls uses one of them."""
-WRITING = frozenset({
-    "write_text", "write_bytes", "touch", "mkdir", "makedirs", "unlink", "rmdir", "symlink_to", "hardlink_to",
-    "rename", "chmod",
-})  # fmt: skip
-"""Methods and functions that write or make a file."""
+"""The methods that change a container; a program that keeps state between calls may use one of them."""
 PLACES = (
     "/etc/",
     "/var/",

@@ -9,7 +9,6 @@ none of the constructs that are refused here.
 from __future__ import annotations
 
 import ast
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -18,18 +17,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from crisol.wargaming.excused import EXECUTES, Excuses, habits_of
 from crisol.wargaming.flow import Flow
-from crisol.wargaming.states import States
 from crisol.wargaming.suspects import (
     ANSWERS,
+    ASKED,
     CALLS,
-    COMPUTING,
     IMPLEMENTED_BY,
     INSIDE,
     KEEPING,
     MODULES,
     PLACES,
     PLAIN,
-    READING,
 )
 
 if TYPE_CHECKING:
@@ -130,8 +127,7 @@ def _capabilities(
     tree = tree_or_reason(source)
     if not isinstance(tree, ast.Module):
         return counted
-    flow = _flow(source, own)
-    states = States(tree, flow)
+    flow, shared = _flow(source, own), _shared(tree)
     excuses: Excuses | None = None
     first_line, last_line = min(lines, default=1), max(lines, default=0)
     for node in flow.nodes:
@@ -152,15 +148,17 @@ def _capabilities(
             if name := _capability(path):
                 excuses = excuses or Excuses(tree, flow, habits)
                 taken[name] += not excuses.cover(node, name)
-            elif path and not _computes(path):
-                looked[_tail(path, READING) or path] += 1
+            elif name := _tail(path, ASKED):
+                looked[name] += 1
         taken.update(f"a change of {place}" for place in flow.replaced(node))
-        looked.update(states.of(node) + _looks(node, flow))
+        looked.update(_kept(node, shared))
         match node:
             case ast.ClassDef() | ast.Call(func=ast.Name(id="type")):
                 taken.update(_pretending(node, flow, new=first in lines))
             case ast.FunctionDef(name="__del__"):
                 taken["__del__"] += 1
+            case ast.Name(id="__file__" as name):
+                looked[name] += 1
             case ast.Name(id="__builtins__" | "__loader__" | "__spec__" as name):
                 taken[name] += 1
             case ast.Constant() | ast.BinOp() | ast.JoinedStr() | ast.Call():
@@ -168,20 +166,6 @@ def _capabilities(
                 taken["/proc"] += any(text.startswith("/proc/") for text in texts)
                 looked.update(text for text in texts if f"{text}/".startswith(PLACES))
     return counted
-
-
-def _looks(node: ast.AST, flow: Flow) -> list[str]:
-    """Return the names in :data:`READING` that ``node`` itself reads by an attribute of an unknown object.
-
-    Examples are ``st_ino``, and ``time.time`` where ``time`` is a name that a module of the program imported.
-    """
-    match node:
-        case ast.Name(id=name) | ast.Attribute(attr=name) if name in READING:
-            return [name]
-        case ast.Attribute(value=ast.Name(id=module) | ast.Attribute(attr=module), attr=name):
-            path = f"{module}.{name}"
-            return [path] if path in _LAST_PARTS and not flow.values(node) else []
-    return []
 
 
 @lru_cache(maxsize=4)
@@ -229,35 +213,37 @@ def _tail(path: str, names: Collection[str], whole: Collection[str] | None = Non
     return next((head for head in heads if head in (names if whole is None else whole)), "")
 
 
-def _computes(path: str) -> bool:
-    """Return whether the results of a dotted name depend on its arguments alone, as those of ``re.sub`` do.
+def _shared(tree: ast.Module) -> frozenset[str]:
+    """Return the names of the functions, classes and variables that a module defines at its top level."""
+    named = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    return frozenset(named) | frozenset(
+        part.id
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for part in ast.walk(node)
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+    )
 
-    A module with such a name in it, such as ``os``, has no result itself.
+
+def _kept(node: ast.AST, shared: frozenset[str]) -> list[str]:
+    """Return messages on how ``node`` keeps something between calls, such as ``state SEEN``.
+
+    The list is empty if it does not. The message is for the reader of a verdict; the referee does not need
+    it, so the common ways are enough. ``shared`` is the result of :func:`_shared`.
     """
-    parts = path.split(".")
-    heads = [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
-    if heads[-1] in _KNOWN_MODULES:
-        return True
-    known = [head for head in heads if head in COMPUTING or head in READING]
-    if not known or known[-1] in READING:
-        return False
-    # re._cache, re.enum.sys and keyword.kwlist.append are no functions of re and keyword that compute.
-    return not any(
-        (part.startswith("_") and not part.endswith("__"))
-        or (part in sys.stdlib_module_names and part not in COMPUTING and part != parts[0])
-        for part in parts[1:]
-    ) and (parts[-1] not in KEEPING or parts[0] in {"builtins", "collections", "operator"})
-
-
-_LAST_PARTS = frozenset(".".join(name.split(".")[-2:]) for name in READING | CALLS if "." in name)
-"""The last two parts of these names; a module of the program may have imported the one before the last."""
-_KNOWN_MODULES = frozenset(
-    ".".join(parts[:length])
-    for name in COMPUTING | READING
-    for parts in (name.split("."),)
-    for length in range(1, len(parts))
-)
-"""The modules and objects that hold a name of :data:`COMPUTING` or :data:`READING`."""
+    match node:
+        case ast.Global(names=names) | ast.Nonlocal(names=names):
+            return [f"state {name}" for name in names]
+        case (
+            ast.Subscript(value=ast.Name(id=name), ctx=ast.Store() | ast.Del())
+            | ast.Attribute(value=ast.Name(id=name), ctx=ast.Store() | ast.Del())
+        ) if name in shared:
+            return [f"state {name}"]
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)) if (
+            name in shared and method in KEEPING
+        ):
+            return [f"state {name}"]
+    return []
 
 
 def _pretending(node: ast.ClassDef | ast.Call, flow: Flow, *, new: bool) -> list[str]:
