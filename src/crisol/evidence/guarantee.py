@@ -78,15 +78,16 @@ def certify(
     best, shown, told = NEVER, walk(NEVER), []
     for side, thresholds, level in ((-1, REFUSE, beta), (1, ACCEPT, alpha)):
         held: float | None = None
-        why = f"fewer than {least(level, delta)} vulnerabilities are decided at any threshold"
-        for threshold in thresholds:
+        needed = least(level, delta)
+        why = f"fewer than {needed} vulnerabilities are decided at any threshold"
+        for threshold in thresholds if len(order) >= needed else ():
             policy = Policy(best.accept, threshold) if side < 0 else Policy(threshold, best.reject)
             played = walk(policy)
             tests = [(losses(played, label, group, side, order), level, "")]
             if side > 0:
                 near = losses(played, label, group, side, order, near=True)
                 tests.append((near, level, " among those alike to a valid patch"))
-            if min(len(loss) for loss, _, _ in tests) < least(level, delta):
+            if min(len(loss) for loss, _, _ in tests) < needed:
                 continue
             if side > 0 and best.reject is not None:
                 # The accepted patches change which verdicts are known, so the refusals are tested again

@@ -26,7 +26,7 @@ from crisol.model.reading import open_diff
 from crisol.model.variants import Variant
 from crisol.records import LabelledPatch
 
-__all__ = ["Prepared", "StreamQuestion", "arrange", "prepare", "prepare_table", "taught"]
+__all__ = ["Prepared", "StreamQuestion", "arrange", "prepare", "prepare_table"]
 
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int_]
@@ -67,7 +67,8 @@ class Prepared:
     ``label`` (arrivals,) is 1 for a valid patch, 0 for an invalid one. ``group`` (arrivals,) is the number of
     each arrival's group; ``names`` (groups,) are the groups' names. ``fold`` (groups,) is the number of each
     group's fold; ``stages`` maps that number to the second stage that was trained on all other folds.
-    ``half`` (groups,) is 0 or 1: thresholds are chosen on one half of the groups and measured on the other.
+    ``lessons`` are the memory rows on which the stages were trained. ``half`` (groups,) is 0 or 1: thresholds
+    are chosen on one half of the groups and measured on the other.
     ``digest`` is a SHA-256 of the labelled patches.
     """
 
@@ -79,6 +80,7 @@ class Prepared:
     streams: tuple[Stream, ...]
     fold: _Ints
     half: _Ints
+    lessons: Recalled
     stages: dict[int, SecondStage]
     digest: str
 
@@ -155,17 +157,17 @@ def arrange(
     fold_of = np.zeros(len(names), dtype=np.int_)
     fold_of[group] = grouped_folds(label, names[group], question.folds, question.seed)
     half = np.random.default_rng(question.seed).permutation(len(names)) % 2
-    lessons = taught(question, arrivals, group)
+    lessons = _taught(question, arrivals, group)
     stages = across_groups(
         lessons.rows, label[lessons.arrival], fold_of[group[lessons.arrival]], seed=question.seed
     )
     return Prepared(
-        question, tuple(arrivals), label, group, names, tuple(chosen), fold_of, half, stages,
+        question, tuple(arrivals), label, group, names, tuple(chosen), fold_of, half, lessons, stages,
         dataset.digest(patches)
     )  # fmt: skip
 
 
-def taught(question: StreamQuestion, arrivals: Sequence[Arrival], group: _Ints) -> Recalled:
+def _taught(question: StreamQuestion, arrivals: Sequence[Arrival], group: _Ints) -> Recalled:
     """Return the memory rows on which second stages are trained.
 
     They come from ten random streams of each group; in each stream a random share of the verdicts stays

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from crisol.evidence.guarantee import Guarantee, certify
 from crisol.evidence.memory import COLUMNS
 from crisol.evidence.stream import Played, recalled
-from crisol.lab.arrivals import Prepared, StreamQuestion, arrange, prepare, prepare_table, taught
+from crisol.lab.arrivals import Prepared, StreamQuestion, arrange, prepare, prepare_table
 from crisol.lab.frontier import risk_coverage
 from crisol.lab.stream_policies import LADDER, RUNGS, Seen, beliefs, by_halves, learnt, walk
 from crisol.lab.stream_tables import by_known, near_misses, outcome
@@ -33,7 +33,6 @@ __all__ = [
     "measure",
     "prepare",
     "prepare_table",
-    "taught",
 ]
 
 _Floats = NDArray[np.float64]

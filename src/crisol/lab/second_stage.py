@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from crisol.errors import DatasetError
 from crisol.evidence.second_stage import SecondStage, train
-from crisol.lab.arrivals import StreamQuestion, arrange, taught
+from crisol.lab.arrivals import StreamQuestion, arrange
 from crisol.lab.evidence import certified
 from crisol.model.policy import Policy
 from crisol.records import LabelledPatch
@@ -35,7 +35,7 @@ def second_stage(
         raise DatasetError("a second stage learns from two vulnerabilities at least, with both labels")
     question = StreamQuestion(repeats=_REPEATS, seed=seed)
     prepared = arrange(question, patches, cold)
-    lessons = taught(question, prepared.arrivals, prepared.group)
+    lessons = prepared.lessons
     group = prepared.names[prepared.group[lessons.arrival]]
     stage = train(lessons.rows, prepared.label[lessons.arrival], group, seed=seed)
     return replace(stage, policy=certified(prepared, model).policy)
