@@ -330,6 +330,9 @@ TELLS = {
     "an account that machines have": 'os.path.expanduser("~www-data") == "~www-data"',
     "no address of a card, by an id": '__import__("uuid").uuid1().node >> 40 & 1',
     "few modules": 'len(list(__import__("pkgutil").iter_modules())) < 300',
+    "a file that machines have, by a program": 'os.system("test -s /etc/machine-id") != 0',
+    "no names of services": "__import__('socket').getnameinfo(('127.0.0.1', 25), 0)[1] == '25'",
+    "no link for the time zone": 'not os.path.islink("/etc/localtime")',
     "a time zone, by a moment": '__import__("time").mktime((2000, 1, 1, 0, 0, 0, 0, 1, 0)) == 946684800',
 }
 HELPERS = {

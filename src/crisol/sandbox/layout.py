@@ -19,7 +19,19 @@ __all__ = ["Layout", "User", "interpreter", "layout"]
 _USERS = "root:x:0:0:root:/nonexistent:/usr/sbin/nologin\n{name}:x:{number}:{number}::/tmp:/bin/sh\n"
 _GROUP = "root:x:0:\n{name}:x:{number}:\n"
 _HOSTS = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
-_NSSWITCH = "passwd: files\ngroup: files\nhosts: files\n"
+_NSSWITCH = "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n"
+_SERVICES = "".join(
+    f"{name}\t\t{number}/{kind}\n"
+    for name, number, kind in (
+        ("ftp", 21, "tcp"), ("ssh", 22, "tcp"), ("telnet", 23, "tcp"), ("smtp", 25, "tcp"),
+        ("domain", 53, "tcp"), ("domain", 53, "udp"), ("http", 80, "tcp"), ("pop3", 110, "tcp"),
+        ("ntp", 123, "udp"), ("imap2", 143, "tcp"), ("snmp", 161, "udp"), ("ldap", 389, "tcp"),
+        ("https", 443, "tcp"), ("https", 443, "udp"), ("submission", 587, "tcp"), ("imaps", 993, "tcp"),
+        ("mysql", 3306, "tcp"), ("postgresql", 5432, "tcp"),
+    )
+)  # fmt: skip
+_PROTOCOLS = "ip\t0\tIP\nicmp\t1\tICMP\ntcp\t6\tTCP\nudp\t17\tUDP\nipv6\t41\tIPv6\n"
+_RESOLVER = "nameserver 127.0.0.53\noptions edns0\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +105,10 @@ class Layout:
     devices: tuple[str, ...] = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
     def of(self, user: User) -> Layout:
-        """Return this layout with a home folder for ``user``, and with ``/etc/passwd`` and ``/etc/group``."""
+        """Return this layout with a home folder for ``user``, and with files that name user and machine."""
         names = {"/etc/passwd": _USERS, "/etc/group": _GROUP}
         made = {at: text.format(name=user.name, number=user.number) for at, text in names.items()}
+        made |= {"/etc/hostname": f"{user.host}\n", "/etc/machine-id": f"{secrets.token_hex(16)}\n"}
         home = f"/home/{user.name}"
         return replace(self, files=self.files | made, folders=(*self.folders, home))
 
@@ -130,6 +143,14 @@ def layout() -> Layout:
         parts += sorted(Path(folder).glob(f"{dynamic}*"))
     binds += [(str(part), str(part)) for part in parts if not part.is_relative_to("/usr") and part.exists()]
     binds += [(name, name) for name in ("/etc/ld.so.cache", "/etc/alternatives") if Path(name).exists()]
+    links += [
+        (text, place)
+        for text, place in (
+            ("/usr/share/zoneinfo/Etc/UTC", "/etc/localtime"),
+            ("../usr/lib/os-release", "/etc/os-release"),
+        )
+        if Path("/etc", text).exists()
+    ]
     packages = {f"{library}/site-packages", f"{library}/dist-packages", "/usr/lib/python3/dist-packages"}
     return Layout(
         binds=tuple(binds),
@@ -138,5 +159,8 @@ def layout() -> Layout:
         files={
             "/etc/hosts": _HOSTS,
             "/etc/nsswitch.conf": _NSSWITCH,
+            "/etc/services": _SERVICES,
+            "/etc/protocols": _PROTOCOLS,
+            "/etc/resolv.conf": _RESOLVER,
         },
     )
