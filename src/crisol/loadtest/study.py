@@ -111,17 +111,18 @@ def measure(
 
     ``settings`` says where vulnerabilities and the cache folder are, ``frame`` is the corpus table with the
     patches to send, and ``load`` is the plan. After that load, each of ``rates``, in requests a second, is
-    sent in an open loop of ``rate_seconds``. At the end the load generator wrk sends the same patches, for
-    comparison. ``targets`` are texts of load targets such as ``p95_ms < 1000``, by default :data:`FLOOR`, the
-    load targets of every load test. They are only parsed here; the caller compares them with the figures.
-    Raises :class:`~crisol.errors.ExperimentError` for a malformed target, before any load,
-    :class:`~crisol.errors.DatasetError` for a table without both valid and invalid patches, and
+    sent in an open loop of ``rate_seconds``. At the end the load generator wrk sends the patches that were
+    answered before, for comparison. ``targets`` are texts of load targets such as ``p95_ms < 1000``, by
+    default :data:`FLOOR`, the load targets of every load test. They are only parsed here; the caller compares
+    them with the figures. Raises :class:`~crisol.errors.ExperimentError` for a malformed target, before any
+    load, :class:`~crisol.errors.DatasetError` for a table without both valid and invalid patches, and
     :class:`~crisol.errors.UnavailableError` if the service does not start.
     """
     parse_all(targets)
     material = prepare(settings, frame, load.seed)
     with serving(settings, model=material.model, policy=material.policy) as service:
-        result = Load(service.url, material, load, pid=service.pid).finish()
+        first = Load(service.url, material, load, pid=service.pid)
+        result = first.finish()
         rows = [
             _step(
                 service.url,
@@ -131,7 +132,9 @@ def measure(
             )
             for rate in rates
         ]
-        wrk = cross_check(service.url, material, load, rate_seconds)
+        # A patch that waits for its first wargame would tell of the service, and not of the two clients.
+        answered = {first.asked(which)[1]: None for which in result.samples["which"].unique()}
+        wrk = cross_check(service.url, replace(material, items=tuple(answered)), load, rate_seconds)
     columns = ["rate", "throughput", "p50_ms", "p99_ms", "errors", "saturated"]
     return LoadMeasurement(result, pd.DataFrame(rows, columns=columns), wrk)
 
