@@ -247,6 +247,24 @@ def test_the_title_goes_back_one_champion_at_a_time(settings: Settings, exported
         models.roll_back(settings)
 
 
+def test_a_store_that_takes_no_write_lets_no_title_go_back(settings: Settings, exported: Path) -> None:
+    """The caller gets an error of the store, and the champion stays."""
+    for name in ("one", "two"):
+        registered(settings, exported, variant=name)
+    with contextlib.closing(sqlite3.connect(settings.runs / "mlflow.db")) as connection:
+        connection.executescript("""
+            CREATE TRIGGER full BEFORE DELETE ON registered_model_aliases
+            BEGIN SELECT RAISE(ABORT, 'no room'); END;
+            CREATE TRIGGER full_too BEFORE UPDATE ON registered_model_aliases
+            BEGIN SELECT RAISE(ABORT, 'no room'); END;
+            CREATE TRIGGER full_as_well BEFORE INSERT ON registered_model_aliases
+            BEGIN SELECT RAISE(ABORT, 'no room'); END;
+        """)
+    with pytest.raises(StoreError, match="cannot go back to version 1: "):
+        models.roll_back(settings)
+    assert (models.holder_tags(settings) or {})["variant"] == "two"
+
+
 def test_a_version_takes_the_title_by_its_gate_alone(settings: Settings, exported: Path) -> None:
     """Never from a champion on more vulnerabilities, and never where its gate said no, unless forced."""
     many, few = {"vulnerabilities": "128"}, {"vulnerabilities": "3"}

@@ -183,7 +183,7 @@ def roll_back(settings: Settings) -> RegisteredModel:
 
     A second call then returns to the champion before that one, and so on. Raises
     :class:`~crisol.errors.StoreError` if there is no champion or no earlier one, or if the tracking store
-    cannot be opened or read.
+    cannot be opened, read or written.
     """
     client, present = open_client(settings), holder(settings)
     if present is None:
@@ -198,9 +198,13 @@ def roll_back(settings: Settings) -> RegisteredModel:
     if not before:
         raise StoreError(f"version {present.version} is the first champion; there is none before it")
     last = max(before, key=lambda model: model.since)
-    client.set_registered_model_alias(MODEL, CHAMPION, last.version)
-    # The version keeps the time at which it became champion, so that another rollback finds its predecessor.
-    _serve(settings, client.get_model_version(MODEL, last.version))
+    try:
+        # The version keeps the time at which it became champion, so that another rollback finds its
+        # predecessor.
+        client.set_registered_model_alias(MODEL, CHAMPION, last.version)
+        _serve(settings, client.get_model_version(MODEL, last.version))
+    except MlflowException as error:
+        raise StoreError(f"{MODEL}@{CHAMPION} cannot go back to version {last.version}: {error}") from error
     return last
 
 
