@@ -91,7 +91,7 @@ def conclude(frame: pd.DataFrame, runs_by_name: dict[str, Finished]) -> Conclusi
     judged = f"{numbers['candidates']:.0f} candidates of {numbers['vulnerabilities']:.0f} vulnerabilities"
     survives = float((wrong["reason"] == Reason.VARIANT_SURVIVES).mean()) if len(wrong) else 0.0
     # The difference of the two figures as they are shown.
-    lead = round(best["headline_auc"], 3) - round(style["headline_auc"], 3)
+    lead = round(float(best["headline_auc"]), 3) - round(float(style["headline_auc"]), 3)
     why = str(risk["why"]).partition(";")[0]
     sampled = _interval(accuracy["estimate"], accuracy["low"], accuracy["high"])
     sentences = (
