@@ -30,7 +30,10 @@ _CHANCE = (
     "random.", "secrets.", "os.urandom", "os.getrandom", "uuid.", "builtins.hash", "builtins.id", "time.",
     "datetime.",
 )  # fmt: skip
-"""Prefixes of the sources of chance; ``id`` is one, since each process places its objects anew."""
+"""Prefixes of the sources of chance.
+
+``id`` is one, since each process places its objects anew, and so are the last digits of a clock.
+"""
 _FEWEST = 5
 """The least number of repeats, for a slow PoV."""
 _REPEATED = 0.5
