@@ -34,7 +34,8 @@ IMAGES = ROOT / "docs" / "images"
 EXAMPLES = ROOT / "data" / "examples"
 SHOWN = "arena-zip-slip"
 PHASES = (
-    "baseline", "apply", "static", "names", "pov", "variants", "checks", "generated_povs", "differential"
+    "baseline", "apply", "static", "names", "pov", "variants", "checks", "again", "generated_povs",
+    "differential",
 )  # fmt: skip
 COLOURS = {"pass": "#009E73", "fail": "#D55E00", "": "#EEEEEE"}
 ASK = """
