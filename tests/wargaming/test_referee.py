@@ -226,7 +226,8 @@ def test_what_the_release_itself_changes_is_learnt_in_the_baseline(
     run = Target.run
 
     def counted(target: Target, script: Script, *a: Any, **k: Any) -> Run:
-        if script.role is Role.POV and script.name.startswith("pov/") and not (a and a[0]):
+        # The runs in other surroundings and after many calls have names of their own.
+        if script.name in {"pov/1_parent.py", "pov/2_absolute.py"} and not (a and a[0]):
             ran.append(script.name)
         return run(target, script, *a, **k)
 
