@@ -16,7 +16,7 @@ from crisol import diff
 from crisol.config import load_settings
 from crisol.errors import DatasetError, SandboxUnavailable
 from crisol.records import Outcome, Reason, Strength
-from crisol.sandbox import Role, Run, Script, Target, choose
+from crisol.sandbox import Run, Script, Target, choose
 from crisol.wargaming.corpus import Plan, build, content_hash, load_table, reexecute
 from crisol.wargaming.program import ProgramTree
 from crisol.wargaming.referee import Match, open_match
