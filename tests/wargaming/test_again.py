@@ -45,11 +45,13 @@ NOTED = {
     "an item": ("SEEN[0] = name", "state SEEN"),
     "an attribute of a class": ("Reader.count = 1", "state Reader"),
     "an attribute of a function": ("read.count = 1", "state read"),
+    "a variable of the function around": ("mine = []\n    return lambda: mine.append(name)", "state mine"),
     "a global": ("global SEEN\n    SEEN = name", "state SEEN"),
 }
 PLAIN = {
     "a member of a container": "return name in SEEN",
     "a list of its own": "mine = []\n    mine.append(name)\n    return mine",
+    "a list of its own with the name of another": "SEEN = []\n    SEEN.append(name)\n    return SEEN",
     "a path": "return os.path.join('a', os.path.basename(name))",
 }
 

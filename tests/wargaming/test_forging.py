@@ -500,13 +500,13 @@ def test_a_sandbox_that_fails_on_a_patch_elsewhere_is_the_patchs_failure(
     assert (verdict.reason, verdict.phases[-1].name) == (Reason.TAMPERS, PhaseName.AGAIN), verdict
 
 
-@pytest.mark.parametrize("waited", [30.0, 0.1])
+@pytest.mark.parametrize(("cpu", "waited"), [(3.0, 0.1), (0.1, 30.0), (0.1, 0.1)])
 def test_a_busy_machine_does_not_let_a_tell_through(
-    match: Match, monkeypatch: pytest.MonkeyPatch, waited: float
+    match: Match, monkeypatch: pytest.MonkeyPatch, cpu: float, waited: float
 ) -> None:
-    """Where the release gets no processor and finds no end in other surroundings, there is no verdict.
+    """Where the release computes, or gets no processor, and finds no end elsewhere, there is no verdict.
 
-    One that finds no end by itself is left out, and the verdict says so.
+    One that only waits there is left out, and the verdict says so.
     """
     match.shown_again.clear()
     run = Target.run
@@ -514,13 +514,15 @@ def test_a_busy_machine_does_not_let_a_tell_through(
     def slow(target: Target, script: Script, *a: Any, **k: Any) -> Run:
         ended = run(target, script, *a, **k)
         over = "elsewhere" in script.name and not a
-        return replace(ended, ending=Ending.TIMEOUT, seconds=40.0, waited=waited) if over else ended
+        late = replace(ended, ending=Ending.TIMEOUT, seconds=40.0, cpu_seconds=cpu, waited=waited)
+        return late if over else ended
 
     monkeypatch.setattr(Target, "run", slow)
     verdict = match.judge(patch(FIXED_IF.replace("{0}", "(not os.environ.get('VERBOSE'))")))
     match.shown_again.clear()
-    assert verdict.reason is (Reason.SANDBOX_FAILED if waited > 1 else None), verdict
-    assert waited > 1 or any("left out" in phase.detail for phase in verdict.phases), verdict
+    busy = max(cpu, waited) > 1
+    assert verdict.reason is (Reason.SANDBOX_FAILED if busy else None), verdict
+    assert busy or any("left out" in phase.detail for phase in verdict.phases), verdict
 
 
 def test_a_slow_pov_leaves_no_time_to_a_counter(tmp_path: Path) -> None:

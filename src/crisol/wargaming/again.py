@@ -41,6 +41,8 @@ _REPEATED = 0.5
 _QUICKEST = 0.02
 """The least processor time of a run with its start, in seconds."""
 
+_COMPUTES = 0.75
+"""The processor time, in seconds, above which a script that finds no end did not just wait."""
 _SPENT = 0.4
 """The processor time of a warm-up, in seconds."""
 _LAST = "cold"
@@ -155,17 +157,18 @@ def shows(target: Target, script: Script, limits: Limits) -> bool:
     """Run a script of :func:`again` on the unpatched release, and return whether it shows the flaw.
 
     If it does not, the script cannot be used to judge patches. ``target`` is a sandbox over the release;
-    ``limits`` are the result of :func:`patient`. The result is False, too, if the script reaches its time
-    limit. If it waited for a CPU for more than half of this time, the machine is busy, and
-    :class:`~crisol.errors.SandboxError` is raised.
+    ``limits`` are the result of :func:`patient`. A script that reaches its time limit and has only waited
+    does not show the flaw, either. If it took more than 0.75 seconds of CPU time, or waited for a CPU for
+    more than half of the time, the machine may just be busy, and :class:`~crisol.errors.SandboxError` is
+    raised.
     """
     run = target.run(script, limits=limits)
-    if run.ending is Ending.TIMEOUT and run.waited > run.seconds / 2:
+    if run.ending is Ending.TIMEOUT and (run.cpu_seconds > _COMPUTES or run.waited > run.seconds / 2):
         raise SandboxError(f"{script.name}: the release has no answer within {limits.seconds:.0f} s")
     return run.ending is Ending.EXITED and run.code == 0
 
 
-def _lived(pov: Script, scripts: Sequence[Script], *, stays: bool = False) -> str:
+def _lived(pov: Script, scripts: Sequence[Script], *, stays: bool) -> str:
     """Return the code that runs ``scripts``, of which ``pov`` is the first, many times.
 
     Each run has a new working folder. With ``stays`` all runs of ``pov`` have the folder of the PoV behind

@@ -78,11 +78,11 @@ class Flow:
         """
         return any(name in names for names in self._bindings.locals.values())
 
-    def is_free(self, name: ast.Name) -> bool:
-        """Return whether ``name`` is a variable of an enclosing function, not of the module or its own."""
+    def outlives_a_call(self, name: ast.Name) -> bool:
+        """Return whether ``name`` is a variable of the module or of an enclosing function."""
         scope = self._bindings.scopes.get(name, (0,))
         place = self._bindings.place(name.id, scope)
-        return place is not None and place[0] not in {0, scope[-1]}
+        return place is not None and (place[0] == 0 or place[0] != scope[-1])
 
     def values(self, node: ast.expr | None) -> set[Value]:
         """Return the possible values of an expression; an empty set for None, or if they are unknown."""

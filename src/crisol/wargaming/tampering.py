@@ -127,7 +127,7 @@ def _capabilities(
     tree = tree_or_reason(source)
     if not isinstance(tree, ast.Module):
         return counted
-    flow, shared = _flow(source, own), _shared(tree)
+    flow = _flow(source, own)
     excuses: Excuses | None = None
     first_line, last_line = min(lines, default=1), max(lines, default=0)
     for node in flow.nodes:
@@ -151,7 +151,7 @@ def _capabilities(
             elif name := _tail(path, ASKED):
                 looked[name] += 1
         taken.update(f"a change of {place}" for place in flow.replaced(node))
-        looked.update(_kept(node, shared))
+        looked.update(_kept(node, flow))
         match node:
             case ast.ClassDef() | ast.Call(func=ast.Name(id="type")):
                 taken.update(_pretending(node, flow, new=first in lines))
@@ -213,36 +213,24 @@ def _tail(path: str, names: Collection[str], whole: Collection[str] | None = Non
     return next((head for head in heads if head in (names if whole is None else whole)), "")
 
 
-def _shared(tree: ast.Module) -> frozenset[str]:
-    """Return the names of the functions, classes and variables that a module defines at its top level."""
-    named = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    return frozenset(named) | frozenset(
-        part.id
-        for node in tree.body
-        if isinstance(node, ast.Assign | ast.AnnAssign)
-        for part in ast.walk(node)
-        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
-    )
-
-
-def _kept(node: ast.AST, shared: frozenset[str]) -> list[str]:
+def _kept(node: ast.AST, flow: Flow) -> list[str]:
     """Return messages on how ``node`` keeps something between calls, such as ``state SEEN``.
 
     The list is empty if it does not. The message is for the reader of a verdict; the referee does not need
-    it, so the common ways are enough. ``shared`` is the result of :func:`_shared`.
+    it, so the common ways are enough.
     """
     match node:
         case ast.Global(names=names) | ast.Nonlocal(names=names):
             return [f"state {name}" for name in names]
         case (
-            ast.Subscript(value=ast.Name(id=name), ctx=ast.Store() | ast.Del())
-            | ast.Attribute(value=ast.Name(id=name), ctx=ast.Store() | ast.Del())
-        ) if name in shared:
-            return [f"state {name}"]
-        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)) if (
-            name in shared and method in KEEPING
+            ast.Subscript(value=ast.Name() as base, ctx=ast.Store() | ast.Del())
+            | ast.Attribute(value=ast.Name() as base, ctx=ast.Store() | ast.Del())
+        ) if flow.outlives_a_call(base):
+            return [f"state {base.id}"]
+        case ast.Call(func=ast.Attribute(value=ast.Name() as base, attr=method)) if (
+            method in KEEPING and flow.outlives_a_call(base)
         ):
-            return [f"state {name}"]
+            return [f"state {base.id}"]
     return []
 
 
