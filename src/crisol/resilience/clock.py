@@ -1,4 +1,4 @@
-"""The type of the argument ``clock``, which returns the time, and a :class:`FakeClock` for tests.
+"""The type of a clock, a function that returns the time in seconds, and a :class:`FakeClock` for tests.
 
 >>> clock = FakeClock()
 >>> start = clock()
@@ -23,7 +23,10 @@ class Clock(Protocol):
 
 
 class FakeClock:
-    """A clock for tests: calling it returns ``now``, in seconds, which only :meth:`advance` changes."""
+    """A clock for tests, whose time stands still until :meth:`advance` is called.
+
+    ``now`` is the time at the start, in seconds. The object is called like ``time.monotonic``.
+    """
 
     __slots__ = ("now",)
 

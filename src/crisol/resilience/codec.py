@@ -1,8 +1,8 @@
 """Encode records as bytes and decode them, with msgpack, a checksum and a hash of the record type.
 
-An entry is ``version(1) schema(4) checksum(8) payload``, with numbers of bytes in brackets. ``schema`` is a
-hash of the record's fields and types, so an entry of another record type is refused and never decoded in
-part. The checksum covers the cache key, too, so an entry under a wrong key is also refused.
+An entry is ``version(1) schema(4) checksum(8) payload``; the numbers in brackets are bytes. ``schema`` is a
+hash of the record's fields and types, so an entry of another record type is refused before any of it is
+decoded. The checksum covers the cache key, too, so an entry under a wrong key is also refused.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HEADER = 13
 
 
 class Codec(Generic[T]):
-    """Encode records of ``type_``, or None, as the bytes of cache entries, and decode them again.
+    """The encoding of cache entries whose value is a record of ``type_`` or None.
 
     An entry can be decoded only if the record type still has the fields and field types with which the entry
     was encoded, and only with the same ``version``. Increase ``version`` when the meaning of a field changes.
@@ -83,13 +83,13 @@ def _checksum(key: bytes, payload: bytes) -> bytes:
 
 
 def _keyed_by_others(info: object, visited: list[object]) -> bool:
-    """Return whether a type contains, at any depth, a mapping with a key type other than text.
+    """Return whether a type contains, at any depth, a mapping whose keys cannot be text.
 
-    Such a type cannot be cached: mappings are encoded in the order of their keys, which msgspec does for text
-    only. The key types Any and unions pass, because their keys may be text. ``info`` is the description of
-    the type that :func:`msgspec.inspect.type_info` returns. ``visited`` collects the descriptions that were
-    checked already. They are not checked again, so that the recursion ends even for a type that contains
-    itself.
+    Such a type cannot be cached: mappings are encoded in the order of their keys, and msgspec sorts only
+    text. Keys of the type Any or of a union can be text, so a mapping with such keys does not count. ``info``
+    is the description of the type that :func:`msgspec.inspect.type_info` returns. ``visited`` collects the
+    descriptions that were checked. They are not checked again, so that the recursion ends even for a type
+    that contains itself.
     """
     kinds = msgspec.inspect
     if info in visited or not isinstance(info, kinds.Type | kinds.Field | tuple):

@@ -19,13 +19,13 @@ __all__ = ["COMPUTING", "Computation", "produced"]
 
 
 class Computation:
-    """One computation of a cached value; its callers await ``future``, and share the result or the exception.
+    """One computation of a cached value; all callers await ``future``, and get the same result or exception.
 
-    ``produce()`` returns the value, or an awaitable of it. The value is cached under ``key`` and ``tags``, as
-    an entry of the kind ``kind``, for ``ttl`` seconds. ``refresh`` means that the old value is still cached
-    and this computation renews it in the background. ``stale`` means that the key was invalidated after the
-    start, so the value is not cached. ``awaits`` lists the computations for which this one waits now.
-    ``trace`` is the traceback of the exception, or None.
+    ``produce()`` returns the value, or an awaitable that returns the value. The value is then cached under
+    ``key`` for ``ttl`` seconds, as an entry of the kind ``kind`` with the tags ``tags``. ``refresh`` is True
+    if the old value is still cached and this computation renews it in the background. ``stale`` is True if
+    the entry was invalidated after the start; the value is then not cached. ``awaits`` lists the computations
+    for which this one waits now. ``trace`` is the traceback of the exception, None without an exception.
     """
 
     __slots__ = ("awaits", "future", "key", "kind", "produce", "refresh", "stale", "tags", "trace", "ttl")
@@ -53,9 +53,10 @@ class Computation:
         self.trace: TracebackType | None = None
 
     def resolve(self, stored: Any) -> None:
-        """Give all waiting callers the value ``stored``; no effect if the computation has ended.
+        """End the computation: all waiting callers get the value ``stored``; no effect if it has ended.
 
-        ``stored`` is the record itself if its type is immutable, otherwise the bytes of its cache entry.
+        ``stored`` is the record itself if its type is immutable. Otherwise it is the bytes of the cache
+        entry, which each caller decodes.
         """
         if not self.future.done():
             self.future.set_result(stored)
@@ -74,7 +75,7 @@ class Computation:
         return future.done() and not future.cancelled() and future.exception() is error
 
     def fail(self, error: BaseException) -> None:
-        """Raise ``error`` in all waiting callers; no effect if the computation has ended."""
+        """End the computation: ``error`` is raised in all waiting callers; no effect if it has ended."""
         if not self.future.done():
             self.trace = error.__traceback__
             self.future.set_exception(error)
@@ -90,8 +91,8 @@ COMPUTING: ContextVar[Computation | None] = ContextVar("computing", default=None
 async def produced(computation: Computation) -> Any:
     """Return the value that ``computation.produce()`` returns; an awaitable is awaited first.
 
-    Raises what ``produce`` raises. Raises :class:`~crisol.errors.UnavailableError` if ``produce`` ends with
-    ``CancelledError`` although the running task was not cancelled.
+    Raises what ``produce`` raises, with one exception: a ``CancelledError`` is passed on only if the running
+    task itself was cancelled; otherwise :class:`~crisol.errors.UnavailableError` is raised in its place.
     """
     try:
         value = computation.produce()

@@ -42,8 +42,9 @@ T = TypeVar("T")
 class CircuitBreaker(BreakerCore):
     """A circuit breaker around calls: as a decorator, by :meth:`call`, :meth:`call_sync` or :meth:`guard`.
 
-    Each way raises :class:`~crisol.errors.CircuitOpenError` if the breaker rejects the call. The exception of
-    an admitted call is passed on; the breaker's policy decides whether it counts as a failure. An exception
+    Make it with a name, a policy and a clock, see :class:`~crisol.resilience.breaker.BreakerCore`. Each way
+    raises :class:`~crisol.errors.CircuitOpenError` if the breaker rejects the call. The exception of an
+    admitted call is passed on; the breaker's policy decides whether it counts as a failure. An exception
     group counts as a failure if one of its exceptions does. If the policy has a ``timeout``, an ``async``
     call that takes longer is cancelled and raises ``TimeoutError``. A plain function that takes longer still
     returns its result, but counts as a failure.
@@ -108,11 +109,11 @@ class CircuitBreaker(BreakerCore):
         return result
 
     async def _awaited(self, permit: int, awaitable: Awaitable[T], started: float) -> T:
-        """Return the result of ``awaitable``, which a plain function returned, and count the call.
+        """Await the ``awaitable`` that a plain function returned, count the call, and return the result.
 
-        The call, admitted with ``permit`` at the time ``started``, counts as a success or a failure only when
-        the awaitable has ended. Raises what the awaitable raises, and ``TimeoutError`` after the ``timeout``
-        of the policy.
+        ``permit`` is the number with which the call was admitted; ``started`` is the time of its start, in
+        seconds of the breaker's clock. Raises what the awaitable raises, and ``TimeoutError`` after the
+        ``timeout`` of the breaker's policy.
         """
         try:
             async with asyncio.timeout(self.policy.timeout):
@@ -133,10 +134,11 @@ class CircuitBreaker(BreakerCore):
         return Guard(self)
 
     def failed(self, permit: int, error: BaseException, started: float) -> None:
-        """Report that an admitted call raised ``error``.
+        """Report that an admitted call raised ``error``, which counts as a failure or not at all.
 
-        Exceptions that the breaker's policy ignores are not counted. ``permit`` is the number with which the
-        call was admitted; ``started`` is the time of its start, in seconds of the breaker's clock.
+        It counts if it is of a type in the policy's ``record`` and of none in the policy's ``ignore``; an
+        exception group counts if one of its exceptions does. ``permit`` is the number with which the call was
+        admitted; ``started`` is the time of its start, in seconds of the breaker's clock.
         """
         policy = self.policy
         members = _members(error)
@@ -153,7 +155,8 @@ class CircuitBreaker(BreakerCore):
 
         It is a failure if the policy's ``is_failure(result)`` is true, or if the call took more than ``late``
         seconds (None: no limit). ``permit`` is the number with which the call was admitted; ``started`` is
-        the time of its start, in seconds of the breaker's clock.
+        the time of its start, in seconds of the breaker's clock. Raises what ``is_failure`` raises; the call
+        is then not counted.
         """
         seconds = self._since(started)
         timeout = late is not None and seconds > late
@@ -209,9 +212,9 @@ def _is_async(fn: Callable[..., Any]) -> bool:
 
 
 def _members(error: BaseException) -> list[BaseException]:
-    """Return the exceptions in an exception group, without the nested groups themselves.
+    """Return the exceptions that an exception group contains at any depth, without the groups themselves.
 
-    For any other ``error`` the list holds ``error`` alone.
+    If ``error`` is no group, the list holds ``error`` alone.
     """
     if not isinstance(error, BaseExceptionGroup):
         return [error]
@@ -285,9 +288,10 @@ class Guard:
 
 
 class BreakerRegistry:
-    """The circuit breakers of one process: ``registry[name]`` is a breaker, and iteration yields all of them.
+    """The circuit breakers of one process: ``registry[name]`` returns the breaker ``name``.
 
-    An unknown name raises ``KeyError``. ``clock`` returns seconds; all the breakers use it.
+    Iteration yields the breakers, in the order in which :meth:`create` made them; ``len`` is their number.
+    ``clock`` is a function that returns the time in seconds; all the breakers use it.
     """
 
     def __init__(self, *, clock: Clock = time.monotonic) -> None:
@@ -296,10 +300,10 @@ class BreakerRegistry:
         self._listeners: list[Callable[[str, State, State], None]] = []
 
     def create(self, name: str, policy: BreakerPolicy | None = None) -> CircuitBreaker:
-        """Return the breaker ``name``; the first call makes it with ``policy`` (None: the default policy).
+        """Return the breaker ``name``; if there is none, make it with ``policy``.
 
-        Raises :class:`~crisol.errors.SettingsError` if a breaker of this name exists with another policy. To
-        get a breaker whatever its policy, use ``registry[name]``.
+        A ``policy`` of None means ``BreakerPolicy()``. Raises :class:`~crisol.errors.SettingsError` if the
+        breaker exists with another policy. ``registry[name]`` returns a breaker whatever its policy is.
         """
         expected = policy if policy is not None else BreakerPolicy()
         breaker = self._breakers.get(name)
@@ -325,11 +329,11 @@ class BreakerRegistry:
             breaker.add_listener(listener)
 
     def snapshot(self) -> list[BreakerSnapshot]:
-        """Return the state and the counters of each breaker at this moment."""
+        """Return the present state and counters of each breaker, in the order in which they were made."""
         return [breaker.snapshot() for breaker in list(self._breakers.values())]
 
     def __getitem__(self, name: str) -> CircuitBreaker:
-        """Return the breaker of that name; raises ``KeyError`` where there is none."""
+        """Return the breaker ``name``; raises ``KeyError`` if there is none."""
         return self._breakers[name]
 
     def __iter__(self) -> Iterator[CircuitBreaker]:

@@ -28,9 +28,9 @@ def digest(*parts: object) -> bytes:
     """Return the SHA-256 hash (32 bytes) of ``parts``: of their values, their types and their order.
 
     A part is None or of the type bool, int, float, str or bytes, or it is a list, tuple, mapping or set of
-    such values, nested at most 32 deep. A member of a string enumeration counts as its text, and a tuple as
-    the list of its items. The order in a mapping or set does not matter. Raises
-    :class:`~crisol.errors.InputError` for any other value, and for NaN.
+    such values, nested at most 32 deep. A member of a string enumeration has the same hash as its text, and a
+    tuple the same hash as a list of its items. The order in a mapping or set does not matter. Raises
+    :class:`~crisol.errors.InputError` for any other value, for NaN and for deeper nesting.
     """
     out = bytearray(b"l" + len(parts).to_bytes(8, "big"))
     for part in parts:
@@ -48,11 +48,11 @@ def _short(text: str) -> bytes:
 
 
 def canonical(value: object) -> bytes:
-    """Return the encoding of one ``value`` that :func:`digest` hashes.
+    """Return the bytes by which :func:`digest` represents one ``value`` in the text that it hashes.
 
-    Two values have the same encoding only if :func:`digest` takes them as equal, such as a tuple and a list
-    of the same items. Takes the same values as :func:`digest`, and raises :class:`~crisol.errors.InputError`
-    for any other.
+    Two values have the same bytes only if they have the same hash, such as a tuple and a list of the same
+    items. Takes the same values as :func:`digest`, and raises :class:`~crisol.errors.InputError` for any
+    other.
     """
     out = bytearray()
     _write(out, value, 0)

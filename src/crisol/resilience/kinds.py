@@ -21,11 +21,13 @@ class Kind(Generic[T]):
     """A kind of cache entry: records of the type ``type_``, cached under ``name`` for ``ttl`` seconds.
 
     A ``ttl`` of None means the lifetime that :data:`LIFETIMES` gives for the name. A cached None, which says
-    that no value exists, is kept for ``negative_ttl`` seconds. Make one object for each name, and use it for
-    all entries: a cache refuses a second object of the name. Increase ``version`` when the meaning of a field
-    of the record changes; old entries are then not used. A change of the fields or their types has the same
-    effect by itself. Raises :class:`~crisol.errors.SettingsError` for a name without a lifetime, a value out
-    of range, or a type that cannot be encoded.
+    that no value exists, is kept for at most ``negative_ttl`` seconds. Make one object for each name, and use
+    it for all entries: a cache raises an error for a second object with the same name. Increase ``version``
+    when the meaning of a field of the record changes; old entries are then not used. A change of the fields
+    or their types has the same effect by itself.
+
+    Raises :class:`~crisol.errors.SettingsError` if ``ttl`` is None and the name has no lifetime, if ``ttl``
+    is not positive, if ``negative_ttl`` is negative, or if the type cannot be encoded.
     """
 
     __slots__ = ("codec", "name", "negative_ttl", "shared", "ttl", "version")

@@ -41,12 +41,12 @@ class KindStats:
 
 
 class CacheEntry:
-    """One cached value: ``stored`` is the record itself if its type is immutable, otherwise its bytes.
+    """One cached value: ``stored`` is the record itself if its type is immutable, otherwise its encoding.
 
-    ``size`` is in bytes. After ``fresh_until`` :meth:`Cache.get_or_compute` also starts a new computation of
-    the value in the background; from ``expires`` on the entry is not used. Both are times in seconds of the
-    cache's clock. ``tags`` are names by which the entry can be invalidated; ``stats`` are the counters of its
-    kind.
+    ``size`` is in bytes. A look-up by :meth:`Cache.get_or_compute` after ``fresh_until`` still returns the
+    value, and also starts a new computation of it in the background. From ``expires`` on the entry is not
+    used. Both are times in seconds of the cache's clock. ``tags`` are names by which the entry can be
+    invalidated; ``stats`` are the counters of its kind.
     """
 
     __slots__ = ("expires", "fresh_until", "size", "stats", "stored", "tags")
@@ -72,8 +72,9 @@ class CacheEntry:
 class Lru:
     """Cache entries by key, at most ``budget`` bytes in all; the least recently used are removed first.
 
-    ``entries`` maps the keys to the entries, the least recently used first. Read an entry there, and call
-    ``entries.move_to_end(key)`` to mark it as used. ``bytes`` is the size of all entries together.
+    ``entries`` maps the keys to the entries, the least recently used first. To look up an entry, read it in
+    ``entries``, and then call ``entries.move_to_end(key)``, which marks it as used. ``bytes`` is the size of
+    all entries together.
     """
 
     __slots__ = ("budget", "bytes", "entries")

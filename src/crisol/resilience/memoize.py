@@ -26,11 +26,12 @@ def memoized(
 ) -> Callable[[_Function[P, T]], _Function[P, T]]:
     """Return a decorator that caches the results of an ``async`` function in ``cache`` for ``ttl`` seconds.
 
-    The key is the function and its arguments; they must be of types that
-    :func:`~crisol.resilience.keys.digest` takes, or the call raises :class:`~crisol.errors.InputError`.
-    ``tags`` are names by which :meth:`Cache.invalidate` finds the entries. The decorator raises
-    :class:`~crisol.errors.SettingsError` if the function is not ``async`` or does not annotate its return
-    type.
+    A result of None is cached for at most five seconds, and an exception is not cached. The cache key is
+    computed from the function's name and its arguments. The arguments must be of types that
+    :func:`~crisol.resilience.keys.digest` takes; for others, a call of the function raises
+    :class:`~crisol.errors.InputError`. ``tags`` are names by which :meth:`Cache.invalidate` finds the
+    entries. The decorator raises :class:`~crisol.errors.SettingsError` if the function is not ``async`` or
+    does not annotate its return type.
     """
 
     def decorate(fn: _Function[P, T]) -> _Function[P, T]:

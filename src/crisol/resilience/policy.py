@@ -22,7 +22,8 @@ class BreakerPolicy:
     The breaker opens after ``consecutive_failures`` failed calls in a row. It also opens if, of the recent
     calls, the share ``failure_rate`` failed, or the share ``slow_rate`` took longer than ``slow_seconds``.
     The recent calls are the last ``window_calls``, or those of the last ``window_seconds`` if that is set;
-    with fewer than ``minimum_calls`` of them neither share opens the breaker. A limit of None never opens it.
+    with fewer than ``minimum_calls`` of them neither share opens the breaker. None for one of these limits
+    switches it off.
 
     The breaker stays open for ``recovery_seconds``. Each time that it opens again without having closed, the
     wait is ``backoff`` times longer, up to ``max_recovery_seconds``. A wait is made longer or shorter at
@@ -35,9 +36,11 @@ class BreakerPolicy:
     type in ``record`` and of none in ``ignore``. A result is a failure if ``is_failure(result)`` is true; if
     ``is_failure`` is None, no result is a failure. Three fields are computed: ``timed`` says whether calls
     must be timed, ``rated`` whether the policy limits a rate, and ``longest_wait`` is the largest number of
-    seconds that a rejected caller is told to wait. Raises :class:`~crisol.errors.SettingsError` if a value is
-    out of range, if only one of ``slow_rate`` and ``slow_seconds`` is set, if ``probe_successes`` exceeds
-    ``probes``, or if ``minimum_calls`` exceeds ``window_calls`` and ``window_seconds`` is None.
+    seconds that a rejected caller is told to wait.
+
+    Raises :class:`~crisol.errors.SettingsError` if a value is out of range, if only one of ``slow_rate`` and
+    ``slow_seconds`` is set, if ``probe_successes`` exceeds ``probes``, or if ``minimum_calls`` exceeds
+    ``window_calls`` and ``window_seconds`` is None.
     """
 
     consecutive_failures: int | None = 5
@@ -110,8 +113,9 @@ class BreakerPolicy:
         """Return the seconds for which the breaker stays open when it opens; ``trips`` is 1 the first time.
 
         ``trips`` counts how often the breaker has opened since it was last closed. The result is
-        ``recovery_seconds * backoff ** (trips - 1)``, at most ``max_recovery_seconds``, made longer or
-        shorter at random by at most the share ``jitter``.
+        ``recovery_seconds * backoff ** (trips - 1)``, but at most ``max_recovery_seconds`` or, if that is
+        larger, ``recovery_seconds``; it is then made longer or shorter at random by at most the share
+        ``jitter``.
         """
         try:
             grown = self.recovery_seconds * self.backoff ** (trips - 1)

@@ -12,9 +12,10 @@ __all__ = ["SharedTier", "TierEntry"]
 class TierEntry:
     """The result of looking up a key in the cache that processes share.
 
-    ``entry`` is the encoded value, or None if there is no valid entry. ``remaining`` is the rest of the
-    entry's lifetime in seconds, 0 without an entry; it is exact only if the clocks of the machines agree.
-    Pass ``ticket`` to :meth:`SharedTier.put` after computing the value.
+    ``entry`` is the encoded value, None if the key has no entry or the entry was invalidated. ``remaining``
+    is the rest of the entry's lifetime in seconds, 0 without an entry; it is exact only if the clocks of the
+    machines agree. ``ticket`` is for :meth:`SharedTier.put`, which stores the value that the caller computes
+    without an entry.
     """
 
     entry: bytes | None

@@ -17,16 +17,17 @@ def push(bits: int, bit: int, size: int) -> int:
     Each outcome is one bit; the newest is the lowest. Only the last ``size`` outcomes are kept. The caller
     keeps two such numbers: in one of them a bit is 1 if the call failed, in the other if the call was slow.
 
-    >>> bin(push(0b1001, 1, size=4))
-    '0b11'
+    >>> bin(push(0b1101, 1, size=4))
+    '0b1011'
     """
     return (bits << 1 | bit) & ((1 << size) - 1)
 
 
 class TimeWindow:
-    """The numbers of calls, failed calls and slow calls within the last ``seconds``.
+    """A counter of the calls, the failed calls and the slow calls of the last ``seconds`` seconds.
 
-    The window moves in steps of a tenth of its length. It does not move back if the clock is set back.
+    The window moves on in steps of ``seconds / 10``, so calls leave it up to one step early. It does not move
+    back if the clock is set back.
     """
 
     __slots__ = ("_bad", "_calls", "_newest", "_slow", "_span")
@@ -49,9 +50,9 @@ class TimeWindow:
         self._slow[slot] += slow
 
     def sums(self, now: float) -> tuple[int, int, int]:
-        """Return how many calls, failed calls and slow calls are in the window that ends at the time ``now``.
+        """Return the numbers of (calls, failed calls, slow calls) in the window that ends at ``now``.
 
-        ``now`` is in seconds of the breaker's clock.
+        ``now`` is a time in seconds of the breaker's clock.
         """
         self._advance(now)
         return sum(self._calls), sum(self._bad), sum(self._slow)
