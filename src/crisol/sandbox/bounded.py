@@ -53,8 +53,8 @@ _lock = threading.Lock()
 def bounded(function: str, head: dict[str, Any], blobs: list[bytes]) -> _Answer:
     """Call a function in a worker process with limits on time and memory, and return its result.
 
-    ``function`` is its name as ``module:function``. The function takes ``head``, a dict that JSON can hold,
-    and ``blobs``, a list of byte strings, and returns a pair of the same two types. Raises
+    ``function`` is the name of the function as ``module:function``. It is called with ``head``, a dict that
+    JSON can hold, and ``blobs``, a list of byte strings, and must return a pair of the same two types. Raises
     :class:`OutOfBounds`, which names the limits, if the call exceeds one, raises an exception or ends the
     process.
     """
@@ -72,7 +72,10 @@ def bounded(function: str, head: dict[str, Any], blobs: list[bytes]) -> _Answer:
 
 
 class _Worker:
-    """The host's connection to one worker process; making the object starts the process."""
+    """The host's connection to one worker process; making the object starts the process.
+
+    After an exception of :meth:`ask`, the object must be closed and not used again.
+    """
 
     def __init__(self) -> None:
         self._channel, far = socket.socketpair()
@@ -167,9 +170,10 @@ def _serve(channel: socket.socket) -> None:
 
 @contextlib.contextmanager
 def deep() -> Any:
-    """Return a context manager that raises Python's recursion limit, for deeply nested syntax trees.
+    """Return a context manager that sets Python's recursion limit to 30,000 calls inside its ``with`` block.
 
-    The limit is 30,000 calls inside its ``with`` block.
+    Code needs this limit to walk deeply nested syntax trees. It holds for the whole process; the end of the
+    block restores the old limit.
     """
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(_DEPTH)

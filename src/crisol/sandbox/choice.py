@@ -22,7 +22,10 @@ __all__ = ["Sandbox", "choose", "problem"]
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """Starts sandboxes of one ``kind``, which works on this machine; :func:`choose` makes the object."""
+    """A kind of sandbox that works on this machine, as :func:`choose` returns it.
+
+    :meth:`target` starts a sandbox of this ``kind``.
+    """
 
     kind: SandboxKind
 
@@ -39,14 +42,14 @@ class Sandbox:
     ) -> Iterator[Target]:
         """Return a context manager that starts a sandbox over a source folder and yields a :class:`Target`.
 
-        Inside the sandbox, the files of ``tree`` are read-only. Their folder is the last on ``sys.path``,
-        after the folders ``requires``, which hold the dependencies. ``preload`` names modules (of the
-        standard library or the dependencies) that are imported before the first run. ``prelude`` is trusted
-        Python source that is executed before these imports, "" for none. ``limits`` hold for each run.
-        ``hashes``, below 2**32, is Python's hash seed inside; None draws one. The folders are read on
-        entering, so later changes of their files have no effect. Entering raises
-        :class:`~crisol.errors.InputError` if ``tree`` or one of ``requires`` is no folder, and
-        :class:`~crisol.errors.SandboxError` if the sandbox does not start.
+        The end of the ``with`` block ends the sandbox. Inside the sandbox, the files of ``tree`` are
+        read-only, except with the kind ``weak``. Their folder is the last on ``sys.path``, after the folders
+        ``requires``, which hold the dependencies. ``preload`` names modules (of the standard library or the
+        dependencies) that are imported before the first run. ``prelude`` is trusted Python source that is
+        executed before these imports, "" for none. ``limits`` hold for each run. ``hashes``, below 2**32, is
+        Python's hash seed inside; None means a random one. The folders are read on entering, so later changes
+        of their files have no effect. Entering raises :class:`~crisol.errors.InputError` if ``tree`` or one
+        of ``requires`` is no folder, and :class:`~crisol.errors.SandboxError` if the sandbox does not start.
         """
         target = Target(self.kind, TargetSource.read(tree, requires, preload, prelude), limits, hashes)
         target.requires = tuple(requires)
@@ -58,11 +61,11 @@ class Sandbox:
 
 
 def choose(kind: str = "auto") -> Sandbox:
-    """Return a sandbox that works on this machine: the strongest one, or the one of the given kind.
+    """Return a sandbox that works on this machine: of the given kind or, for ``auto``, of the strongest kind.
 
-    ``auto`` takes ``bubblewrap``, or else ``namespaces``. ``weak`` does not isolate hostile code, so ``auto``
-    never takes it. Raises :class:`~crisol.errors.SandboxUnavailable` if ``auto`` finds none, or if the given
-    kind does not exist or does not work.
+    ``auto`` takes ``bubblewrap`` or, if that does not work, ``namespaces``. It never takes ``weak``, which
+    does not isolate hostile code. Raises :class:`~crisol.errors.SandboxUnavailable` if neither works, or if
+    the given kind does not exist or does not work.
     """
     if kind == "auto":
         failures = {}

@@ -26,14 +26,14 @@ _LENGTH = struct.Struct("!Q")
 
 
 class ClosedError(Exception):
-    """The other end of a socket has closed it, or sent bytes that are no frame."""
+    """The other end of a socket was closed, or has sent bytes that are no frame."""
 
 
 def send(channel: socket.socket, head: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
     """Write one frame, a dict that JSON can hold (``head``) and byte strings (``blobs``), to a socket.
 
     The size is not checked here; :func:`receive` takes up to 1 GiB. Raises :class:`ClosedError` if the other
-    end has closed the socket.
+    end was closed, and ``TimeoutError`` after the socket's time-out.
     """
     text = json.dumps({**head, "#": [len(blob) for blob in blobs]}).encode()
     try:
@@ -45,8 +45,8 @@ def send(channel: socket.socket, head: dict[str, Any], blobs: Sequence[bytes] = 
 def receive(channel: socket.socket, limit: int = MAX_FRAME) -> tuple[dict[str, Any], list[bytes]]:
     """Read one frame from a socket, and return its dict and its byte strings.
 
-    ``limit`` is the largest size, in bytes, of the dict and also of all byte strings together; its default is
-    1 GiB. Raises :class:`ClosedError` if the other end has closed the socket, or has sent bytes that are no
+    ``limit`` is the largest size, in bytes, of the dict as JSON, and also of all byte strings together; its
+    default is 1 GiB. Raises :class:`ClosedError` if the other end was closed, or has sent bytes that are no
     frame or exceed ``limit``, and ``TimeoutError`` after the socket's time-out.
     """
     (size,) = _LENGTH.unpack(_exactly(channel, _LENGTH.size))

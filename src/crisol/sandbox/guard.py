@@ -45,7 +45,8 @@ def guard(files: dict[str, list[list[int]]]) -> Callable[[str, tuple[Any, ...]],
     Code on changed lines of a patched file must not access frames or code objects. Code on unchanged lines
     may, unless code on changed lines called it. No line of a patched file may set a trace or profile
     function, add an audit hook, read the frames of other threads or use ctypes. One rule holds for all code,
-    patched or not: it must not call ``gc.get_objects``, ``gc.get_referrers`` or ``gc.get_referents``.
+    patched or not: it must not call ``gc.get_objects``, ``gc.get_referrers`` or ``gc.get_referents``. The
+    hook writes the reason to standard error, and ends the process with status 1.
 
     ``files`` maps the path of each patched file to the line ranges that the patch left unchanged. The path is
     absolute inside the sandbox, as in ``co_filename``; a range is [first, last], both included, from 1.

@@ -48,11 +48,11 @@ def keep(
     """Run as the keeper of one run: read a job, run its script in a child process, and send the answer.
 
     The function ends the process and never returns. The job arrives, and the answer is sent, on the socket
-    ``control``; one byte is written to the file descriptor ``taken`` when the job has arrived. ``places`` are
-    the paths inside the sandbox. If the sandbox isolates, ``setup`` has the key ``scratch_mb`` (largest size
-    of a writable folder in MiB) and the keys that :func:`crisol.sandbox.walls.confiner` reads; the other
-    limits come with the job. ``inherited`` holds the import hook and the snapshot of functions that the
-    zygote made before it forked the keeper.
+    ``control``. When the job has arrived, one byte is written to the file descriptor ``taken``; the zygote
+    then forks the next keeper. ``places`` are the paths inside the sandbox. If the sandbox isolates,
+    ``setup`` has the key ``scratch_mb`` (largest size of a writable folder in MiB) and the keys that
+    :func:`crisol.sandbox.walls.confiner` reads; the other limits come with the job. ``inherited`` holds the
+    import hook and the snapshot of functions that the zygote made before it forked the keeper.
     """
     status = 1
     try:
@@ -91,13 +91,14 @@ def keep(
 
 
 class _Said(NamedTuple):
-    """A report that the script's process sent.
+    """A report of the script's process, which says how the script ended.
 
     ``kind`` is one of four constants of :mod:`.stage`. ``DECIDED``: the script exited with code 0 or 1;
-    ``secret`` tells which. ``OTHER``: it exited with the code in ``code``. ``RAISED``: an exception ended it.
-    ``LIMIT``: the script ended by an exception because it reached a limit, such as ``MemoryError``. A report
-    of the first two kinds is valid only if its ``secret`` is one of this run's two. ``changed`` names
-    functions and classes that the run replaced. ``report`` is the result of a probe.
+    ``secret`` tells which. ``OTHER``: it exited with another code, which is in ``code``. ``RAISED``: an
+    exception ended it. ``LIMIT``: it reached a limit, and the exception for that ended it, such as
+    ``MemoryError``. A report of the kind ``DECIDED`` or ``OTHER`` is valid only if its ``secret`` is one of
+    the two secrets of this run. ``changed`` names functions and classes that the run replaced; it contains
+    ``the working folder`` if the run left that folder. ``report`` holds the bytes that a probe reported.
     """
 
     kind: bytes
@@ -150,8 +151,11 @@ class _Run:
     def perform(self, job: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
         """Change the target's files by the overlay, run the script, and return the answer: (head, blobs).
 
-        ``job`` and ``blobs`` are the two parts of the frame with the job. The blobs of the answer are
-        standard output, standard error and report.
+        ``job`` and ``blobs`` are the two parts of the frame with the job. The head of the answer has the keys
+        ``ending``, ``seconds``, ``cpu_seconds`` and ``waited``; after an exit of the script also ``code`` and
+        ``changed``; after a canary also ``canary``. If the script could not be started, the head has the key
+        ``failed`` alone. The blobs of the answer are standard output, standard error and the report of a
+        probe.
         """
         code, arguments, source, zero, one, *contents = blobs
         places = self._places
@@ -179,9 +183,10 @@ class _Run:
     ) -> tuple[dict[str, Any], list[bytes]]:
         """Run the judge of a script, which cannot import the target, and return the answer: (head, blobs).
 
-        ``seen`` and ``output`` are the head and the blobs of the answer of :meth:`perform`, which ran the
-        part of the script before the judge. All processes of that part have ended; the working folder is as
-        they left it. The seconds and the output in the result are those of both parts together.
+        ``job`` is the head of the frame with the job; ``blobs`` are those of its blobs that belong to the
+        judge. ``seen`` and ``output`` are the head and the blobs of the answer of :meth:`perform`, which ran
+        the part of the script before the judge. All processes of that part have ended; the working folder is
+        as they left it. The seconds and the output in the new answer are those of both parts together.
         """
         code, source, zero, one = blobs
         shown = {
@@ -236,8 +241,8 @@ class _Run:
     def _lay(self, files: Mapping[str, bytes | None]) -> None:
         """Change some files in the target's folder for this run.
 
-        ``files`` maps relative paths to new content, None for a deleted file. Without isolation, a copy of
-        the folder is changed instead.
+        ``files`` maps relative paths to new content, None for a deleted file. Without isolation, the folder
+        itself stays as it is, and the run uses a changed copy.
         """
         places = self._places
         if places.isolated:
@@ -263,9 +268,10 @@ class _Run:
         """Read the run's output until the run ends or exceeds a limit; then end all its processes.
 
         Returns (ending, CPU seconds of all processes). The ending is ``timeout``, ``limit``, ``failed`` (the
-        process ended before the script started) or, in all other cases, ``not_attested``. Only the script's
-        report can show that the script exited or raised an exception: the caller reads it and corrects the
-        ending. ``start`` is the time of the start, in seconds of the monotonic clock.
+        process ended before the script started) or, in all other cases, ``not_attested``. The caller replaces
+        ``not_attested`` if the report of the script shows that the script exited or raised an exception.
+        ``job`` gives the limits and says whether a canary follows. ``start`` is the time of the start, in
+        seconds of the monotonic clock.
         """
         first = deadline = start + job["seconds"]
         budget = job["cpu_seconds"]
@@ -312,9 +318,9 @@ class _Run:
         return ending, spent.ru_utime + spent.ru_stime
 
     def _listen(self, wait: float, keep: int) -> None:
-        """Wait at most ``wait`` seconds for output, and read one piece of each stream that has some.
+        """Wait at most ``wait`` seconds for output, and read at most 64 KiB of each stream that has some.
 
-        Keeps the last ``keep`` bytes of standard output and of standard error. Ends this process if the host
+        Keeps the last ``keep`` bytes of standard output and of standard error. Ends the keeper if the host
         has closed its socket.
         """
         names = {end: name for name, end in self._read.items()}
@@ -325,10 +331,10 @@ class _Run:
                 self._poll.unregister(end)
 
     def _second_act(self, job: dict[str, Any]) -> bool:
-        """Start the canary in the script's process, if the job wants one after the exit code just reported.
+        """Start the canary in the script's process, if the job wants one after the exit code of the script.
 
-        Returns whether the canary was started; a run has at most one. In a sandbox that isolates, the method
-        first stores in ``_going_on`` whether other processes of the run still exist.
+        Returns whether the canary was started; a run has at most one. In a sandbox that isolates, the first
+        call also stores in ``_going_on`` whether the run has other processes that still exist.
         """
         if self._first is None and self._places.isolated:
             self._going_on = usage.going_on(self._child)
@@ -367,11 +373,11 @@ class _Run:
         return ended
 
     def _resident(self) -> int:
-        """Return the resident memory that the run's processes have added since their start, in bytes.
+        """Return the resident memory of all processes of the run, in bytes, without the memory of the keeper.
 
-        For each process, the memory that the script's process had at its fork is subtracted. Each socket
-        counts as 256 KiB, because the kernel counts its buffers for no process. The result is 0 if
-        ``/proc`` cannot be read.
+        For each process, the memory that the script's process had when the keeper forked it is subtracted.
+        Each socket counts as 256 KiB, because the kernel counts its buffers for no process. The result is 0
+        if ``/proc`` cannot be read.
         """
         try:
             processes = [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]
@@ -381,10 +387,10 @@ class _Run:
         return pages * resource.getpagesize() + usage.sockets() * _SOCKET_BYTES
 
     def _take(self, name: str, keep: int) -> bool:
-        """Read one piece from a stream of the run: ``out``, ``err`` or ``report``.
+        """Read at most 64 KiB from a stream of the run: ``out``, ``err`` or ``report``.
 
         Returns False if there was nothing to read or the stream has ended. Of ``out`` and ``err`` the last
-        ``keep`` bytes are kept.
+        ``keep`` bytes are kept, of ``report`` all bytes.
         """
         try:
             chunk = os.read(self._read[name], _CHUNK)
@@ -401,7 +407,7 @@ class _Run:
         return bool(chunk)
 
     def _left(self) -> bool:
-        """Return whether a complete report of the script's exit code has arrived.
+        """Return whether the script has reported its exit code, in a complete report.
 
         The script's process then waits until the keeper kills it or starts the canary.
         """
@@ -413,7 +419,7 @@ class _Run:
     def _said(self) -> _Said | None:
         """Return the report that the script's process has sent, or None if there is no complete one.
 
-        The caller must check that the secret is one of this run.
+        The caller must check that the report has one of the two secrets of this run.
         """
         text = bytes(self._kept["report"])[len(stage.STARTED) :]
         kind = text[:1]

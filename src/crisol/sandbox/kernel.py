@@ -1,7 +1,7 @@
 """Linux system calls that the standard library lacks, through ctypes: namespaces, mounts, Landlock.
 
-Runs inside the sandbox as well, without the rest of the package. A function whose system call fails raises
-``OSError``, like the functions of :mod:`os`.
+The module also runs inside the sandbox, without the rest of the package. A function whose system call fails
+raises ``OSError``, like the functions of :mod:`os`.
 """
 
 from __future__ import annotations
@@ -202,9 +202,9 @@ def landlock(abi: int, writable: list[str], devices: list[str]) -> None:
     """Restrict this process by Landlock: it may write only below some folders and to some devices.
 
     ``writable`` are paths of folders, ``devices`` paths of device files. Reading and executing stay allowed.
-    ``abi`` is the result of :func:`landlock_abi`. If it is 6 or more, the process may send no signal to a
-    process that it did not start, and may not connect to the abstract Unix sockets of such a process. Raises
-    ``OSError``.
+    ``abi`` is the result of :func:`landlock_abi`, at least 1. If it is 6 or more, two more things are
+    forbidden: to send a signal to a process that is neither this one nor its descendant, and to connect to an
+    abstract Unix socket of such a process. Raises ``OSError``.
     """
     execute, write, read, list_ = 1, 2, 4, 8
     truncate = 1 << 14 if abi >= 3 else 0
@@ -231,8 +231,8 @@ def landlock(abi: int, writable: list[str], devices: list[str]) -> None:
 def bring_up_loopback() -> None:
     """Bring up the interface ``lo`` of this network namespace.
 
-    TCP buffers become small, and closed connections do not wait in TIME_WAIT, if the kernel permits it.
-    Raises ``OSError`` if the interface cannot be brought up.
+    If the kernel permits it, the function also makes TCP buffers small, and lets closed connections end
+    without waiting in TIME_WAIT. Raises ``OSError`` if the interface cannot be brought up.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         request = struct.pack("16sH22x", b"lo", 0)
@@ -247,7 +247,10 @@ def bring_up_loopback() -> None:
 
 
 def one_arena() -> None:
-    """Limit glibc's malloc to one arena, because each arena counts against the memory limit."""
+    """Limit glibc's malloc to one arena; does nothing with another C library.
+
+    Each arena counts against the limit on the address space of a process.
+    """
     if hasattr(_libc, "mallopt"):
         _libc.mallopt(_M_ARENA_MAX, 1)
 

@@ -105,7 +105,11 @@ class Layout:
     devices: tuple[str, ...] = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
     def of(self, user: User) -> Layout:
-        """Return this layout with a home folder for ``user``, and with files that name user and machine."""
+        """Return a copy of this layout with a home folder for ``user`` and files that name user and machine.
+
+        These files are ``passwd``, ``group``, ``hostname`` and ``machine-id`` in ``/etc``. The machine id is
+        random.
+        """
         names = {"/etc/passwd": _USERS, "/etc/group": _GROUP}
         made = {at: text.format(name=user.name, number=user.number) for at, text in names.items()}
         made |= {"/etc/hostname": f"{user.host}\n", "/etc/machine-id": f"{secrets.token_hex(16)}\n"}
@@ -113,7 +117,7 @@ class Layout:
         return replace(self, files=self.files | made, folders=(*self.folders, home))
 
     def plain(self) -> dict[str, Any]:
-        """Return the fields by name, as a dict that JSON can hold."""
+        """Return the values of the fields by their names, as a dict that JSON can hold."""
         return asdict(self)
 
 
@@ -128,7 +132,10 @@ def interpreter() -> str:
 
 @functools.cache
 def layout() -> Layout:
-    """Return the layout that shows this machine's Python and its libraries; it is computed once."""
+    """Return the layout that shows this machine's Python and its libraries; it is computed once.
+
+    No user is in it yet, see :meth:`Layout.of`.
+    """
     binds, links = [("/usr", "/usr")], [("/tmp", "/var/tmp")]  # noqa: S108 - inside
     for name in ("/bin", "/sbin", "/lib", "/lib32", "/lib64"):
         if Path(name).is_symlink():

@@ -56,8 +56,8 @@ class Learned:
 
     ``modules`` are names of modules of the standard library or the dependencies; the sandbox imports them.
     ``files`` are modules of the target, as (name, relative path); the sandbox reads their code and does not
-    execute it. ``patterns`` are regular expressions to compile, as (text, whether it is bytes, flags). All
-    are in the order of loading.
+    execute it. ``patterns`` are regular expressions to compile, as (text, whether the pattern is bytes, flags
+    of :func:`re.compile`). All are in the order of loading.
     """
 
     modules: tuple[str, ...] = ()

@@ -31,9 +31,9 @@ _SPACES = (
 def enter(plan: dict[str, Any], user: int) -> None:
     """Move into new namespaces with a file system of their own, and continue there in a child process.
 
-    The function returns only in the child. The child is process 1 of its process namespace. The calling
-    process waits for the child to end and then ends, too. ``plan`` is the result of
-    :meth:`crisol.sandbox.layout.Layout.plain`. ``user`` is the uid that the child has in its new user
+    The function returns only in the child, which is process 1 of its process namespace. The calling process
+    waits for the child to end and then ends with the same exit code. ``plan`` is the file system: the result
+    of :meth:`crisol.sandbox.layout.Layout.plain`. ``user`` is the uid that the child has in its new user
     namespace. A process of root gets no user namespace, and stays root, if the kernel makes the other
     namespaces without one. Raises ``OSError`` if the kernel refuses.
     """
@@ -83,8 +83,8 @@ def enter_wrapped() -> None:
 def _mount_proc(place: str) -> None:
     """Mount a ``/proc`` of this process namespace at the path ``place``.
 
-    In a user namespace, the kernel forbids this if Crisol runs in a container that masks parts of ``/proc``;
-    nothing is mounted then. Raises ``OSError`` for any other refusal.
+    In a user namespace, the kernel forbids this mount if Crisol runs in a container that masks parts of
+    ``/proc``; the function then mounts nothing. Raises ``OSError`` for any other refusal.
     """
     try:
         kernel.mount("proc", place, "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
@@ -98,6 +98,7 @@ def _unshare(user: int) -> None:
 
     One of them is a user namespace, in which the process has the uid ``user``. If this process is root and
     the kernel makes the other namespaces without a user namespace, there is none, and ``user`` is not used.
+    Raises ``OSError`` if the kernel refuses.
     """
     uid, gid = os.getuid(), os.getgid()
     if uid == 0:
@@ -122,10 +123,12 @@ def _map(user: int, uid: int, gid: int) -> None:
 
 
 def become_nobody(user: int) -> None:
-    """Change from root to the uid ``user`` in a new user namespace; do nothing if this process is not root's.
+    """Give up root: continue in a child process that has the uid ``user`` in a new user namespace.
 
-    The change is needed because limits on the number of processes do not bind root. In the new namespace this
-    process may still mount file systems. Raises ``OSError`` if the kernel refuses.
+    The function returns only in the child; the calling process waits for the child and ends with its exit
+    code. If the calling process is not root's, the function does nothing. Root must be given up because
+    limits on the number of processes do not bind it. In the new namespace the child may still mount file
+    systems. Raises ``OSError`` if the kernel refuses.
     """
     if os.getuid() != 0:
         return

@@ -18,10 +18,9 @@ def prepare(head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], l
     """Parse and compile one patched file; call it by :func:`crisol.sandbox.bounded.bounded`.
 
     ``head`` has the keys ``name`` (the file's path) and ``before`` (whether there is an unpatched text).
-    ``blobs`` holds the unpatched text, if there is one, and the patched text. Returns (``{"kept": ranges}``,
-    [content of the .pyc file]). The ranges are the unchanged lines, as (first, last), see
-    :func:`crisol.sandbox.reuse.untouched`. If the file does not compile, there is no .pyc file, and the
-    second element of the pair is an empty list.
+    ``blobs`` holds the unpatched text, if there is one, and then the patched text. Returns a pair. Its first
+    part is ``{"kept": ranges}``, the line ranges (first, last) that :func:`crisol.sandbox.reuse.untouched`
+    returns. Its second part is a list with the content of the .pyc file, empty if the file does not compile.
     """
     before, after = (blobs[0] if head["before"] else None), blobs[-1]
     code = byte_code(after, head["name"])

@@ -51,8 +51,9 @@ class Finder:
     def install(self, changed: Iterable[str], path: list[str]) -> None:
         """Add this import hook to ``sys.meta_path``, for all of its modules except those in changed files.
 
-        ``changed`` are the relative paths of the files that the patch changes; ``path`` is ``sys.path`` at
-        the start of the run.
+        ``changed`` are the relative paths of the files that the patch changes. ``path`` is a copy of
+        ``sys.path`` at the start of the run; while ``sys.path`` differs from it, the hook finds no top-level
+        module.
         """
         self._path = path
         theirs = {f"{self._place}/{name}" for name in changed}

@@ -29,13 +29,13 @@ class SandboxKind(StrEnum):
 class Limits:
     """The resources that one run may use; a run that exceeds them is ended.
 
-    ``seconds`` is wall time; a run that has to wait for a CPU gets up to four times as much. ``cpu_seconds``
-    is CPU time of the script's process. ``memory_mb`` (MiB) limits the address space of each process; the
-    resident memory of all processes together may be twice as much. ``processes`` is the largest number of
-    processes. ``file_mb`` (MiB) limits the size of each file, ``scratch_mb`` (MiB) the size of each writable
-    folder. The last ``output_bytes`` of standard output and of standard error are kept; a stream of more than
-    sixteen times as much ends the run. Raises :class:`~crisol.errors.InputError` for a limit that is not
-    positive or not below 2**31.
+    ``seconds`` is wall time; time for which the run waits for a CPU is added, up to four times ``seconds`` in
+    all. ``cpu_seconds`` is CPU time of the script's process. ``memory_mb`` (MiB) limits the address space of
+    each process; the resident memory of all processes together may be twice as much. ``processes`` is the
+    largest number of processes. ``file_mb`` (MiB) limits the size of each file, ``scratch_mb`` (MiB) the size
+    of each writable folder. The last ``output_bytes`` of standard output and of standard error are kept; a
+    run that writes more than sixteen times as much to one of them is ended. Raises
+    :class:`~crisol.errors.InputError` for a limit that is not positive or not below 2**31.
     """
 
     seconds: float = 10.0
@@ -88,9 +88,9 @@ class Script:
 class Canary(StrEnum):
     """The exit codes after which a PoV runs once more, as a canary, in the same process.
 
-    ``AFTER_ONE`` (``one``) means exit code 1, ``AFTER_ANY`` (``any``) means exit code 0 or 1. The canary
-    imports the unpatched files, so it must show the flaw. If it does not, the patch has changed the process
-    instead of the program.
+    ``AFTER_ONE`` (``one``) means exit code 1, ``AFTER_ANY`` (``any``) means exit code 0 or 1. After any other
+    ending no canary runs. The canary imports the unpatched files, so it must show the flaw. If it does not,
+    the patch has changed the process instead of the program.
     """
 
     AFTER_ONE = "one"
@@ -104,7 +104,7 @@ class Ending(StrEnum):
 
     ``exited``: the script itself ended the run, and its exit code counts. ``raised``: an exception ended it.
     ``not_attested``: the process ended without a report of the script, by ``os._exit`` or a signal for
-    example. ``timeout``: wall or CPU time was exceeded; ``limit``: another limit was exceeded.
+    example. ``timeout``: the run exceeded its wall time or CPU time. ``limit``: it exceeded another limit.
     """
 
     EXITED = "exited"
@@ -126,10 +126,12 @@ class Run:
     ``ending`` says how the run ended; ``code`` is the exit code, None unless ``ending`` is ``exited``.
     ``stdout`` and ``stderr`` are the last part of the output. ``seconds`` is the wall time, ``cpu_seconds``
     the CPU time of all processes of the run. ``waited`` is the approximate time, in seconds, for which the
-    run waited for a CPU. ``report`` is the result of a probe, empty for other scripts. ``changed`` names
-    functions and classes outside the target that the target replaced, such as ``pathlib.Path.exists``.
-    ``canary`` is the exit code of the canary: None if there was none, -1 if the canary ended without an exit
-    code.
+    run waited for a CPU. ``report`` is the result of a probe, empty for other scripts. ``canary`` is the exit
+    code of the canary: None if there was none, -1 if the canary ended without an exit code.
+
+    ``changed`` names what the run changed outside the target, if ``ending`` is ``exited``: replaced functions
+    and classes, such as ``pathlib.Path.exists``; ``the working folder`` if the run left it; ``other
+    processes`` if the run had such processes when the script exited.
     """
 
     ending: Ending

@@ -31,8 +31,8 @@ def untouched(before: bytes | None, after: bytes) -> list[tuple[int, int]]:
 
     ``before`` is the text of the unpatched file, None if the file is new; ``after`` is the text of the
     patched one. A range is (first, last), both included, counted from 1. The list is empty for a new file,
-    and if one of the two texts does not parse. It is also empty unless each text contains a name that code
-    needs to read frames or code objects, such as ``f_code`` or ``getattr``: the audit hook then needs no
+    and if one of the two texts does not parse. It is also empty if one of the texts has none of the names by
+    which code reads frames or code objects, such as ``f_code`` or ``getattr``; the audit hook then needs no
     ranges.
     """
     if before is None or not _WORDS.search(before) or not _WORDS.search(after):
@@ -58,9 +58,9 @@ def _units(body: ast.Module | ast.ClassDef, path: str) -> Iterator[tuple[str, in
     """Yield (text, first line, last line) for each part of a module or class that :func:`untouched` compares.
 
     The parts are functions, the decorators of each function, statements outside functions, and the heads of
-    classes (decorators and bases). The text is made from the part's syntax tree and the class that holds it,
-    not from its layout; a part counts as unchanged if the other file has a part with the same text. ``path``
-    is the qualified name of the class with a final dot, and "" for a module.
+    classes (decorators and bases). The text describes the part's syntax tree, without its layout, and begins
+    with ``path``. A part counts as unchanged if the other file has a part with the same text. ``path`` is the
+    qualified name of the class that holds the parts, with a final dot, and "" for a module.
     """
     for node in body.body:
         match node:

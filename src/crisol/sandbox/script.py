@@ -40,9 +40,9 @@ ZERO, ONE, LEAVE, LEAVE_BY_VALUE, REPORT, PUBLISH = b"01evrp"
 class Compiled:
     """A compiled script with marks, which are constants that each run replaces by secrets and functions.
 
-    ``code`` is the marshalled code object. A constant in it is a mark if it equals ``mark`` plus one more
-    byte. ``error`` is the traceback of a script that does not compile, for which ``code`` is empty; otherwise
-    it is "".
+    ``code`` is the marshalled code object. A bytes constant in it is a mark if it consists of ``mark`` and
+    one more byte. ``error`` is the traceback of a script that does not compile, for which ``code`` is empty;
+    otherwise it is "".
     """
 
     code: bytes
@@ -65,9 +65,9 @@ def parts(source: str) -> tuple[str, str]:
     r"""Split a script into the part that runs with the target and its judge, which runs in another process.
 
     The lines ``# act`` and ``# judge`` divide the text. The first part is the text before ``# judge``. The
-    judge is the whole text, but the lines from ``# act`` to ``# judge`` are made blank; they are not deleted,
-    so that line numbers stay right. If one of the two lines is missing, the first part is the whole text and
-    the judge is "".
+    judge is the whole text, but the two lines and all lines between them are made blank; they are not
+    deleted, so that line numbers stay right. If one of the two lines is missing, the first part is the whole
+    text and the judge is "".
 
     >>> parts("plan\n# act\nact\n# judge\nlook\n")
     ('plan\n# act\nact\n', 'plan\n\n\n\nlook\n')
@@ -99,11 +99,12 @@ def _compile(name: str, source: str, role: Role) -> Compiled:
 
 
 def published(body: Sequence[ast.stmt], function: ast.Constant) -> list[ast.stmt]:
-    """Return the statements of a script with a call ``function(name, value)`` after each class and function.
+    """Return the top-level statements of a script, with a call ``function(name, value)`` after some of them.
 
-    ``body`` are the top-level statements of the script. The script's globals are not those of the module
-    ``__main__``, where pickle and type annotations look for classes and functions; the call stores ``value``
-    there under ``name``. ``function`` is a mark, a constant that each run replaces by the called function.
+    A call follows each class and each function; ``name`` is its name and ``value`` the class or function
+    itself. The call stores ``value`` in the module ``__main__``, where pickle and type annotations look for
+    it; the script's globals are not those of ``__main__``. ``body`` are the top-level statements without the
+    calls. ``function`` is a mark, a constant that each run replaces by the called function.
     """
     shown: list[ast.stmt] = []
     for statement in body:
@@ -115,7 +116,7 @@ def published(body: Sequence[ast.stmt], function: ast.Constant) -> list[ast.stmt
 
 
 class _Exits(ast.NodeTransformer):
-    """Rewrites every exit of a script, such as ``sys.exit(0)``, into a call of a mark.
+    """A transformer that rewrites every exit of a script, such as ``sys.exit(0)``, into a call of a mark.
 
     A mark is a constant, which each run replaces by a function of Crisol that reports the exit code. In a
     probe, ``report(X)`` is rewritten, too.
@@ -182,11 +183,11 @@ class _Exits(ast.NodeTransformer):
         return self._call(LEAVE_BY_VALUE, [*arguments[:1], self._constant(ZERO), self._constant(ONE)])
 
     def _secret(self, value: ast.expr) -> ast.expr | None:
-        """Return the mark that stands for the exit code ``value``: one for 0, another for 1.
+        """Return the mark for the exit code ``value``: one mark stands for 0, another for 1.
 
-        None and False count as 0, True as 1. For a conditional expression whose branches are both such
-        values, the result is that expression with marks as its branches. For any other expression, such as a
-        variable, the result is None.
+        ``value`` is the syntax tree of the argument of an exit. None and False count as 0, True as 1. For a
+        conditional expression whose branches are both such values, the result is that expression with marks
+        as its branches. For any other expression, such as a variable, the result is None.
         """
         match value:
             case ast.Constant(value=None | False | 0):

@@ -183,8 +183,8 @@ def _assemble(denied: dict[str, tuple[int, int]], more: list[_Step]) -> bytes:
     """Return a seccomp filter, as bytes, that refuses some system calls and allows all others.
 
     ``denied`` maps the names of refused calls to their numbers on (x86-64, AArch64); such a call fails with
-    EPERM. ``more`` are further instructions of the filter; when they begin, the accumulator holds the number
-    of the call. A call of another architecture ends the process.
+    EPERM. ``more`` are instructions for the calls that are not in ``denied``; when they begin, the
+    accumulator holds the number of the call. A call by the numbers of another architecture ends the process.
     """
     column = _column()
     numbers = [pair[column] for pair in denied.values()]

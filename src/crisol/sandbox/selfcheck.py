@@ -30,8 +30,10 @@ ATTEMPTS = {
 def escapes(kind: SandboxKind) -> tuple[str, ...]:
     """Run the escape attempts :data:`ATTEMPTS` in a sandbox, and return the names of those that succeeded.
 
-    The result should be empty in a sandbox that isolates. ``kind`` is the kind of sandbox. Raises
-    :class:`~crisol.errors.SandboxError` if the sandbox does not start.
+    ``kind`` is the kind of sandbox. The result is empty if the sandbox isolates. An attempt counts as
+    succeeded unless it ends with an exception; so all do if the sandbox does not start. Raises
+    :class:`~crisol.errors.SandboxUnavailable` if ``kind`` isolates and the machine is neither x86-64 nor
+    AArch64.
     """
     target = Target(kind, TargetSource({}, (), (), ""), Limits(seconds=5.0, cpu_seconds=2.0))
     try:

@@ -37,7 +37,7 @@ class TargetSource:
         """Read the files of the folders ``tree`` and ``requires``, and return them in a new object.
 
         Links, special files and byte code are left out. ``preload`` and ``prelude`` become the fields with
-        these names. Raises :class:`~crisol.errors.InputError` if a path is no folder.
+        these names; ``learned`` is empty. Raises :class:`~crisol.errors.InputError` if a path is no folder.
         """
         for folder in (tree, *requires):
             if not folder.is_dir():

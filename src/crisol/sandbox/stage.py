@@ -75,9 +75,9 @@ def open_stage(
     """Fork the process that is to run one script, and return its process id.
 
     ``pipes`` are (descriptor of its standard output, descriptor of its standard error, socket for job and
-    answer). ``confine`` is called in the child and takes its rights away. ``inherited`` holds the import hook
-    and the snapshot of functions that the child uses. The child starts with an empty Python stack, so that
-    untrusted code finds no frames of Crisol on it.
+    answer). ``confine()`` is called in the child, and takes away the rights that a script must not have.
+    ``inherited`` holds the import hook and the snapshot of functions that the child uses. The child starts
+    with an empty Python stack, so that untrusted code finds no frames of Crisol on it.
     """
     born = _thread.allocate_lock()
     born.acquire()
@@ -140,9 +140,9 @@ def _ways(
     """Return the functions that replace the marks of a script, by the last byte of each mark.
 
     Each function reports an exit code, or the result of a probe, on ``channel``, and does not return. The
-    functions hold no secrets: the script passes these as arguments. ``guarded`` is the dict of patched files
-    that the audit hook reads. The functions empty this dict after the report, because only unpatched files
-    run afterwards.
+    functions hold no secrets: the script passes these as arguments. ``guarded`` is the dict that the audit
+    hook reads: the unchanged line ranges of each patched file, by path. The functions empty this dict after
+    the report, because only unpatched files run afterwards.
     """
     process, thread, told, place = _getpid(), _thread.get_ident(), channel.fileno(), _place()
     changed, block, perform = inherited.watch.changed, _signal.pthread_sigmask, _alone(_perform)
@@ -195,7 +195,7 @@ def _place() -> str:
 
 
 def _second_act(channel: socket.socket, inherited: Inherited) -> list[Any]:
-    """Wait for the job of a canary, and return the canary's globals and code, for :func:`_perform`.
+    """Wait for the job of a canary, and return [globals, code] of the canary, for :func:`_perform`.
 
     If no canary follows, the keeper kills this process. The canary is a second run of the PoV in this
     process, over the unpatched files. The job comes only after the report of the first run, so that code of
@@ -234,8 +234,8 @@ def _second_act(channel: socket.socket, inherited: Inherited) -> list[Any]:
 def _lies_in(module: object, place: str) -> bool:
     """Return whether a module comes from the folder ``place``, by its ``__file__`` and ``__path__``.
 
-    A patched module that has overwritten these two names with another path is not recognised: it stays
-    loaded, and the canary uses it instead of the module of the release.
+    A patched module that has overwritten both names with other paths is not recognised: it stays loaded, and
+    the canary uses it instead of the module of the release.
     """
     if not isinstance(module, types.ModuleType):
         return False
@@ -245,7 +245,7 @@ def _lies_in(module: object, place: str) -> bool:
 
 
 def _names_of(name: str) -> dict[str, Any]:
-    """Return the globals with which a script starts; ``name`` is its file name.
+    """Return the globals with which a script starts; ``name`` is the script's file name.
 
     The result is a new dict, not the globals of the module ``__main__``.
     """
@@ -255,9 +255,10 @@ def _names_of(name: str) -> dict[str, Any]:
 def _wait_for_job(
     pipes: tuple[int, int, socket.socket], confine: Callable[[], None], inherited: Inherited, _forked: None
 ) -> list[Any]:
-    """Confine this process, wait for the job, and return the script's globals and code, for :func:`_perform`.
+    """Confine this process, wait for the job, and return [globals, code] of the script, for :func:`_perform`.
 
-    Ends the process with status 0 if the keeper closes the channel, and with status 125 if a step fails.
+    ``_forked`` is the result of :func:`_fork`, always None. Ends the process with status 0 if the keeper
+    closes the channel, and with status 125 if a step fails.
     """
     try:
         out, err, channel = pipes
@@ -353,11 +354,11 @@ def _limit(job: dict[str, Any]) -> None:
 
 
 def _tell(errors: list[BaseException], channel: int, error: BaseException | None) -> None:
-    """Report on ``channel`` that the exception ``error`` ended the script.
+    """Report on the file descriptor ``channel`` that the exception ``error`` ended the script.
 
-    The report holds no secret, because untrusted code can raise exceptions, too; it does not count as an
-    exit code. The exception is appended to ``errors``. If it is ``SystemExit``, or None because the script
-    ended without an exception, nothing is reported, and the process ends with status 1.
+    The report holds no secret, because untrusted code can raise exceptions, too; it does not count as an exit
+    code. The exception is appended to ``errors``. If it is ``SystemExit``, or None because the script ended
+    without an exception, nothing is reported, and the process ends with status 1.
     """
     _signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     if sys.gettrace() is not None:
@@ -373,10 +374,10 @@ def _tell(errors: list[BaseException], channel: int, error: BaseException | None
 
 
 def _epilogue(errors: list[BaseException], _told: None) -> None:
-    """Print the tracebacks of ``errors`` to standard error, after the report, and end the process.
+    """Print the tracebacks of ``errors`` to standard error, after the report; end the process with status 0.
 
     Printing may run code of the target, such as ``__str__`` of an exception; it can no longer change the
-    report.
+    report. ``_told`` is the result of :func:`_tell`, always None.
     """
     for error in errors:
         trace = error.__traceback__

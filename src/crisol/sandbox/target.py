@@ -68,10 +68,10 @@ class Target:
     """A sandbox over the files of one program, in which scripts run; only one thread may use it at a time.
 
     :meth:`Sandbox.target` makes it. ``kind`` is the kind of isolation. ``source`` holds the files inside.
-    ``limits`` hold for each run. ``hashes``, below 2**32, is Python's hash seed inside; None draws one.
-    ``landlock`` is the Landlock ABI version in use, 0 for none. ``skipped`` names modules that could not be
-    imported before the first run. A run starts the sandbox's process if none is running, for instance because
-    it has died.
+    ``limits`` hold for each run. ``hashes``, below 2**32, is Python's hash seed inside; None means a random
+    one. ``landlock`` is the Landlock ABI version in use, 0 for none. ``requires`` are the folders of the
+    dependencies on this machine. ``skipped`` names modules that could not be imported before the first run. A
+    run starts the sandbox's process if none is running, for instance because it has died.
     """
 
     def __init__(
@@ -102,12 +102,12 @@ class Target:
         """Run a script in the sandbox, and return the run with its ending, exit code and output.
 
         ``overlay`` maps relative paths to the content that replaces a file, None for a deleted file; without
-        an overlay the files are unpatched. ``limits`` None means the limits of the target. With ``canary``
-        the script runs a second time in the same process, on the unpatched files; the exit code of this
-        second run is ``Run.canary``. A script with a judge never runs a second time. A failure of the script
-        is never an exception of this method. Raises :class:`~crisol.errors.SandboxError` if the sandbox
-        itself fails, and :class:`~crisol.errors.InputError` for a path in ``overlay`` outside the program's
-        folder.
+        an overlay the files are unpatched. ``limits`` None means the limits of the target, of which
+        ``scratch_mb`` holds in any case. With ``canary`` the script runs a second time in the same process,
+        on the unpatched files; the exit code of this second run is ``Run.canary``. A script with a judge
+        never runs a second time. A script that fails, or does not compile, raises nothing here: the returned
+        run says so. Raises :class:`~crisol.errors.SandboxError` if the sandbox itself fails, and
+        :class:`~crisol.errors.InputError` for a path in ``overlay`` outside the program's folder.
         """
         limits = limits or self.limits
         act, look = parts(script.source)
@@ -184,9 +184,9 @@ class Target:
         return self._facts[key]
 
     def _text(self, content: bytes) -> str:
-        """Return output as text, with paths of this machine and of this sandbox replaced.
+        """Return output of a run as text, with paths replaced that differ between machines or sandboxes.
 
-        The folders of Python become ``<python>``, the target's folder becomes ``/target``.
+        ``<python>`` replaces the folders of Python, ``/target`` the folder of the target.
         """
         text = content.decode(errors="replace")
         for place in _shown_places():
@@ -245,9 +245,10 @@ class Target:
     def warm(self, scripts: Sequence[Script]) -> None:
         """Find out which modules scripts import, so that the sandbox loads these before its next runs.
 
-        ``scripts`` are trusted; each runs once on the unpatched files. The sandbox's process is then ended.
-        The next run starts a new process, which loads the modules first. Runs become faster, which saves time
-        if more than one patch is judged. Raises :class:`~crisol.errors.SandboxError` if the sandbox fails.
+        ``scripts`` are trusted; each runs once on the unpatched files. The sandbox's process is then ended,
+        and the next run starts a new one, which first loads the modules. Later runs are faster, which saves
+        time in all if more than one patch is judged. Raises :class:`~crisol.errors.SandboxError` if the
+        sandbox fails.
         """
         tops = frozenset(
             name.partition("/")[0].removesuffix(".py") for files in self._source.requires for name in files
@@ -304,7 +305,10 @@ class Target:
         raise SandboxError(f"the sandbox failed twice on {job['name']}: {problem}")
 
     def _last_words(self) -> str:
-        """Return text that the sandbox wrote to standard error, at most 4096 bytes; "" if there is none."""
+        """Return what the sandbox wrote to standard error and nobody has read yet; "" if there is nothing.
+
+        At most 4096 bytes are read; the method waits at most 0.2 seconds for them.
+        """
         if self._process is None or self._process.stderr is None:
             return ""
         ready, _, _ = select.select([self._process.stderr], [], [], 0.2)
@@ -317,9 +321,9 @@ def _spawn(
     """Start the Python interpreter that becomes the zygote; it gets no environment variables of the host.
 
     ``kind`` is the kind of isolation, ``user`` the user that scripts see, and ``hashes`` the value of
-    ``PYTHONHASHSEED``. ``descriptor`` is the zygote's end of the socket. ``stack`` gets callbacks that close
-    the files that only the new process needs; the caller closes the stack after this call. Raises
-    :class:`~crisol.errors.SandboxError` if the interpreter cannot be started.
+    ``PYTHONHASHSEED``. ``descriptor`` is the file descriptor of the zygote's end of the socket. ``stack``
+    gets callbacks that close those files that only the new process needs; the caller closes ``stack`` after
+    this call. Raises :class:`~crisol.errors.SandboxError` if the interpreter cannot be started.
     """
     python = [interpreter(), "-s", "-S", "-P", "-B", "-c", _BOOT, str(descriptor)]
     passed = [descriptor]

@@ -58,7 +58,8 @@ class Places:
 def write(place: str, files: Mapping[str, bytes]) -> None:
     """Write files and their .pyc files into an empty folder, whose path is ``place``.
 
-    ``files`` maps relative paths to content. Nothing is executed.
+    ``files`` maps relative paths to content. Nothing is executed. A file that :func:`byte_code` cannot
+    compile gets no .pyc file; nor do the files after one that crashes the compiler.
     """
     for name, content in files.items():
         path = f"{place}/{name}"
@@ -81,12 +82,14 @@ def write(place: str, files: Mapping[str, bytes]) -> None:
 
 
 def change(overlay: Iterable[Mapping[str, Any]], contents: Iterable[bytes]) -> dict[str, bytes | None]:
-    """Return the new content of the files that a run changes and of their .pyc files, by relative path.
+    """Return the changes of a run: new contents of source files and their .pyc files, by relative path.
 
-    A content of None stands for a deleted file. ``overlay`` has a dict for each changed file, with three
-    keys: ``name`` is the path, ``content`` says whether the file has a new content (it is deleted otherwise),
-    and ``compiled`` whether it has a .pyc file. ``contents`` yields, in the order of ``overlay``, the content
-    of each file that has one, followed by its .pyc file if it has one.
+    A content of None stands for a deleted file; a .pyc file is deleted if its source no longer has one. A
+    deleted file is left out if a new file lies below its path or replaces a folder above it. ``overlay`` has
+    a dict for each changed file, with three keys: ``name`` is the path, ``content`` says whether the file has
+    a new content (it is deleted otherwise), and ``compiled`` whether it has a .pyc file. ``contents`` yields,
+    in the order of ``overlay``, the content of each file that has one, followed by its .pyc file if it has
+    one.
     """
     files: dict[str, bytes | None] = {}
     blobs = iter(contents)
@@ -112,8 +115,9 @@ def _folders(name: str) -> list[str]:
 def copy_changed(source: str, place: str, files: Mapping[str, bytes | None]) -> None:
     """Copy the folder ``source`` to ``place``, with some files changed.
 
-    ``files`` maps relative paths to new content; a file with None is left out. ``place`` is created if it
-    does not exist. Otherwise files of the same path in it are replaced, and other files stay.
+    ``files`` maps relative paths to the content of changed and new files; a file with None is left out.
+    ``place`` is created if it does not exist. Otherwise files of the same path in it are replaced, and other
+    files stay.
     """
     shutil.copytree(source, place, dirs_exist_ok=True)
     for name, content in files.items():

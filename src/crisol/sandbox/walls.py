@@ -27,7 +27,7 @@ _LAST_PROCESS = 30_000
 
 
 def prepare_run(scratch_mb: int, layer: str, target: str) -> None:
-    """Give this process a host name and mounts of its own, for one run.
+    """Give this process a random host name and mounts of its own, for one run.
 
     The process gets new ``/tmp`` and ``/dev/shm``, each of at most ``scratch_mb`` (MiB), a new ``/proc``, and
     a new folder at the path ``layer`` for changed files. ``target`` is the folder of the target's files. The
@@ -102,7 +102,8 @@ def overlay(target: str, layer: str, files: Mapping[str, bytes | None]) -> None:
 def uncover(target: str) -> None:
     """Show the original files of the folder ``target`` again, after :func:`overlay` changed some.
 
-    The working folder must still be the one that :func:`prepare_run` set.
+    The working folder must still be the one that :func:`prepare_run` set. Raises ``OSError`` if the kernel
+    refuses.
     """
     kernel.mount(".", target, flags=kernel.MS_BIND)
 

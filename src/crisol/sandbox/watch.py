@@ -43,12 +43,12 @@ class Watch:
         self._before = self._counted()
 
     def changed(self) -> list[str]:
-        """Return the dotted names whose function or class was replaced since the snapshot, sorted.
+        """Return the dotted names of what was changed since the snapshot, sorted; [] if nothing was.
 
-        Modules and descriptors count, too, as do added and removed names. Modules that were added do not
-        count, nor do removed values whose class is not in the standard library. If a module or class was
-        changed, but has the same attributes as in the snapshot again, the list contains the name of this
-        module or class followed by ``.*``, such as ``pathlib.Path.*``. This needs CPython before 3.14.
+        A name counts if its function, class, module or descriptor was replaced, added or removed. Two changes
+        do not count: a module was added, or a value was removed whose class is not in the standard library.
+        With CPython before 3.14, a module or class that was changed and then changed back counts, too: the
+        list contains its name followed by ``.*``, such as ``pathlib.Path.*``.
         """
         if self._versions:
             versions = enumerate(zip(self._before, self._counted(), strict=True))
@@ -62,7 +62,7 @@ class Watch:
         )
 
     def _counted(self) -> array[int]:
-        """Return the version of each dictionary of the snapshot, in order.
+        """Return the version of each dictionary of the snapshot, in the order of the snapshot.
 
         The result is empty if this Python does not count the changes of dictionaries. The versions are read
         by their memory addresses. To access the dictionaries as objects would change their reference counts,
@@ -72,17 +72,17 @@ class Watch:
 
 
 def _differences(now: dict[str, Any], before: dict[str, Any], *, counted: bool) -> Iterator[str]:
-    """Yield the keys of a dictionary whose functions, classes or modules differ from an earlier copy of it.
+    """Compare a dictionary with an earlier copy; yield the keys whose function, class or module was changed.
 
-    ``counted`` means that the dictionary is known to have changed since: if it equals the copy, ``*`` is
-    yielded, because the change was taken back.
+    ``now`` is the dictionary, ``before`` the copy. ``counted`` means that the dictionary is known to have
+    changed since: if it equals the copy, ``*`` is yielded, because the change was taken back.
     """
     same = True
     for key, value in before.items():
         other = now.get(key, _MISSING)
         if other is not value:
             same = False
-            if (_is_code(value) or _is_code(other)) and not (other is _MISSING and _is_lazy(value)):
+            if (_is_code(value) or _is_code(other)) and not (other is _MISSING and _is_foreign(value)):
                 yield key
     for key in now.keys() - before.keys():
         same = False
@@ -101,7 +101,7 @@ def _is_code(value: object) -> bool:
     return callable(value) or kind is types.ModuleType or hasattr(kind, "__get__")
 
 
-def _is_lazy(value: object) -> bool:
+def _is_foreign(value: object) -> bool:
     """Return whether a value's class is from outside the standard library.
 
     Such a value may be a descriptor that deletes itself when it is first read, as in six. Its removal is no

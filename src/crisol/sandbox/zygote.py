@@ -51,9 +51,10 @@ def main(descriptor: int) -> None:
 def _prepare(setup: dict[str, Any], blobs: list[bytes]) -> tree.Places:
     """Isolate this process, write the files of target and dependencies, give up rights, and return the paths.
 
-    The paths are those inside the sandbox. Without isolation the process keeps its rights. ``setup`` and
-    ``blobs`` are the two parts of the frame with the setup. In a sandbox that isolates, the keys ``filter``
-    and ``landlock`` are added to ``setup``.
+    The paths are those inside the sandbox. With isolation, the function returns in a child process, for which
+    the calling process waits; without, the process keeps its rights. ``setup`` and ``blobs`` are the two
+    parts of the frame with the setup. In a sandbox that isolates, the keys ``filter`` and ``landlock`` are
+    added to ``setup``.
     """
     isolated = setup["isolated"]
     os.umask(0o022)
@@ -93,7 +94,8 @@ def _prepare(setup: dict[str, Any], blobs: list[bytes]) -> tree.Places:
 def _warm(setup: dict[str, Any], places: tree.Places) -> tuple[list[str], stage.Inherited]:
     """Run the prelude, import the modules to preload, and read the code that runs inherit.
 
-    Returns (names of modules that could not be imported, the objects that runs inherit).
+    ``setup`` is the head of the frame with the setup; ``places`` are the paths inside the sandbox. Returns
+    (names of modules that could not be imported, the objects that runs inherit).
     """
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, write_through=True)  # type: ignore[union-attr]  # both are TextIOWrapper here
