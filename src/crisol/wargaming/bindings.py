@@ -25,19 +25,22 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 class Bindings:
-    """The values that a Python file assigns to names, attributes and parameters, found without running it.
+    """The assignments of a Python file to names, attributes and parameters, found without running it.
 
     ``tree`` is the syntax tree of the file. ``own`` holds the top-level module names of the vulnerable
     program; the values that are imported from them stay unknown. The order of statements is ignored. The
     functions of the file are numbered from 1, and 0 stands for the module. A scope is a tuple of the numbers
-    of the enclosing functions, the outermost first; it begins with 0.
+    of the enclosing functions, the outermost first; it begins with 0. The attributes hold syntax nodes;
+    :class:`~crisol.wargaming.flow.Flow` computes the possible values from them.
     """
 
     def __init__(self, tree: ast.Module, own: frozenset[str]) -> None:
         self._own = own
         self.places: dict[Place, list[tuple[str, ast.expr | str]]] = defaultdict(list)
-        """By the way in: a ``value``, an ``element`` or ``container`` of it, a part ``inside`` it at any
-        depth, or a path ``outside``."""
+        """Pairs (way, expression) for each place. The way says which values the place gets: ``value``, those
+        of the expression; ``element``, its elements; ``container``, containers of its values; ``inside``, its
+        parts at any depth. With ``outside`` and ``function`` a text is in place of the expression: a dotted
+        name, or the number of a function."""
         self.functions: dict[int, Function] = {}
         self.numbers: dict[ast.AST, int] = {}
         self.known_as: dict[int, str] = {}
@@ -62,7 +65,7 @@ class Bindings:
     def is_parameter(self, place: Place) -> bool:
         """Return whether a name is a parameter of a function; ``place`` is (number of the function, name).
 
-        ``**kwargs`` does not count as a parameter.
+        ``*args`` counts as a parameter, ``**kwargs`` does not.
         """
         arguments = self.functions[place[0]].args
         return any(
@@ -76,7 +79,7 @@ class Bindings:
         )
 
     def _scan(self, tree: ast.Module) -> None:
-        """Fill the tables of this object in one pass over ``tree``: bindings, results, calls and scopes."""
+        """Fill the attributes of this object, such as ``places`` and ``calls``, in one pass over ``tree``."""
         pending: list[tuple[ast.AST, tuple[int, ...], str]] = [(tree, (0,), "")]
         while pending:
             at, scope, owner = pending.pop()
@@ -191,7 +194,12 @@ class Bindings:
     def _capture(
         self, pattern: ast.pattern, value: ast.expr, scope: tuple[int, ...], way: str = "value"
     ) -> None:
-        """Bind the names in a pattern of ``match`` to ``value``, its parts and its attributes."""
+        """Bind the names in a pattern of ``match`` to ``value``, or to parts or attributes of ``value``.
+
+        ``value`` is the matched expression, ``scope`` the scope of the ``match``. ``way`` says which values
+        the pattern gets: with ``value`` those of ``value`` itself, with ``element`` its elements, with
+        ``inside`` its parts at any depth.
+        """
         match pattern:
             case ast.MatchAs(pattern=inner, name=name):
                 if name is not None:
@@ -243,5 +251,9 @@ class Bindings:
 
 
 def _deeper(way: str) -> str:
-    """Return how the parts of a target get their values, if the target gets its own by ``way``."""
+    """Return the way of the parts of a value whose own way is ``way``: ``element``, or else ``inside``.
+
+    A way is described at :attr:`Bindings.places`. The parts of a ``value`` are its elements; the parts of
+    anything else are parts at any depth.
+    """
     return "element" if way == "value" else "inside"

@@ -1,9 +1,12 @@
 """Tests whose result is known in advance for every honest patch; another result proves tampering.
 
-A canary is a PoV that runs a second time, over the release, in the process that the patch left. It has to
-show the release's flaw. If it does not, the patch changed the process instead of closing the flaw. In each
-check, every comparison is also made with a wrong value and must then fail. If it does not, the program
-returns objects that equal everything, and every check would pass.
+A canary is a PoV that runs a second time in the process in which the patched program ran. The second run
+imports the unpatched release, so the PoV has to show the release's flaw. If it does not, the patch changed
+the process instead of closing the flaw.
+
+A check compares results of the program with expected values. The referee adds comparisons with wrong values,
+which have to fail. If one does not fail, the program returns objects that equal everything, and every check
+would pass.
 """
 
 from __future__ import annotations
@@ -51,8 +54,9 @@ class Canaries:
         ``files`` maps the paths of the patched files to their content, None for a deleted file. ``povs`` are
         all PoVs of the vulnerability. A PoV with a judge needs no canary and is never chosen, nor is a PoV in
         ``blind``. One PoV is chosen at random among those that take at most 0.2 CPU seconds; ``seed`` and
-        ``files`` determine it, so that a patch cannot foresee the choice. If no PoV is that fast, the fastest
-        one is chosen, or none if another PoV has a judge.
+        ``files`` determine it, so that a patch cannot foresee the choice. A PoV that is not in ``costs``
+        counts as that fast. If every PoV is slower, the fastest one is chosen; but if one of ``povs`` has a
+        judge, the result is "".
         """
         outside = {pov.name for pov in povs if parts(pov.source)[1]}
         able = [pov.name for pov in povs if pov.name not in outside | self.blind]
@@ -64,9 +68,9 @@ class Canaries:
     def told(self, target: Target, pov: Script) -> bool:
         """Run a PoV and its canary on the unpatched release; return whether the canary shows the flaw.
 
-        A canary that shows the flaw on the unpatched release, but not after a patch, proves tampering. A PoV
-        whose canary does not show the flaw on the unpatched release is added to ``blind``. ``target`` is a
-        sandbox over the unpatched release; if it fails, the result is False, too.
+        If the canary shows the flaw there, but not after a patch, the patch is tampering. If it does not, or
+        if the sandbox fails, the result is False, and the PoV is added to ``blind``. ``target`` is a sandbox
+        over the unpatched release.
         """
         with suppress(SandboxError):
             if target.run(pov, canary=Canary.AFTER_ANY).canary == 0:
@@ -80,8 +84,9 @@ def doubting(check: Script, drawn: Random) -> Script:
 
     In each ``assert`` with ``==`` and a literal on the right side, the left side is compared twice: with the
     right side, and with a copy of the right side in which a literal has a wrong value. If the left side
-    equals both, the script ends with exit code 77 (:data:`PASSES_ANYTHING`). ``drawn`` is the random
-    generator that determines the wrong value and which comparison comes first.
+    equals both, the script ends with exit code 77 (:data:`PASSES_ANYTHING`). A check without such an
+    ``assert`` is copied unchanged. ``drawn`` is the random generator that determines the wrong value and
+    which comparison comes first. Raises ``SyntaxError`` for a check that does not parse.
 
     >>> from random import Random
     >>> from crisol.sandbox import Role, Script
@@ -141,7 +146,11 @@ def _expected(node: ast.expr) -> Iterator[ast.Constant]:
 
 
 def _other(value: object, drawn: Random) -> object:
-    """Return another value of the same type: a larger number, or a text with one character replaced."""
+    """Return another value of the same type: a larger number, or a text with one character replaced.
+
+    ``value`` is a number, a text or bytes. An empty text becomes one random letter; bytes are changed as the
+    text in Latin-1. ``drawn`` is the random generator.
+    """
     if isinstance(value, int | float):
         return value + drawn.randrange(1, 9)
     text = value.decode("latin-1") if isinstance(value, bytes) else str(value)

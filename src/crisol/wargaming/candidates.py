@@ -25,8 +25,9 @@ _CONTEXT = 3
 def candidates(vulnerability: Vulnerability, cache: Path, inbox: Path) -> Iterator[Candidate]:
     """Yield all candidates of a vulnerability: upstream's fix, the patches in its folder, imported patches.
 
-    ``cache`` is the folder of downloaded releases, ``inbox`` the folder of imported patches. Raises what
-    :func:`own_candidates` raises.
+    ``cache`` is the folder of downloaded releases, ``inbox`` the folder of imported patches; if ``inbox`` is
+    missing, there are no imported patches. Raises the errors of :func:`own_candidates`, and
+    :class:`~crisol.errors.DatasetError` if the file of the imported patches is damaged.
     """
     yield from own_candidates(vulnerability, cache)
     yield from kept(inbox, vulnerability.id)
@@ -35,12 +36,12 @@ def candidates(vulnerability: Vulnerability, cache: Path, inbox: Path) -> Iterat
 def own_candidates(vulnerability: Vulnerability, cache: Path) -> Iterator[Candidate]:
     """Yield upstream's fix, if there is one, then the patches in the vulnerability's folder, sorted by name.
 
-    ``cache`` is the folder of downloaded releases. The patches in ``patches`` have the origin ``hand``, those
-    in ``patches/agent`` the origin ``agent``. The file of an agent's patch is named after the instruction
-    that the agent got; the candidate's ``operator`` repeats this name. Raises
-    :class:`~crisol.errors.VulnerabilityError` if upstream's hunks or the edits of a ``.toml`` patch do not
-    fit the source; a ``.diff`` is not checked. Raises :class:`~crisol.errors.IndexUnavailable` if a release
-    cannot be downloaded.
+    ``cache`` is the folder of downloaded releases. The patches in ``patches`` come first and have the origin
+    ``hand``. The patches in ``patches/agent`` follow and have the origin ``agent``; the name of such a file,
+    without its ending, is that of the instruction that the agent got, and becomes the candidate's
+    ``operator``. Raises :class:`~crisol.errors.VulnerabilityError` if upstream's hunks or the edits of a
+    ``.toml`` patch do not fit the source; a ``.diff`` is not checked. Raises
+    :class:`~crisol.errors.IndexUnavailable` if a release cannot be downloaded.
     """
     tree = vulnerability.vulnerable(cache)
     if vulnerability.about.upstream:
@@ -57,8 +58,8 @@ def own_candidates(vulnerability: Vulnerability, cache: Path) -> Iterator[Candid
 def reference(vulnerability: Vulnerability, cache: Path) -> Candidate | None:
     """Return the reference: upstream's fix, or else the patch ``reference`` in the vulnerability's folder.
 
-    None means that the vulnerability has neither. ``cache`` is the folder of downloaded releases. Raises what
-    :func:`own_candidates` raises.
+    None means that the vulnerability has neither. ``cache`` is the folder of downloaded releases. Raises the
+    errors of :func:`own_candidates`.
     """
     named = {"upstream", "reference"}
     chosen = (candidate for candidate in own_candidates(vulnerability, cache) if candidate.name in named)
@@ -111,7 +112,8 @@ def _spliced(source: str, target: str, hunks: Iterable[UpstreamHunk]) -> str:
     """Return ``source`` with the lines of ``target`` in place of the old lines of every hunk.
 
     ``source`` is a file of the vulnerable release, ``target`` the same file of the fixed one. The new lines
-    get the line ends of ``source``. If ``source`` is empty, the result is ``target``.
+    get the line ends of ``source``. If ``source`` is empty, the result is ``target``. Raises
+    :class:`~crisol.errors.VulnerabilityError` for a hunk that is not found in ``target``.
     """
     if source and "\r\n" not in source:
         target = target.replace("\r\n", "\n")
@@ -131,12 +133,14 @@ def _spliced(source: str, target: str, hunks: Iterable[UpstreamHunk]) -> str:
 def _found(lines: list[str], new: list[str], hunk: UpstreamHunk) -> tuple[int, int, int]:
     """Find a hunk in the fixed release; return (head, tail, index).
 
-    ``head`` and ``tail`` are the numbers of context lines at the beginning and at the end of the hunk: of the
-    unchanged lines around the change. ``index`` is that of the hunk's first line in ``new``. ``lines`` are
-    those of a file of the vulnerable release, ``new`` those of the same file of the fixed release. The hunk
-    is found by its context lines. If several places have these, the one nearest to ``hunk.new_start`` is
-    taken. If no place has them, one or two context lines fewer are compared, because another difference
-    between the releases, which is no part of the fix, may have changed them. Raises
+    ``lines`` are the lines of a file of the vulnerable release, ``new`` those of the same file of the fixed
+    release. ``index`` is the index in ``new`` at which the hunk begins. ``head`` and ``tail`` are the numbers
+    of context lines (the unchanged lines around the change) at the beginning and at the end of the hunk: 3,
+    or 0 if the hunk lies at the top or the bottom of the file.
+
+    The hunk is found by its context lines. If several places have them, the one nearest to ``hunk.new_start``
+    is taken. If no place has them, two lines and then one line at each end are compared instead of three,
+    because the releases may differ there, too, without a relation to the fix. Raises
     :class:`~crisol.errors.VulnerabilityError` if no place is found.
     """
     start, end = hunk.old_start - 1, hunk.old_start - 1 + hunk.old_lines
@@ -167,7 +171,8 @@ def _file(name: str, text: str | None) -> dict[str, str]:
 def _diff(path: Path, tree: Path) -> str | None:
     """Return the diff of a patch file, ``.diff`` or ``.toml``; None for a file with another ending.
 
-    A ``.toml`` contains edits by line range of the source in ``tree``.
+    ``path`` is the file. A ``.diff`` is not checked. A ``.toml`` contains edits by line range of the source
+    in the folder ``tree``; its errors are those of :func:`_edited`.
     """
     if path.suffix == ".diff":
         return path.read_text(encoding="utf-8")
@@ -175,7 +180,11 @@ def _diff(path: Path, tree: Path) -> str | None:
 
 
 def _edited(path: Path, tree: Path) -> str:
-    """Return the edits in the TOML file ``path`` as a unified diff against the source in ``tree``."""
+    """Return the edits in the TOML file ``path`` as a unified diff against the source in ``tree``.
+
+    Raises :class:`~crisol.errors.VulnerabilityError`, which names the file, if it is malformed or its edits
+    do not fit the source.
+    """
     try:
         edits = tomllib.loads(path.read_text(encoding="utf-8"))["edit"]
         return _apply_edits(edits, tree)
@@ -187,9 +196,10 @@ def _apply_edits(edits: list[dict[str, Any]], tree: Path) -> str:
     """Return edits by line range as a unified diff against the source in ``tree``.
 
     Each edit has the keys ``file``, ``lines`` and ``text``: the lines from ``lines[0]`` to ``lines[1]``,
-    counted from 1, are replaced by ``text``. If all lines of a file end in CRLF, the new lines end in CRLF,
-    too. An edit of lines ``[1, 0]`` in a file that does not exist creates the file. Raises ``ValueError`` for
-    a file or lines that do not exist.
+    counted from 1 in the unpatched file, are replaced by ``text``. Edits of one file must not overlap; this
+    is not checked. If all lines of a file end in CRLF, the new lines end in CRLF, too. An edit with the lines
+    1 to 0 and the name of a missing file creates the file. Raises ``ValueError`` for a file or lines that do
+    not exist, and ``KeyError`` or ``TypeError`` for an edit of another form.
     """
     before: dict[str, str] = {}
     made: dict[str, str] = {}

@@ -19,8 +19,9 @@ __all__ = ["basic_only", "census"]
 def census(frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability]) -> Iterator[tuple[str, str]]:
     """Yield the counts of a corpus table for a report, as pairs (name of the count, its value as text).
 
-    ``frame`` is the table. The PoVs and checks of ``vulnerabilities`` are counted, but only of those that
-    have a row in the table.
+    The pairs count vulnerabilities, CWEs, PoVs, checks, candidates, outcomes and origins. ``frame`` is the
+    table. The PoVs and checks of ``vulnerabilities`` are counted, but only of those that have a row in the
+    table.
     """
     listed = [flaw for flaw in vulnerabilities if flaw.id in set(frame["vulnerability"])]
     for corpus, rows in frame.groupby("corpus"):

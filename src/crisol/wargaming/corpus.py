@@ -104,7 +104,7 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Recheck:
-    """The label of one candidate before and after another wargame.
+    """The strict label of one candidate before and after another wargame.
 
     ``vulnerability`` is an id, ``name`` the candidate's name. ``before`` and ``after`` have the form
     ``outcome:reason``, such as ``invalid:timeout``, or ``valid:`` without a reason.
@@ -124,7 +124,8 @@ def build(
     ``plan`` is the plan of the build. Rows that an earlier build stored in ``plan.cache`` are read from
     there. ``jobs`` is the number of processes; 0 means one for each core. An ``executor``, such as Dask's, is
     used in place of these processes. A vulnerability whose release cannot be downloaded yields a
-    :class:`Shard` with ``missing`` set.
+    :class:`Shard` with ``missing`` set. Any other error ends the build, such as
+    :class:`~crisol.errors.SandboxUnavailable` if the sandbox that ``plan`` names does not work here.
     """
     if executor is not None:
         yield from _gather(executor, vulnerabilities, plan)
@@ -138,9 +139,11 @@ def reexecute(
 ) -> Iterator[Recheck]:
     """Wargame the candidates of a corpus table again, and yield a :class:`Recheck` for each.
 
-    An inconclusive wargame gives a :class:`Recheck`, too. ``frame`` is the table; rows of other
+    The vulnerabilities come in the order in which their wargames end; the candidates of one keep the order of
+    the table. An inconclusive wargame gives a :class:`Recheck`, too. ``frame`` is the table; rows of other
     vulnerabilities than ``vulnerabilities`` are left out. ``plan`` names the folders and the sandbox.
-    ``jobs`` is the number of processes; 0 means one for each core.
+    ``jobs`` is the number of processes; 0 means one for each core. Raises
+    :class:`~crisol.errors.IndexUnavailable` if a release cannot be downloaded.
     """
     folders = {vulnerability.id: vulnerability.folder for vulnerability in vulnerabilities}
     columns = ["name", "diff", "outcome", "reason"]
@@ -209,10 +212,10 @@ def _gather(executor: Executor, vulnerabilities: Sequence[Vulnerability], plan: 
 
 
 def _opened(vulnerability: Vulnerability, plan: Plan) -> AbstractContextManager[Match]:
-    """Return a context manager that opens a match; every corpus build gets the same labels from it.
+    """Return a context manager that opens a match whose labels are the same in every corpus build.
 
     The seed is computed from the vulnerability alone, and the time limit is so long that a slow machine does
-    not change a label.
+    not change a label. ``plan`` names the sandbox and the folder of downloaded releases.
     """
     seed = vulnerability.corpus_seed
     return open_match(vulnerability, choose(plan.sandbox), plan.cache, seed=seed, budget=_BUDGET)
@@ -221,10 +224,11 @@ def _opened(vulnerability: Vulnerability, plan: Plan) -> AbstractContextManager[
 def judge(folder: Path, plan: Plan) -> Shard:
     """Wargame all candidates of the vulnerability in ``folder``, and return their rows of the corpus table.
 
-    If this was done before with the same content of the folder and the same ``plan``, the rows are read from
-    disk. Rows are not kept there if this machine failed for one of them (``baseline_failed``,
-    ``sandbox_failed``). A vulnerability that cannot be read, or whose release cannot be downloaded, gives a
-    :class:`Shard` with ``missing`` set.
+    The rows are stored below ``plan.cache``. If the vulnerability, its candidates, the referee's version and
+    the settings in ``plan`` are those of an earlier call, the stored rows are returned. Rows are not stored
+    if one of them has the reason ``baseline_failed`` or ``sandbox_failed``, because then the machine may be
+    to blame and not the patch. A vulnerability that cannot be read, or whose release cannot be downloaded,
+    gives a :class:`Shard` with ``missing`` set.
     """
     try:
         vulnerability = load(folder)
@@ -241,10 +245,11 @@ def judge(folder: Path, plan: Plan) -> Shard:
 
 
 def _rows(match: Match, plan: Plan) -> Iterator[dict[str, object]]:
-    """Wargame the candidates, then mutants of them, and yield a row for each.
+    """Wargame the candidates of a vulnerability, then mutants of them, and yield a row for each.
 
-    A candidate that makes the same program as an earlier one is left out. Mutants are at most a third of the
-    rows, because their mistakes are generated and differ from those of people and agents.
+    A row maps the names in :data:`COLUMNS` to values. A candidate that makes the same program as an earlier
+    one is left out; a candidate that does not apply has a row, too. Mutants are at most a third of the rows,
+    because their mistakes are generated and differ from those of people and agents.
     """
     written = [
         _cut(candidate, match.tree) for candidate in candidates(match.vulnerability, plan.cache, plan.inbox)
@@ -268,9 +273,10 @@ def _rows(match: Match, plan: Plan) -> Iterator[dict[str, object]]:
 
 
 def _cut(candidate: Candidate, tree: Path) -> Candidate:
-    """Return a candidate without the files that no wargame runs, such as its tests.
+    """Return a candidate whose diff changes only files that a wargame runs, so not its tests, for example.
 
-    Features then do not count them.
+    Features are computed from this diff. A candidate that does not apply to the source in ``tree`` is
+    returned unchanged.
     """
     try:
         cut = fitted(candidate.diff, tree)
@@ -282,7 +288,8 @@ def _cut(candidate: Candidate, tree: Path) -> Candidate:
 def _touched(written: Sequence[Candidate], tree: Path) -> dict[str, str]:
     """Return the unpatched text of each file that at least one of the candidates changes, by path.
 
-    ``written`` are the candidates, ``tree`` is the folder of the vulnerable source. New files are left out.
+    ``written`` are the candidates, ``tree`` is the folder of the vulnerable source. New files are left out,
+    and so are the files of a candidate whose diff is malformed.
     """
     paths: set[str] = set()
     for candidate in written:
@@ -341,7 +348,7 @@ def _key(vulnerability: Vulnerability, plan: Plan) -> str:
 def updated(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     """Return a corpus table in which ``rows`` replace all rows of ``table`` on the same vulnerabilities.
 
-    The result is sorted by vulnerability, origin and name.
+    The result is a new table, sorted by vulnerability, origin and name; the arguments do not change.
     """
     others = table[~table["vulnerability"].isin(rows["vulnerability"])]
     whole = pd.concat([others, rows], ignore_index=True)

@@ -36,12 +36,17 @@ therefore no estimate of theirs. One language, Python 3.11."""
 def export(frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability], folder: Path) -> tuple[Path, ...]:
     """Write a corpus table into a folder as Parquet, JSONL and a data sheet; return the paths of the files.
 
-    The files are ``candidates.parquet``, ``candidates.jsonl`` and the data sheet ``README.md``. ``folder`` is
-    created if it is missing. ``frame`` is the table; ``vulnerabilities`` are described in the data sheet.
+    The files are ``candidates.parquet``, ``candidates.jsonl`` and the data sheet ``README.md``, in this
+    order; files with these names are overwritten. ``folder`` is created if it is missing. ``frame`` is the
+    table; the data sheet describes those of ``vulnerabilities`` that have a row in it.
+
     Each line of the JSONL is an object with the keys ``id``, ``project``, ``bug_id``, ``language``, ``tool``,
     ``label``, ``diff``, ``cwe`` and ``reason``. ``bug_id`` is the id of the vulnerability, ``tool`` the
-    candidate's origin. ``label`` is the strict label: 1 for a valid patch, 0 for an invalid one. ``reason``
-    is "" for a valid patch. The JSONL leaves out inconclusive candidates, which have no label.
+    candidate's origin, ``id`` the vulnerability's id and the diff's identity with a slash between them.
+    ``label`` is the strict label: 1 for a valid patch, 0 for an invalid one. ``reason`` is "" for a valid
+    patch. The JSONL leaves out inconclusive candidates, which have no label. Raises
+    :class:`~crisol.errors.StoreError` if the Parquet file cannot be written, and ``OSError`` for the two
+    others.
     """
     table, lines, about = (folder / n for n in ("candidates.parquet", "candidates.jsonl", "README.md"))
     save_table(frame, table)
@@ -56,7 +61,7 @@ def export(frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability], folder
 def sheet(frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability]) -> str:
     """Return the data sheet of a corpus table as Markdown: its sources, its counts, and how labels were made.
 
-    ``frame`` is the table; ``vulnerabilities`` are those that the data sheet describes.
+    ``frame`` is the table. The data sheet describes those of ``vulnerabilities`` that have a row in it.
     """
     sources = {flaw.id: flaw for flaw in vulnerabilities}
     listed = [sources[name] for name in sorted(frame["vulnerability"].unique()) if name in sources]

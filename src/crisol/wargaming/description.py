@@ -89,7 +89,7 @@ class UpstreamHunk(_Section):
 
 
 class LimitsSection(_Section):
-    """What one run of a PoV or check may use: wall time and CPU time in seconds, and memory in MiB."""
+    """The limits of one run of a PoV or check: wall time and CPU time in seconds, and memory in MiB."""
 
     seconds: float = Field(default=10.0, gt=0, le=120)
     cpu_seconds: float = Field(default=10.0, gt=0, le=120)
@@ -97,7 +97,7 @@ class LimitsSection(_Section):
 
 
 class TestLimits(LimitsSection):
-    """What one run of all upstream tests may use: wall time and CPU time in seconds, and memory in MiB."""
+    """The limits of one run of all upstream tests: wall time and CPU time in seconds, and memory in MiB."""
 
     seconds: float = Field(default=180.0, gt=0, le=600)
     cpu_seconds: float = Field(default=60.0, gt=0, le=600)
@@ -105,7 +105,7 @@ class TestLimits(LimitsSection):
 
 
 class UpstreamTests(_Section):
-    """Where the upstream tests of a vulnerability are, and what they need to run.
+    """The section ``upstream_tests`` of a vulnerability: the archive with the tests, and their requirements.
 
     ``archive`` is a file name in the package index, which must have the SHA-256 ``sha256``. ``root`` is a
     folder in the archive; its content is copied next to the vulnerable package. ``paths`` are the test files
@@ -167,7 +167,8 @@ _FORMS = (OwnProgram.__name__, ReleasePair.__name__)
 def describe(path: Path) -> Description:
     """Return the checked content of the ``vulnerability.toml`` at ``path``.
 
-    Raises :class:`~crisol.errors.VulnerabilityError`, which names the file and the wrong key.
+    Raises :class:`~crisol.errors.VulnerabilityError`, which names the file and the wrong key, also for a
+    missing file, and if ``upstream_tests`` is not the last section.
     """
     table = _table(path)
     about = _validated(Description, table, path)
@@ -182,7 +183,8 @@ def describe(path: Path) -> Description:
 def judged_part(text: bytes) -> bytes:
     r"""Return the part of a ``vulnerability.toml`` on which verdicts depend.
 
-    It is the text without the last section, ``upstream_tests``.
+    It is the text before the section ``upstream_tests``, which :func:`describe` accepts only at the end. A
+    text without this section is returned unchanged.
 
     >>> judged_part(b'id = "a"\n\n[upstream_tests]\npaths = ["tests"]\n')
     b'id = "a"\n'

@@ -91,10 +91,11 @@ def _blank_line(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
 
 
 def _rename(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
-    """Yield the source with another name for a local variable of the function ``node``.
+    """Yield the source with another name for one local variable of the function ``node``.
 
-    Nothing is yielded for a function that contains other functions or classes, or uses ``global``,
-    ``nonlocal`` or ``locals``.
+    ``rng`` draws the variable and its new name. At most one source is yielded. There is none if ``node`` is
+    no function, contains other functions or classes, uses ``global``, ``nonlocal`` or ``locals``, or has no
+    variable that can be renamed safely.
     """
     if not isinstance(node, ast.FunctionDef):
         return
@@ -119,7 +120,11 @@ def _rename(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
 
 
 def _equivalent(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:  # noqa: ARG001 - its type
-    """Yield sources with an equivalent comparison, or an equivalent condition in an ``if`` or ``while``."""
+    """Yield the source in which the comparison or condition ``node`` is replaced by an equivalent one.
+
+    A condition is that of an ``if``, a ``while`` or a conditional expression. At most one source is yielded,
+    and none for any other node. ``rng`` is not used.
+    """
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
         left, right = text.of(node.left), text.of(node.comparators[0])
         if isinstance(node.ops[0], ast.Eq) and isinstance(node.comparators[0], ast.Constant):
@@ -133,7 +138,11 @@ def _equivalent(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
 
 
 def _temporary(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
-    """Yield the source in which a ``return`` or ``raise`` first assigns its value to a new local variable."""
+    """Yield the source in which a ``return`` or ``raise`` first assigns its value to a new local variable.
+
+    ``node`` is the statement, and ``rng`` draws the variable's name. At most one source is yielded; there is
+    none for any other node, for a statement without a value, and for ``raise`` with ``from``.
+    """
     names = {part.id for part in ast.walk(text.tree) if isinstance(part, ast.Name)}
     free = [name for name in ("result", "outcome", "answer", "error", "failure", "ret") if name not in names]
     whole = isinstance(node, ast.Return) and node.value is not None

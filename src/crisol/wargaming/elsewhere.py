@@ -402,7 +402,10 @@ for _name in ("sysconf", "times", "getresuid", "getresgid", "scandir", "open", "
 
 
 def elsewhere(seed: int) -> str:
-    """Return code that gives a process other surroundings; ``seed`` determines user, ids and year."""
+    """Return Python code that gives a process the surroundings of another machine; a PoV can run behind it.
+
+    ``seed`` determines the user's name, the process id, the number of cores, the hash seed and the year.
+    """
     drawn = Random(seed)
     mask = drawn.getrandbits(30) * 2 + 1  # each hash and its parity change
     values = {

@@ -28,10 +28,12 @@ class Examination:
     """The findings of a static analysis of one patched file, in comparison with the unpatched file.
 
     ``error`` says why the patched file does not parse, ``error_before`` why the unpatched file does not; ""
-    if it parses. The other fields name constructs that the patch adds, and ``dropped`` those that it takes
-    out. Constructs in ``refused`` and ``dropped`` count as tampering where a patch as a whole adds them, see
-    :func:`newly_refused`. Constructs in ``noted`` let code recognise a wargame or keep state, as reading
-    the clock or changing a list of the module does. ``undefined`` are undefined names.
+    if it parses. All other fields are empty if the patched file does not parse.
+
+    ``refused`` names the constructs that the patch adds and that count as tampering; ``dropped`` names those
+    of this kind that it takes out of the file, see :func:`newly_refused`. ``noted`` names added constructs by
+    which code could recognise a wargame or keep state, such as reading the clock or changing a list of the
+    module. ``undefined`` holds the undefined names that the patch adds.
     """
 
     error: str
@@ -59,7 +61,7 @@ def newly_refused(examinations: Iterable[Examination]) -> list[str]:
     """Return the constructs that count as tampering and that a patch adds, over all files that it changes.
 
     ``examinations`` are those of the files. A construct that the patch takes out of one file and adds to
-    another was only moved, and is left out.
+    another was only moved, and is left out. The result is sorted and names each construct once.
     """
     files = tuple(examinations)
     dropped = {name for file in files for name in file.dropped}
@@ -136,7 +138,10 @@ def _unquoted(before: str, after: str) -> set[str]:
 
 
 def _capitals(text: str) -> Counter[str]:
-    """Return how often a source contains each text constant that is one name in capitals."""
+    """Return how often a source contains each text constant that is one name in capitals.
+
+    The result is empty if the source does not parse.
+    """
     tree = tree_or_reason(text)
     if not isinstance(tree, ast.Module):
         return Counter()

@@ -94,7 +94,11 @@ class Flow:
         return self._memo[node]
 
     def _held(self, place: Place) -> set[Value]:
-        """Return the possible values of a name, a parameter, or an attribute of any object."""
+        """Return the possible values of a variable, of a parameter, or of an attribute of any object.
+
+        ``place`` names it, see :data:`.bindings.Place`. The values of a parameter include its default value
+        and the values that calls in this file pass.
+        """
         if place in self._memo:
             return self._memo[place]
         self._memo[place] = held = set()
@@ -121,9 +125,11 @@ class Flow:
         return held
 
     def used(self, node: ast.AST) -> Iterator[Value]:
-        """Yield the possible values of ``node`` itself: a read name, attribute or item, a call, or an import.
+        """Yield the possible values of ``node`` if it is a read, a call or an import.
 
-        Any other node yields nothing. The nodes inside ``node`` are not examined.
+        A read is a name, an attribute or an item that is neither assigned nor deleted. The values of a call
+        are those of its result, the values of an import are the imported objects. Any other node yields
+        nothing. The nodes inside ``node`` are not examined.
         """
         match node:
             case ast.Import(names=names):
@@ -192,7 +198,7 @@ class Flow:
         """Return the possible values that calls in this file pass to a parameter.
 
         ``number`` is the number of the function, ``name`` the name of the parameter. Every call of the
-        function's name counts, also as a method of any object.
+        function's name counts, also as a method of any object. Default values are not included.
         """
         function = self._bindings.functions[number]
         known_as = (
@@ -379,7 +385,10 @@ class Flow:
             yield from (inside(element) for element in values) if way == "container" else values
 
     def _named(self, node: ast.Call) -> Iterator[str]:
-        """Yield the names of attributes that a call reaches by text, as ``getattr(x, "name")`` does."""
+        """Yield the names of attributes that a call accesses by a text, as ``getattr(x, "name")`` does.
+
+        A call that sets or deletes an attribute counts, too.
+        """
         args = node.args
         for function in self.values(node.func):
             name = function.text.removeprefix("builtins.")

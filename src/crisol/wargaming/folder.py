@@ -49,7 +49,8 @@ def _plain(path: Path) -> None:
 def regular_files(folder: Path) -> list[Path]:
     """Return the paths of all files below a folder, sorted, without those in ``__pycache__``.
 
-    Raises :class:`~crisol.errors.VulnerabilityError` for a symbolic link or a special file.
+    A missing folder has no files. Raises :class:`~crisol.errors.VulnerabilityError` for a symbolic link or a
+    special file.
     """
     files: list[Path] = []
     for parent, folders, names in os.walk(folder):

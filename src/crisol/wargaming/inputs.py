@@ -37,7 +37,8 @@ _MAX_LITERAL = 4096
 def unsteady(source: str) -> bool:
     """Return whether a script measures time or memory or starts threads, so that its result may vary.
 
-    ``source`` is its text.
+    ``source`` is its text, in which names such as ``perf_counter`` and ``threading`` are searched; the text
+    need not parse.
     """
     return _UNSTEADY.search(source) is not None
 
@@ -214,7 +215,10 @@ def _values(value: object, role: Role, rng: random.Random) -> Iterator[object]:
 
 
 def _neighbours(text: str, rng: random.Random) -> Iterator[str]:
-    """Yield similar texts: one letter or digit is replaced by another, doubled, or left out."""
+    """Yield up to nine similar texts: one letter or digit is replaced by another, doubled, or left out.
+
+    ``rng`` draws the places and the new letters. A text without ASCII letters and digits yields nothing.
+    """
     places = [at for at, letter in enumerate(text) if letter.isascii() and letter.isalnum()]
     for at in rng.sample(places, min(4, len(places))):
         pool = "123456789" if text[at].isdigit() else "abcdefghijklmnopqrstuvwxyz"
@@ -227,7 +231,10 @@ def _neighbours(text: str, rng: random.Random) -> Iterator[str]:
 
 
 def _notations(text: str) -> Iterator[str]:
-    """Yield other spellings of a text: other case, separators and encodings, and added white space."""
+    """Yield other spellings of a text: other case, separators and encodings, and added white space.
+
+    There are fewer than a hundred of them, in a fixed order; some may equal ``text`` or each other.
+    """
     quoted = "".join(
         letter if letter.isalnum() else f"%{ord(letter):02x}" for letter in text if ord(letter) < 256
     )

@@ -32,8 +32,9 @@ class Manner:
 
     ``vulnerability`` is the id of the vulnerability of all patches; "" takes the id from each line of JSONL.
     ``origin`` and ``licence`` apply to every patch that does not state its own. ``reading`` says how to read
-    the diffs. With ``skip`` a patch that cannot be read or applied is left out; without it such a patch ends
-    the import with an error. With ``dry_run`` nothing is written.
+    the diffs. With ``skip`` a patch whose diff cannot be read or applied is left out; without it such a patch
+    ends the import with an error. A malformed line of JSONL ends the import in any case. With ``dry_run``
+    nothing is written.
     """
 
     vulnerability: str = ""
@@ -52,8 +53,8 @@ class Same:
     """A patch of an import that makes the same change as another candidate of the vulnerability.
 
     ``vulnerability`` is an id. ``name`` is the name of the patch, ``other`` that of the other candidate. If
-    the other candidate is an imported patch, the new patch is left out. If it is in the vulnerability's
-    folder, the new patch is imported all the same, unless it also has the name of such a candidate.
+    the other candidate is an imported patch, the new patch is left out. If the other candidate is in the
+    vulnerability's folder, the new patch is left out only if both have the same name.
     """
 
     vulnerability: str
@@ -78,11 +79,12 @@ class Intake:
 
 @dataclass(frozen=True, slots=True)
 class ImportBase:
-    """What an import of patches needs to know of one vulnerability.
+    """The facts about one vulnerability that an import of patches needs.
 
     ``fit`` takes a diff and the options for reading it, and returns the cut patch; it raises
-    :class:`~crisol.errors.InputError` for a diff that cannot be read or applied. ``own`` are the candidates
-    in the vulnerability's folder.
+    :class:`~crisol.errors.DiffError` for a diff that cannot be read, and
+    :class:`~crisol.errors.PatchDoesNotApply` for one that cannot be applied. ``own`` are upstream's fix and
+    the candidates in the vulnerability's folder.
     """
 
     fit: Callable[[str, diff.ReadOptions], diff.Fitted]
@@ -93,11 +95,14 @@ def take(path: Path, inbox: Path, grounds: Callable[[str], ImportBase], manner: 
     """Import patches into the files ``<vulnerability>.jsonl`` of the folder ``inbox``.
 
     ``path`` is a patch file, a JSONL file, or a folder of patch files, see :func:`imported`. ``grounds``
-    takes the id of a vulnerability and returns its :class:`ImportBase`, or raises
-    :class:`~crisol.errors.UnknownVulnerability`. ``manner`` holds the options. Each patch is cut to the files
-    of the release. If several patches make the same change, only the first is imported. Nothing is written
-    before all patches are checked. Raises :class:`~crisol.errors.DatasetError`, which names the first wrong
-    patch or line, and :class:`~crisol.errors.StoreError` if ``inbox`` cannot be written.
+    takes the id of a vulnerability and returns its :class:`ImportBase`. ``manner`` holds the options. Each
+    patch is cut to the files of the release. If several patches make the same change, only the first is
+    imported.
+
+    Nothing is written before all patches are checked. Raises :class:`~crisol.errors.DatasetError`, which
+    names the first wrong patch or line, and :class:`~crisol.errors.StoreError` if ``inbox`` cannot be
+    written. An error of ``grounds``, such as :class:`~crisol.errors.UnknownVulnerability`, ends the import
+    even with ``manner.skip``.
     """
     fresh: dict[str, list[Candidate]] = defaultdict(list)
     cut: list[str] = []
@@ -161,7 +166,8 @@ def remove(inbox: Path, vulnerability: str, names: Iterable[str]) -> int:
 def _locked(inbox: Path) -> Iterator[None]:
     """Lock the folder ``inbox`` during the ``with`` block; the folder is created if it is missing.
 
-    Raises :class:`~crisol.errors.StoreError` if the folder cannot be written, as on a full disk.
+    The call waits while another process or thread has the lock. Raises :class:`~crisol.errors.StoreError` if
+    the folder cannot be written, as on a full disk.
     """
     try:
         inbox.mkdir(parents=True, exist_ok=True)
@@ -174,7 +180,9 @@ def _locked(inbox: Path) -> Iterator[None]:
 def kept(inbox: Path, vulnerability: str) -> Iterator[Candidate]:
     """Yield the imported candidates of one vulnerability, in the order of their import.
 
-    ``inbox`` is the folder of imported patches, ``vulnerability`` an id.
+    ``inbox`` is the folder of imported patches, ``vulnerability`` an id. Nothing is yielded if ``inbox`` has
+    no file for it. Raises :class:`~crisol.errors.DatasetError`, which names the line, if that file is
+    damaged.
     """
     path = inbox / f"{vulnerability}.jsonl"
     if path.is_file():

@@ -42,10 +42,11 @@ def mutants(
 ) -> Iterator[Candidate]:
     """Yield up to ``limit`` mutants: patches that are made from other candidates by small random changes.
 
-    ``parents`` are those candidates, all of one vulnerability; each gets a mutant before any gets a second.
-    ``source`` maps the path of every file that a parent changes to the vulnerable text. The same ``seed``
-    gives the same mutants. Every mutant parses. Each makes another program than the vulnerable one, the
-    parents and the other mutants; a change of comments, layout or docstrings alone makes no other program.
+    ``parents`` are those candidates, all of one vulnerability; each gets a mutant before any gets a second. A
+    parent that does not apply gets none. ``source`` maps the path of every file that a parent changes to the
+    vulnerable text; files that a parent creates are not in it. The same ``seed`` gives the same mutants.
+    Every mutant parses. Each makes another program than the vulnerable one, the parents and the other
+    mutants; a change of comments, layout or docstrings alone makes no other program.
     """
     tree = ProgramTree(source)
     applied = [(parent, files) for parent in parents if (files := _applied(parent, source)) is not None]
@@ -75,10 +76,11 @@ def mutants(
 def _mutated(
     parent: Candidate, files: _Files, source: Mapping[str, str], rng: random.Random
 ) -> tuple[_Files, list[str]]:
-    """Return (files that one mutant of ``parent`` changes, names of its edits).
+    """Return (the files of one mutant of ``parent``, the names of its edits).
 
-    ``files`` are the files that ``parent`` changes; ``source`` maps their paths to the vulnerable text. If no
-    edit is possible, the files are those of ``parent``, and there are no names.
+    ``files`` and the files of the mutant map the path of each file that the patch changes to its new text,
+    None for a deleted file; ``files`` are those of ``parent``. ``source`` maps paths to the vulnerable text.
+    If no edit is possible, the result is (``files``, []).
     """
     done: list[str] = []
     kinds: list[Mapping[str, _Edit]] = []
@@ -117,8 +119,10 @@ def _edited(
 ) -> tuple[_Files, str] | None:
     """Return (files after one random edit, name of the edit); None if no operator can change anything.
 
-    ``files`` are the files that the patch changes so far; ``source`` maps their paths to the vulnerable text.
-    ``operators`` maps the names of edits to their functions. Only lines that the patch added are edited.
+    ``files`` maps the path of each file that the patch changes so far to its new text, None for a deleted
+    file; the result has the same form, and ``files`` does not change. ``source`` maps paths to the vulnerable
+    text. ``operators`` maps the names of edits to their functions. Only lines that the patch added are
+    edited.
     """
     names = sorted(operators)
     rng.shuffle(names)
@@ -145,7 +149,8 @@ def _edited(
 def _written(before: str, after: str) -> tuple[Text, tuple[ast.AST, ...]] | None:
     """Return the parsed source ``after``, and its syntax nodes in the lines that the patch added.
 
-    The result is None if ``after`` does not parse.
+    ``before`` is the text of the unpatched file, ``after`` that of the patched one. The result is None if
+    ``after`` does not parse.
     """
     try:
         text = Text(after)
@@ -163,7 +168,10 @@ def _written(before: str, after: str) -> tuple[Text, tuple[ast.AST, ...]] | None
 
 
 def _written_lines(before: str, after: str) -> set[int]:
-    """Return the 1-based numbers of the lines of ``after`` that the patch added."""
+    """Return the 1-based numbers of the lines of ``after`` that the patch added.
+
+    ``before`` is the text of the unpatched file, ``after`` that of the patched one.
+    """
     written: set[int] = set()
     text = diff.between({"f": before}, {"f": after}, context=0)
     for change in diff.parse(text).files if text else ():
@@ -173,7 +181,11 @@ def _written_lines(before: str, after: str) -> set[int]:
 
 
 def _without_a_hunk(parent: Candidate, source: Mapping[str, str], rng: random.Random) -> _Files | None:
-    """Return the files that a candidate makes without one of its hunks; None if it has fewer than two."""
+    """Return the files of a candidate without one of its hunks; None if it has fewer than two.
+
+    The result maps the path of each changed file to its new text, None for a deleted file. ``rng`` draws the
+    hunk.
+    """
     patch = diff.parse(parent.diff)
     places = [(at, hunk) for at, change in enumerate(patch.files) for hunk in change.hunks]
     if len(places) < 2:

@@ -170,7 +170,11 @@ class ProgramTree:
         return is_documentation(path) and PurePosixPath(path).name not in self.habits.words
 
     def _form(self, path: str, text: str | None) -> object:
-        """Return a value that represents a changed file in the identity; None for a change without effect."""
+        """Return a value that represents a changed file in the identity; None for a change without effect.
+
+        ``text`` is the new text of the file ``path``, None for a deleted file. Two changes of one file have
+        the same effect if their values have the same ``repr``.
+        """
         if text is None:
             return ("gone",)
         old = self.module(path)
@@ -193,10 +197,11 @@ def _spliced(lines: tuple[str, ...], before: Module) -> tuple[tuple[str, ...], t
     ``lines`` are those of the changed source, ``before`` is the module before the change. The lines of the
     result are all lines of ``before``, then those of the changed part; the line numbers of the statements
     refer to these. Statements outside the changed part are the same objects as in ``before``; the others are
-    new. The changed part begins with the last statement that starts in the unchanged lines at the top of the
-    source, and ends with the first that starts in the unchanged lines at the bottom. It can be parsed alone,
-    because a statement at the top level ends where the next one begins. None means that the whole source has
-    to be parsed.
+    new.
+
+    The changed part includes one unchanged statement on each side of the change, because a comment or a
+    continued line may belong to it. The part can be parsed alone, because a statement at the top level ends
+    where the next one begins. None means that the whole source has to be parsed, or that it does not parse.
     """
     old = before.lines
     # The parser ends a line there, too, or begins its column anew.
@@ -233,7 +238,8 @@ def _first(node: ast.stmt) -> int:
 def open_tree(folder: Path) -> ProgramTree:
     """Return the program in a source folder, for comparisons with patched versions of it.
 
-    The parts of its own text that it reads are found in all its Python files, except tests.
+    All Python files of the program, except tests, are searched to find its :class:`Habits`, the parts of its
+    own text that it reads.
     """
     texts = [
         path.read_text(encoding="utf-8", errors="replace")
@@ -254,9 +260,9 @@ def habits(texts: Sequence[str]) -> Habits:
 
 
 def is_program(files: Mapping[str, str | None]) -> bool:
-    """Return whether every Python file in ``files`` parses.
+    """Return whether every Python file in ``files`` parses; other files are ignored.
 
-    ``files`` maps paths to texts, None for a deleted file.
+    ``files`` maps paths to texts, None for a deleted file. Without a Python file the result is True.
     """
     return all(
         text is None or not path.endswith(".py") or parsed(text) is not None for path, text in files.items()
@@ -328,9 +334,9 @@ def _difference(
 def kept(body: Sequence[ast.stmt], habits: Habits) -> list[ast.stmt]:
     """Return the statements of a block that have an effect.
 
-    ``body`` is the block. Left out are ``pass`` and statements that are only a constant, such as docstrings.
-    A constant stays if it is a text without a space, or if it is the first statement and ``habits`` says that
-    the program reads docstrings.
+    ``body`` is the block. ``pass`` is left out, and so is a statement that is only a constant, such as a
+    docstring. But a constant stays if it is a text without a space, or if it is the first statement and
+    ``habits`` says that the program reads docstrings.
     """
     documented = habits.docstrings
     return [

@@ -55,7 +55,10 @@ class _Recorder:
 
 
 def _functions(item: Any) -> Iterator[Any]:
-    """Yield the function of a test, then the other methods of its class, which the test may call."""
+    """Yield the function of a test, then the methods of its class that are no tests.
+
+    The test may call these methods.
+    """
     yield getattr(item, "obj", item)
     own = getattr(item, "cls", None)
     for name, value in vars(own).items() if own is not None else ():
@@ -64,7 +67,10 @@ def _functions(item: Any) -> Iterator[Any]:
 
 
 def _names(code: CodeType) -> Iterator[str]:
-    """Yield the globals, attributes, imports and keywords that a function's code uses."""
+    """Yield the globals, attributes, imports and keywords that a function's code uses.
+
+    The code of inner functions is included.
+    """
     yield from code.co_names
     for constant in code.co_consts:
         if inspect.iscode(constant):
@@ -74,7 +80,7 @@ def _names(code: CodeType) -> Iterator[str]:
 
 
 def _message(report: Any) -> str:
-    """Return the first lines that say why a test failed."""
+    """Return the first lines of pytest's explanation why a test failed, at most 600 characters."""
     crash = getattr(report.longrepr, "reprcrash", None)
     lines = str(crash.message if crash is not None else report.longrepr).strip().splitlines()
     lines = [line.removeprefix("E ").strip() for line in lines if line.startswith("E ")] or lines

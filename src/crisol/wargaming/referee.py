@@ -89,9 +89,9 @@ class Match:
     def judge(self, text: str | bytes) -> Verdict:
         """Wargame one untrusted diff and return the verdict.
 
-        A faulty diff raises no error: the outcome of a diff that is malformed or does not apply is
-        inconclusive. If the sandbox fails, too, the outcome is inconclusive, unless it fails on the patch and
-        not on the unpatched release: that is tampering.
+        A diff that is malformed or does not apply raises no error, but has the outcome inconclusive. A
+        failure of the sandbox raises no error, either: the outcome is inconclusive, or invalid for tampering
+        if the sandbox fails on the patch and not on the unpatched release.
         """
         steps = self.phases(text)
         while True:
@@ -199,7 +199,12 @@ class Match:
         return self.yardstick
 
     def _apply(self, text: str | bytes, reading: ReadOptions, overlay: dict[str, str | None]) -> _Finding:
-        """Apply the diff ``text``, add the patched files to ``overlay``, and return the finding."""
+        """Apply the diff ``text``, add the patched files to ``overlay``, and return the finding.
+
+        ``overlay`` maps paths to new texts, None for a deleted file. The reason of the finding is
+        ``MALFORMED`` for a text that is no diff, ``DOES_NOT_APPLY`` for a diff that cannot be applied, and
+        otherwise None. ``reading`` says how to read the diff.
+        """
         try:
             patch = fitted(text, self.tree, reading)
         except DiffError as error:
@@ -217,8 +222,10 @@ class Match:
     def _examine(self, overlay: Mapping[str, str | None], facts: dict[str, Examination]) -> _Finding:
         """Analyse the patched files without running them, and return the finding.
 
-        The call adds the examination of each Python file to ``facts``, by path. It ends at the first file
-        that is a reason to refuse the patch.
+        The reason is ``TAMPERS`` for a construct that counts as tampering or a file that hides another
+        module, ``DOES_NOT_LOAD`` for a syntax error, ``TIMEOUT`` for an analysis that exceeds its limits, and
+        otherwise None. ``overlay`` maps paths to the new texts. The call adds the examination of each Python
+        file to ``facts``, by path, until a file gives a reason.
         """
         noted: list[str] = []
         for name, after in overlay.items():
@@ -315,20 +322,31 @@ class Match:
         return None, ""
 
     def _ran(self, script: Script, files: Mapping[str, bytes | None], canary: Canary | None) -> Run:
-        """Run a script on the patched files, and count its time; raises ``SandboxError``."""
+        """Run a script on the patched files, and add its wall time to the time that this wargame has used.
+
+        The time in which the script waited for a CPU is not added. ``files`` maps paths to the new content,
+        None for a deleted file. ``canary`` says after which exit codes the script runs again as a canary;
+        None means never. Raises :class:`~crisol.errors.SandboxError` if the sandbox fails.
+        """
         run = self.target.run(script, files, self._limits(), canary=canary)
         self._spent += run.seconds - run.waited
         return run
 
     def _limits(self) -> Limits:
-        """Return the limits of a run, with no more time than the wargame has left."""
+        """Return the limits of a run, with no more wall time than the wargame has left.
+
+        The wall time is at least 0.1 seconds.
+        """
         left = max(self.budget - self._spent, 0.1)
         return replace(self.target.limits, seconds=min(self.target.limits.seconds, left))
 
     def _again(self, files: Mapping[str, bytes | None], noted: Collection[str]) -> _Finding:
-        """Run the public PoV on the patched files in changed environments; the finding is the first failure.
+        """Run the public PoV on the patched files in the environments that :func:`.again.again` makes.
 
-        An environment in which the unpatched release does not show the flaw is left out; the detail names it.
+        The finding is the first run in which the PoV shows the flaw or exceeds the time limit. An environment
+        in which the unpatched release does not show the flaw is left out; the detail names it. ``files`` maps
+        paths to the new content, None for a deleted file. ``noted`` holds the :attr:`Examination.noted` of
+        all files.
         """
         limits, pov = patient(self.target.limits), self.vulnerability.povs[0]
         cost = self.canaries.costs.get(pov.name, 0.0)
@@ -353,7 +371,12 @@ class Match:
         return None, ""
 
     def _shows(self, script: Script, limits: Limits) -> bool:
-        """Return whether the release shows its flaw with a script of ``again``; see :func:`shows`."""
+        """Return whether the unpatched release shows its flaw when ``script`` runs on it.
+
+        ``script`` comes from :func:`.again.again`. Each script runs only once; later calls return the first
+        result. Raises :class:`~crisol.errors.SandboxError` if the sandbox fails or the machine is too busy to
+        tell.
+        """
         if script.name not in self.shown_again:
             self.shown_again[script.name] = shows(self.target, script, limits)
         return self.shown_again[script.name]
@@ -377,7 +400,7 @@ class Match:
         """Return those of ``run.changed`` that the unpatched release does not change with the same script.
 
         ``run`` is a run of ``script`` on a patch. If the changes by the unpatched release are not known yet,
-        the script runs on it first. If that run fails, the result is empty.
+        the script runs on it first. If that run fails, the result is empty. The result is sorted.
         """
         key = script.name, self.warm  # what is there before the target hangs on what was imported ahead
         if key not in self.changes:
@@ -423,7 +446,11 @@ def open_match(
 
 
 def _names(facts: Mapping[str, Examination]) -> _Finding:
-    """Return the finding on undefined names; it names those of the first file that has any."""
+    """Return the finding on undefined names; its reason is None if no patched file has any.
+
+    ``facts`` maps the path of each patched file to its examination. The detail names the first file that has
+    undefined names, and these names.
+    """
     for name, examination in facts.items():
         if examination.undefined:
             return Reason.UNDEFINED_NAME, f"{name}: {', '.join(examination.undefined)}"

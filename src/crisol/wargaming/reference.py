@@ -114,7 +114,8 @@ class Yardstick:
     ) -> dict[Variation, str]:
         """Run the benign inputs again, and return the differences that occur again.
 
-        A difference is dropped if the reference now behaves differently on that input, since its behaviour is
+        ``differences`` maps a variation to a message on the difference between the patch and the reference. A
+        difference is dropped if the reference now behaves differently on that input, since its behaviour is
         then random. If the process that runs the reference ends early, no difference is returned. If the
         process that runs the patch ends early, all of them are returned.
         """
@@ -168,7 +169,11 @@ def _files(vulnerability: Vulnerability, tree: Path, cache: Path) -> _Files | No
 
 
 def _words(files: Mapping[str, bytes | None]) -> frozenset[str]:
-    """Return the string constants in Python files; a file is skipped if parsing exceeds its limits."""
+    """Return the string constants, casefolded, of the Python files among ``files``.
+
+    ``files`` maps paths to contents, None for a deleted file. A Python file is skipped if parsing it exceeds
+    the limits on time and memory.
+    """
     words: frozenset[str] = frozenset()
     for name, text in files.items():
         if text and name.endswith(".py"):

@@ -224,7 +224,11 @@ class _Bounded:
 
 
 def _members(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
-    """Yield (name, size, open file) for each regular file in the archive ``path``."""
+    """Yield (name, size in bytes, open file) for each regular file in the archive ``path``.
+
+    A file can be read until the next one is yielded. Raises an error of :mod:`tarfile`, :mod:`zipfile` or the
+    decompressor for a damaged archive, and :class:`~crisol.errors.IntegrityError` for too large a tar file.
+    """
     if not path.name.endswith((".whl", ".zip")):
         with path.open("rb") as file:
             start = file.read(5)

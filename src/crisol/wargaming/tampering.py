@@ -44,7 +44,7 @@ class Findings:
 
     Constructs in ``refused`` count as tampering; ``dropped`` are constructs of that kind in the lines that
     the patch takes out of the file. Constructs in ``noted`` may be harmless, such as reading the clock or
-    changing a list of the module; see :func:`.again.again` for what they lead to.
+    changing a list of the module. Some of them add runs to the wargame, see :func:`.again.again`.
     """
 
     refused: tuple[str, ...] = ()
@@ -187,7 +187,10 @@ def _public(path: str) -> str:
 
 
 def _capability(path: str) -> str:
-    """Return the forbidden module or function that is a part of the dotted name ``path``; "" for none."""
+    """Return the forbidden module or function that the dotted name ``path`` names or lies in; "" for none.
+
+    ``gc.collect`` gives ``gc``, and ``pathlib.sys.exit`` gives ``sys.exit``.
+    """
     parts = path.split(".")
     for module in (parts[0], ".".join(parts[:2])):
         if module in MODULES:
@@ -200,10 +203,12 @@ def _capability(path: str) -> str:
 
 
 def _tail(path: str, names: Collection[str], whole: Collection[str] | None = None) -> str:
-    """Return the name in ``names`` that a dotted name stands for; "" for none.
+    """Return the name in ``names`` with which ``path`` ends, or the name in ``whole`` with which it begins.
 
-    ``os.environ`` stands for itself and so does ``shutil.os.environ``. An attribute of an object in
-    ``whole``, such as ``os.environ.get``, stands for the object; None stands for ``names``.
+    ``path`` is a dotted name. With ``os.environ`` in ``names``, both ``os.environ`` and ``shutil.os.environ``
+    give ``os.environ``. With ``os.environ`` in ``whole``, its attribute ``os.environ.get`` gives
+    ``os.environ``, too. None for ``whole`` means ``names``. The result is "" if no name fits; a name in
+    ``names`` goes first.
     """
     parts = path.split(".")
     for length in (3, 2):
@@ -214,10 +219,10 @@ def _tail(path: str, names: Collection[str], whole: Collection[str] | None = Non
 
 
 def _kept(node: ast.AST, flow: Flow) -> list[str]:
-    """Return messages on how ``node`` keeps something between calls, such as ``state SEEN``.
+    """Return a message for each variable by which ``node`` keeps state between calls, such as ``state SEEN``.
 
-    The list is empty if it does not. The message is for the reader of a verdict; the referee does not need
-    it, so the common ways are enough.
+    The list is empty if there is none. Only common ways are recognised, such as ``global`` and
+    ``SEEN.append``; that is enough, because no verdict depends on the messages.
     """
     match node:
         case ast.Global(names=names) | ast.Nonlocal(names=names):
@@ -270,9 +275,9 @@ def _pretending(node: ast.ClassDef | ast.Call, flow: Flow, *, new: bool) -> list
 
 
 def _ancestors(bases: list[ast.expr], flow: Flow) -> list[ast.expr]:
-    """Return the direct and indirect base classes of a class, as far as the file defines the classes between.
+    """Return the direct and indirect base classes of a class, as expressions.
 
-    ``bases`` are the direct ones.
+    ``bases`` are the direct ones. The base classes of a base class are found only if the file defines it.
     """
     classes = {node.name: node.bases for node in flow.nodes if isinstance(node, ast.ClassDef)}
     reached: dict[ast.expr, None] = {}

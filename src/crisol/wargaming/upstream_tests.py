@@ -172,7 +172,11 @@ class _Runner:
         self._script = Script(_PROBE.name, text, Role.PROBE, json.dumps(job).encode())
 
     def run(self, target: Target, overlay: _Overlay) -> _Report | str:
-        """Run the suite with the files of ``overlay``; return the report, or a message if there is none."""
+        """Run the upstream tests in ``target``; return the report, or a message on why there is none.
+
+        ``target`` is a sandbox over a release; the files of ``overlay`` replace those of the release. Raises
+        :class:`~crisol.errors.SandboxError` if the sandbox fails.
+        """
         run = target.run(self._script, overlay, self.limits)
         last = run.stderr.strip().rpartition("\n")[2]
         if run.ending is not Ending.EXITED or not run.report:
@@ -195,7 +199,9 @@ class _Runner:
     def overlay(self, patch: str, tree: Path) -> _Overlay:
         """Return the files that a patch changes, except the upstream tests, which always run unchanged.
 
-        ``patch`` is a unified diff against the release in ``tree``.
+        ``patch`` is a unified diff against the release in ``tree``. The result maps paths to the new content,
+        None for a deleted file. Raises :class:`~crisol.errors.DiffError` if ``patch`` is no unified diff, and
+        :class:`~crisol.errors.PatchDoesNotApply` if it does not fit the release.
         """
         files = diff.apply(diff.parse(patch), lambda path: read_source(tree, path))
         return {
@@ -293,7 +299,7 @@ def _unfit(test: str, fixed: _Report, vulnerable: _Report, mended: _Report) -> s
 
 
 def _sample(report: _Report, left_out: Mapping[str, str]) -> str:
-    """Return one reason why a test is not kept, for the error that none is; at most 300 characters.
+    """Return one reason why a test is not kept, at most 300 characters, for the error that no test is kept.
 
     ``report`` is that of the fixed release, ``left_out`` maps tests that this release passes to the reasons.
     """

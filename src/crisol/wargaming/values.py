@@ -119,7 +119,8 @@ def by_method(bases: Sequence[str], method: str, arguments: Sequence[Sequence[st
     """Yield the results of a string method for all combinations of possible texts and arguments.
 
     ``bases`` are the possible texts on which the method is called; ``method`` is its name, any but ``join``.
-    ``arguments`` holds, for each argument, its possible texts. At most 64 combinations are computed.
+    ``arguments`` holds, for each argument, its possible texts. At most 64 combinations are computed. A
+    combination for which the method raises yields nothing; a list of texts is yielded as containers.
     """
     for text, *chosen in itertools.islice(itertools.product(bases, *arguments), MOST):
         if method == "split":
@@ -138,9 +139,10 @@ def by_method(bases: Sequence[str], method: str, arguments: Sequence[Sequence[st
 def joined(glues: Sequence[str], pieces: Sequence[Sequence[str]], letters: Sequence[str]) -> Iterator[Value]:
     """Yield the possible results of ``glue.join(parts)``.
 
-    ``glues`` are the possible texts of ``glue``. ``pieces`` holds, for each element of a list of parts, its
-    possible texts. ``letters`` are the possible texts if ``parts`` is one text: its characters are joined,
-    forwards and backwards.
+    ``glues`` are the possible texts of ``glue``. If ``parts`` is a list, ``pieces`` holds the possible texts
+    of each of its elements; nothing is yielded for the list if it is empty or an element has no possible
+    text. If ``parts`` is one text, ``letters`` are its possible texts: the characters are joined, forwards
+    and backwards.
     """
     if pieces and all(pieces):
         for glue, *chosen in itertools.islice(itertools.product(glues, *pieces), MOST):
@@ -154,7 +156,8 @@ def by_decoder(name: str, encoded: Sequence[str], encodings: Sequence[str]) -> I
     """Yield the results of a decoding function for each of the possible texts ``encoded``.
 
     ``name`` is the dotted name of the function, one of :data:`DECODERS`, such as ``base64.b64decode``.
-    ``encodings`` are the possible names of codecs, for ``codecs.decode`` and ``codecs.encode``.
+    ``encodings`` are the possible names of codecs, for ``codecs.decode`` and ``codecs.encode``. A text that
+    cannot be decoded yields nothing.
     """
     for text in encoded:
         if name == "bytes.fromhex":

@@ -1,9 +1,9 @@
 """Vary the literals of scripts, run many variations in one process, and record the program's behaviour.
 
-The behaviour is recorded at each comparison of the script. For ``==`` and ``!=`` both sides are recorded, for
-other comparisons and for each ``assert`` the truth value. An ``assert`` that fails does not end the script.
-Comparisons in a function of the script are not recorded when the target calls this function, because a right
-patch may call it more often or in another order.
+The behaviour is recorded at each comparison of the script: both sides of ``==`` and ``!=``, and the truth
+value of any other comparison. The truth value of each ``assert`` is recorded, too; an ``assert`` that fails
+does not end the script. Comparisons in a function of the script are not recorded when the target calls this
+function, because a right patch may call it more often or in another order.
 """
 
 from __future__ import annotations
@@ -136,7 +136,11 @@ def _code(tree: ast.Module, name: str) -> bytes:
 
 
 class _Telling(ast.NodeTransformer):
-    """Makes a script record its behaviour: comparisons and asserts call ``_SEE``, exits call ``_END``."""
+    """Makes a script record its behaviour: comparisons, asserts and exits become calls of placeholders.
+
+    A placeholder is a constant, ``_SEE`` or ``_END``. The driver in the sandbox replaces it by the function
+    that records a value, or the end of the script.
+    """
 
     def visit_Module(self, node: ast.Module) -> ast.AST:
         self.generic_visit(node)
