@@ -74,7 +74,8 @@ def open_trials(settings: Settings) -> TrialStore:
     ``DATABASE_URL`` or ``POSTGRES_HOST`` sets the server; the file is ``settings.trials``. The caller closes
     the store. Several processes may use the store at the same time. If the switch of A/B testing was never
     stored, A/B testing is on with the rate ``AB_TEST_RATE``, or off if that is 0. Raises
-    :class:`~crisol.errors.StoreError` if the store cannot be reached.
+    :class:`~crisol.errors.StoreError` if the file cannot be opened. A server is not contacted before the
+    first method of the store is called; that method raises the error if no server answers.
     """
     # A process loads only the back end that it uses.
     initial = Switch(enabled=settings.ab_test_rate > 0.0, rate=settings.ab_test_rate)
@@ -92,8 +93,9 @@ def open_journaled_trials(settings: Settings) -> JournaledStore:
 
     While the store cannot be reached, ``append`` writes to ``trials.journal`` in ``settings.runs``, and every
     other operation raises :class:`~crisol.errors.StoreError`. Call ``replay`` from time to time to move
-    trials from the journal into the store. The caller closes the store. Raises
-    :class:`~crisol.errors.StoreError` if the store cannot be opened.
+    trials from the journal into the store. The caller closes the store. This function itself does not contact
+    PostgreSQL; without PostgreSQL it raises :class:`~crisol.errors.StoreError` if the DuckDB file cannot be
+    opened.
     """
     return JournaledStore(open_trials(settings), Journal(settings.runs / "trials.journal"))
 

@@ -118,10 +118,11 @@ def wargame(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """Labelled patches as arrays for scikit-learn: ``X, y, groups = dataset``.
+    """Labelled patches in the form that scikit-learn takes: ``X, y, groups = dataset``.
 
-    ``X`` has a row for each patch and a column for each feature. ``y``, shape (n,), is 1 for a valid patch,
-    else 0. ``groups``, shape (n,), is the name of each patch's group; pass it to scikit-learn's splitters.
+    ``X`` is a DataFrame with a row for each patch and a column for each feature. ``y``, an array of shape
+    (n,), is 1 for a valid patch, else 0. ``groups``, an array of shape (n,), is the name of each patch's
+    group; pass it to scikit-learn's splitters.
     """
 
     X: pd.DataFrame
@@ -146,8 +147,9 @@ def read_patches(path: str | Path, *, group: str = "vulnerability") -> list[Labe
     Each line of a JSONL file is an object with the keys ``id``, ``diff``, ``label`` (1 for a valid patch,
     else 0) and the key that ``group`` names. Patches with the same value of that key form one group. The keys
     ``project``, ``tool``, ``language`` and ``cwe`` are optional. For a corpus table ``group`` is
-    ``vulnerability``, ``package`` or ``cwe``. Raises :class:`~crisol.errors.DatasetError` for a file that
-    cannot be read; for JSONL it names the wrong line.
+    ``vulnerability``, ``package`` or ``cwe``; the label is the strict one, and inconclusive candidates are
+    left out. Raises :class:`~crisol.errors.DatasetError` for a file that cannot be read; for JSONL it names
+    the wrong line.
     """
     from crisol.model.dataset import open_set  # noqa: PLC0415 - importing crisol must stay cheap
 
