@@ -63,7 +63,8 @@ class MetricKind(StrEnum):
 class Family:
     """A metric family: ``name`` begins with ``wargaming_``, and ``help`` explains the metric.
 
-    ``labels`` are the names of its labels; a family without labels has a single metric. ``bounds`` are the
+    ``kind`` is its :class:`MetricKind`. ``labels`` are the names of its labels. The family has one metric for
+    each tuple of label values that occurs; a family without labels has a single metric. ``bounds`` are the
     upper edges of a histogram's buckets, inclusive, ascending and without infinity; empty for counters and
     gauges. Only the families in :data:`FAMILIES` are exported.
     """

@@ -42,9 +42,10 @@ class Counter:
 class Histogram:
     """The sum of observations, and how many fell into each bucket, kept in the array ``values``.
 
-    The array is that of a :class:`Slots`; the sum is at the index ``slot``, the buckets follow. ``bounds``
-    are the upper edges of the buckets, inclusive and ascending; one more bucket takes larger observations.
-    Not safe across threads or between workers: only the event loop of one worker may add to it.
+    The array is that of a :class:`Slots`. The sum is at the index ``slot``, and the counts of the buckets are
+    at the next indices. ``bounds`` are the upper edges of the buckets, inclusive and ascending; one more
+    bucket, the last, counts larger observations. Not safe across threads or between workers: only the event
+    loop of one worker may add to it.
     """
 
     __slots__ = ("_bounds", "_slot", "_values")
@@ -66,9 +67,9 @@ class Histogram:
 class Snapshot:
     """A copy of the metrics of one worker process at one moment.
 
-    ``values`` maps (family name, label values) to numbers. A counter or gauge has one number; a histogram has
-    the sum of its observations, then the count of each bucket. ``worker`` is the worker's name; ``alive``
-    says whether its process still runs.
+    ``values`` maps (family name, label values) to numbers; the label values are in the order of the family's
+    ``labels``. A counter or gauge has one number; a histogram has the sum of its observations, then the count
+    of each bucket. ``worker`` is the worker's name; ``alive`` is True if the worker's process still runs.
     """
 
     worker: str
@@ -103,11 +104,12 @@ class Slots:
         self._write({"pid": os.getpid(), "worker": worker})
 
     def place(self, family: str, labels: tuple[str, ...], width: int) -> int:
-        """Return the index of the first of ``width`` consecutive numbers of one metric in the array.
+        """Return the index, in the array, of the first of the ``width`` numbers of one metric.
 
-        ``family`` is the family's name; ``labels`` are the label values. The first call reserves the numbers,
-        later calls return the same index. Raises ``RuntimeError`` if the array, of ``CAPACITY`` numbers, is
-        full.
+        ``family`` is the name of the metric's family; ``labels`` are its label values. The first call for a
+        metric reserves ``width`` consecutive numbers. Later calls for the metric return the same index and
+        ignore ``width``. Raises ``RuntimeError`` if fewer than ``width`` of the ``CAPACITY`` numbers of the
+        array are free.
         """
         entry = self._names.get((family, labels))
         if entry is not None:
@@ -121,7 +123,7 @@ class Slots:
         return slot
 
     def snapshot(self) -> Snapshot:
-        """Return a copy of this worker's metrics."""
+        """Return a copy of this worker's metrics; later changes of the metrics do not change it."""
         values = {key: tuple(self.values[slot : slot + width]) for key, (slot, width) in self._names.items()}
         return Snapshot(self.worker, alive=True, values=values)
 
@@ -132,10 +134,11 @@ class Slots:
 
 
 def others(folder: Path, own: str) -> Iterator[Snapshot]:
-    """Yield a copy of the metrics of every worker with files in ``folder``, except the worker of ``own``.
+    """Yield a copy of the metrics of each worker with files in ``folder``, except the caller's own worker.
 
-    ``own`` is the name of that worker's files without suffix, the ``name`` of its :class:`Slots`. A worker
-    whose files cannot be read is skipped, and so is a metric whose line in a file ``*.names`` is damaged.
+    ``own`` is the ``name`` of the caller's :class:`Slots`. The workers come in the order of their file names;
+    ended workers are included. A worker whose files cannot be read is skipped, and so is a metric whose line
+    in a file ``*.names`` is damaged. A missing folder yields nothing.
     """
     for names in sorted(folder.glob("*.names")):
         if names.stem == own:
