@@ -25,8 +25,8 @@ _MAX_CHARACTERS = 2_000_000
 class PublicFacts:
     """The facts that anybody may know of a vulnerability before there is a patch.
 
-    ``description`` is its description, ``pov`` the text of its public PoV. ``fix`` holds the known fix: for
-    each file that it touches, path, vulnerable text and fixed text. All are empty if unknown.
+    ``description`` is its description, ``pov`` the text of its public PoV. ``fix`` holds the known fix:
+    (path, vulnerable text, fixed text) for each file that it touches. All are empty if unknown.
     """
 
     description: str = ""
@@ -36,13 +36,14 @@ class PublicFacts:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A Python file that a patch touches, before (``old``) and after the patch (``new``).
+    """A Python file that a patch touches, before and after the patch.
 
-    ``old`` and ``new`` are syntax trees, None where the text does not parse. ``removed`` are the numbers of
-    the removed lines in the old text, ``added`` those of the added lines in the new text, both from 1.
-    ``functions`` are the functions around changed lines, the innermost where they are nested, as pairs
-    (before, after) of syntax tree nodes: ``ast.FunctionDef`` or ``ast.AsyncFunctionDef``, None where the
-    function does not exist before or after the patch.
+    ``old_text`` and ``new_text`` are its texts, "" where the file does not exist. ``old`` and ``new`` are the
+    syntax trees, None where the text does not parse. ``removed`` are the numbers of the removed lines in the
+    old text, ``added`` those of the added lines in the new text, both from 1. ``functions`` are the functions
+    that contain changed lines; of nested functions only the innermost around each line counts. Each function
+    is a pair (before, after) of syntax tree nodes, ``ast.FunctionDef`` or ``ast.AsyncFunctionDef``; one of
+    the pair is None where the function does not exist before or after the patch.
     """
 
     path: str
@@ -82,8 +83,8 @@ def change_of(patch: Patch, source: dict[str, str], facts: PublicFacts) -> Chang
 
     ``source`` maps each path that the patch changes, spelt as in the patch, to its vulnerable text; the path
     of a new file is left out. ``facts`` are stored in the result. The result is None where ``source`` is
-    empty, where the patch does not apply, for more than 20 files, and for a source of more than 2,000,000
-    characters.
+    empty or has more than 2,000,000 characters in all, where the patch does not apply, and where it changes
+    more than 20 files.
     """
     if not source or sum(map(len, source.values())) > _MAX_CHARACTERS or len(patch.files) > _MAX_FILES:
         return None

@@ -88,9 +88,10 @@ class Profile:
 class Distance:
     """The difference between a candidate and another patch of the same vulnerability, such as the known fix.
 
-    ``lacks`` are the parts that only the other patch has, ``adds`` those that only the candidate has. In
-    both, guards come first, and parts of the kind ``shape`` are left out. ``vector`` is the difference as
-    numbers, float64 of shape (28,); the mapping :data:`COLUMNS` gives their names, in order.
+    ``lacks`` are the parts that only the other patch has, or has more often; ``adds`` are the parts that only
+    the candidate has, or has more often. Both list each part once, sorted by kind (guards first), function
+    and text, without parts of the kind ``shape``. ``vector`` is the difference as numbers, float64 of shape
+    (28,); the mapping :data:`COLUMNS` gives their names, in order.
     """
 
     lacks: tuple[Part, ...]
@@ -102,8 +103,8 @@ def profile(after: Mapping[str, str | None], source: Mapping[str, str]) -> Profi
     """Return the changes of a patch, from a comparison of the syntax trees before and after it.
 
     ``source`` maps paths to vulnerable texts. ``after`` maps the path of each file that the patch touches to
-    the patched text, None for a deleted file. Files that are not Python are ignored; a text that does not
-    parse counts as empty.
+    the patched text, None for a deleted file. Files that are not Python are ignored. A text counts as empty
+    if it does not parse, or if ``source`` lacks it, as for a new file.
     """
     functions: set[str] = set()
     parts: Counter[Part] = Counter()

@@ -35,7 +35,10 @@ def is_validation(name: str) -> bool:
 
 
 def parameters(function: Definition) -> set[str]:
-    """Return the names of a function's parameters, without ``self`` and ``cls``."""
+    """Return the names of a function's parameters, without ``self`` and ``cls``.
+
+    Positional and keyword-only parameters, ``*args`` and ``**kwargs`` are included.
+    """
     arguments = function.args
     names = {argument.arg for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
     names |= {argument.arg for argument in (arguments.vararg, arguments.kwarg) if argument is not None}
@@ -76,9 +79,10 @@ def reached(function: Definition) -> int:
 
 
 def guards(function: Definition) -> list[ast.If | ast.Assert]:
-    """Return the syntax tree nodes of the guards in a function.
+    """Return the syntax tree nodes of the guards in a function, outer ones before those inside them.
 
-    A guard is an assertion, or an ``if`` whose body ends with raise, return, continue or break.
+    A guard is an assertion, or an ``if`` whose body ends with raise, return, continue or break. Guards of
+    nested functions are included.
     """
     return [
         node
@@ -90,8 +94,9 @@ def guards(function: Definition) -> list[ast.If | ast.Assert]:
 def _steps(node: ast.AST) -> list[tuple[set[str], ast.AST]]:
     """Return [(names of the assigned variables, assigned value)] if ``node`` is an assignment, else [].
 
-    Loops, comprehensions and ``with`` blocks count as assignments, too: their value is the iterable or the
-    context manager.
+    A ``for`` loop and a comprehension also assign: the value is the iterable. So does ``with … as``: the
+    value is the context manager. Imports, definitions and other statements that bind a name do not count. For
+    the names see :func:`~crisol.model.source.syntax.names`.
     """
     if isinstance(node, ast.Assign):
         return [(set().union(*map(names, node.targets)), node.value)]
@@ -107,8 +112,8 @@ def _steps(node: ast.AST) -> list[tuple[set[str], ast.AST]]:
 def _carried(value: ast.AST) -> set[str]:
     """Return the names of the variables on which the value of an expression depends.
 
-    Variables in the arguments of a call that validates (see :func:`is_validation`) are left out. The
-    attribute ``path`` of ``self`` is named ``self.path``.
+    A call that validates (see :func:`is_validation`) is left out with all its arguments. The attribute
+    ``path`` of ``self`` is named ``self.path``; that of ``other`` is named ``other``.
     """
     carried: set[str] = set()
     waiting = [value]

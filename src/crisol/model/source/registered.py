@@ -21,14 +21,16 @@ _MAX_BYTES = 1 << 20
 def with_sources(
     patches: Sequence[LabelledPatch], vulnerabilities: Path | Sequence[Path], cache: Path
 ) -> list[LabelledPatch]:
-    """Return the patches, with the source, description and public PoV of registered vulnerabilities.
+    """Return the patches, with the source and the public facts of registered vulnerabilities.
 
     A patch's vulnerability is registered if one of the folders ``vulnerabilities`` contains a vulnerability
     whose id is the patch's ``group``. In the result, ``source`` of a patch of such a vulnerability maps the
     paths that the patch touches to their vulnerable texts, without files of more than 1 MiB, and ``fix``
-    holds the known fix. Both come from the release, and are empty where it cannot be downloaded. A release
-    that the folder ``cache`` lacks is downloaded into it; the folder is created if necessary. Other patches
-    are returned unchanged. Nothing is executed.
+    holds the known fix. Both need the release; ``description`` and ``pov`` come from the vulnerability's
+    folder. A release that the folder ``cache`` lacks is downloaded into it; the folder is created if
+    necessary. Where the download fails, ``source`` and ``fix`` are empty. Other patches are returned
+    unchanged. Nothing is executed. Raises :class:`~crisol.errors.VulnerabilityError` where two folders have a
+    vulnerability of the same id; other faulty vulnerabilities are ignored.
     """
     by_id = {candidate.id: candidate for candidate in find(vulnerabilities, skip=lambda _: None)}
     roots: dict[str, Path | None] = {}

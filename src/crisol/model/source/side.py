@@ -30,18 +30,19 @@ class Side:
     """Counts over the functions that a patch changes, on one side: before or after the patch.
 
     ``functions``, ``lines``, ``statements``, ``returns`` and ``arguments`` (parameters) are numbers;
-    ``complexity`` is the cyclomatic complexity. A guard is an assertion, or an ``if`` whose body
-    ends with raise, return, continue or break. ``guards`` counts the guards by the text of the condition;
+    ``complexity`` is the cyclomatic complexity. A guard is an assertion, or an ``if`` whose body ends with
+    raise, return, continue or break. ``guards`` counts the guards by the text of the condition;
     ``guards_on_input`` is the number of guards with a condition that depends on a parameter. ``sinks`` is the
-    number of dangerous calls such as ``eval``: ``guarded_sinks`` of them come after a guard, ``reached`` of
-    them have an argument that depends on a parameter. ``tainted`` is the number of names that depend on a
-    parameter.
+    number of dangerous calls such as ``eval``: ``guarded_sinks`` of them stand below the first guard of the
+    function, ``reached`` of them have an argument that depends on a parameter. ``tainted`` is the number of
+    names that depend on a parameter, the parameters included.
 
-    ``calls`` counts the names of called functions, ``keywords`` the named arguments of calls, ``constants``
-    the literals, ``limits`` the literals in comparisons. ``handlers`` is the number of except clauses:
-    ``broad`` of them catch Exception, BaseException or everything, and the body of ``silent`` of them is only
-    ``pass`` or ``continue``. ``conditions`` maps the text of each condition of an ``if``, ``while`` or
-    assertion to (whether it belongs to an ``if`` that is a guard, its syntax tree).
+    Four counters map a text to its number of occurrences: ``calls`` the last part of a called name, in lower
+    case; ``keywords`` a keyword argument, such as ``run(shell=True)``; ``constants`` a literal other than
+    None, True and False; ``limits`` a literal to the right of a comparison operator. ``handlers`` is the
+    number of except clauses: ``broad`` of them catch Exception, BaseException or everything, and the body of
+    ``silent`` of them is only ``pass`` or ``continue``. ``conditions`` maps the text of each condition of an
+    ``if``, ``while`` or assertion to (whether it belongs to an ``if`` that is a guard, its syntax tree).
     """
 
     functions: int = 0
@@ -151,5 +152,8 @@ def _add(side: Side, function: Definition) -> None:
 
 
 def validations(side: Side) -> int:
-    """Return how many of the counted calls have a name of validation, such as ``check`` or ``is_safe``."""
+    """Return the number of calls in ``side.calls`` with a name of validation, such as ``is_safe``.
+
+    Repeated calls count each time; see :func:`crisol.model.source.flow.is_validation`.
+    """
     return sum(count for name, count in side.calls.items() if is_validation(name))

@@ -1,4 +1,4 @@
-"""Walks over the syntax trees of untrusted Python sources; none of them recurses."""
+"""Walks over the syntax trees of untrusted Python sources; a tree of any depth raises no error."""
 
 from __future__ import annotations
 
@@ -45,9 +45,10 @@ def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
 
 
 def names(tree: ast.AST) -> set[str]:
-    """Return the names of the variables in a syntax tree.
+    """Return the names of the variables in a syntax tree, read or assigned.
 
-    ``self`` itself is left out; its attribute ``path`` is given as ``self.path``.
+    ``self`` itself is left out; its attribute ``path`` is given as ``self.path``. Of an attribute of another
+    object, such as ``other.path``, only the name ``other`` is returned.
     """
     identifiers = set()
     for node in ast.walk(tree):
