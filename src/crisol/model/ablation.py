@@ -45,7 +45,7 @@ def ablate(
     folds: int = 10,
     only: Container[str] | None = None,
 ) -> Iterator[Ablation]:
-    """Yield the AUC of the whole model, then the result of leaving out each feature group.
+    """Yield an :class:`Ablation` of the whole model, then one for each feature group, in column order.
 
     ``only`` holds the names of the feature groups to leave out, one at a time; None means all. A name is the
     ``group`` of a :class:`~crisol.model.features.Feature`, such as ``flow``; a name that no feature of the
@@ -77,8 +77,9 @@ def _auc(
     """Return the AUC of calibrated out-of-fold predictions from the features in the mask ``keep`` alone.
 
     ``model`` is an unfitted estimator. ``rows`` is a matrix (n, columns): the features, then the hashed
-    words, which are always kept. ``label`` (n,) is 1 for a valid patch, 0 for an invalid one; ``fold`` (n,)
-    is the number of each patch's fold.
+    words. ``keep`` has one entry for each feature, True if the feature is used; the hashed words are always
+    used. ``label`` (n,) is 1 for a valid patch, 0 for an invalid one; ``fold`` (n,) is the number of each
+    patch's fold.
     """
     wide = np.append(keep, np.ones(rows.shape[1] - len(keep), dtype=bool))
     selected = rows @ diags_array(wide.astype(np.float64), format="csr")

@@ -29,7 +29,7 @@ class Sigmoid:
     intercept: float = 0.0
 
     def __call__(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the calibrated probabilities."""
+        """Return the calibrated probability of each score, as an array of the shape of ``score``."""
         with np.errstate(over="ignore"):
             return 1.0 / (1.0 + np.exp(-(self.slope * _log_odds(score) + self.intercept)))
 
@@ -50,7 +50,8 @@ class Sigmoid:
 
         ``score`` (n,) holds out-of-fold scores in [0, 1]; ``label`` (n,) is 1 for a valid patch, 0 for an
         invalid one. The labels are smoothed as in Platt's paper. A penalty (slope - 1)² / 4 keeps the slope
-        finite where the scores separate the classes. For n = 0 the slope is 1 and the intercept 0.
+        finite where the scores separate the classes. The labels may all be the same. For n = 0 the slope is 1
+        and the intercept 0.
         """
         if not len(score):
             return cls()
@@ -82,7 +83,8 @@ def cross_fitted(
 
     The scores of each fold are calibrated by a :class:`Sigmoid` that is fitted on all other folds. ``score``
     (n,) is in [0, 1]. ``label`` (n,) is 1 for a valid patch, 0 for an invalid one. ``fold`` (n,) holds the
-    number of each patch's fold.
+    number of each patch's fold. With a single fold no map can be fitted: the result is the scores, clipped to
+    [0.0001, 0.9999].
     """
     out = np.empty_like(score)
     for number in np.unique(fold):

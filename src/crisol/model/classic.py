@@ -1,7 +1,7 @@
 """The nine features of the original random forest, the baseline for every other model.
 
-Each feature repeats one of the original nine: it counts the same thing in the same unit, with the keywords
-that the original's description names.
+Each feature repeats one of the original nine: it counts the same thing in the same unit. Three of them look
+for keywords, such as ``except``; the keywords are those that the original's description names.
 """
 
 from __future__ import annotations

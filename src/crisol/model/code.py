@@ -33,8 +33,9 @@ def code_lines(lines: Sequence[str], path: str) -> Sequence[str]:
     if it is blank, is a comment, belongs to a docstring, or sets a version string such as
     ``version = "1.2"``. An added line without code is left out; a removed line without code becomes a context
     line. A comment behind code is cut off; a line in which only the comment changes becomes a context line.
-    The comments that are cut off begin with ``//`` or ``#``, as the file name extension of ``path`` says. A
-    docstring is recognised only if the hunk contains its quotes.
+    The comments that are cut off begin with ``//`` if ``path`` has the file name extension of a language such
+    as C, Java or JavaScript, otherwise with ``#``. A docstring is recognised only if the hunk contains its
+    quotes.
     """
     text = "\n".join(["", *lines, ""])
     quoted = '"""' in text or "'''" in text
@@ -60,11 +61,12 @@ def code_lines(lines: Sequence[str], path: str) -> Sequence[str]:
 
 
 def _without_equal_ends(lines: list[str]) -> list[str]:
-    """Return the lines of a hunk, with the equal lines at both ends of each change as context.
+    """Return the lines of a hunk, in which equal lines at the start and end of each change become context.
 
-    A change is a run of lines that are no context. Its removed lines are compared with its added lines, from
-    the first on and from the last on, up to the first difference. Equal lines appear once, as context.
-    Between them stand the other removed lines, then the other added ones, even where some of these are equal.
+    A change is a run of changed lines without context between them. Its removed lines are compared with its
+    added lines one by one: from the start up to the first difference, and from the end up to the first
+    difference. Each pair of equal lines becomes one context line. All other lines of the change stay changed:
+    first the removed lines, then the added ones.
     """
     out: list[str] = []
     for changed, run in groupby(lines, lambda line: line[0] != " "):
@@ -122,10 +124,11 @@ def _docstrings(lines: Sequence[str]) -> set[int]:
 
 
 def _spans(lines: Sequence[str], quoted: list[int], tags: str) -> Iterator[tuple[int, int]]:
-    """Yield (first, last), the line numbers from 0 of each docstring in the text before or after the patch.
+    """Yield (first, last) for each docstring in the text before or after the patch.
 
-    ``quoted`` are the numbers of that text's lines that contain triple quotes. ``tags`` are the characters
-    with which lines of that text begin in the hunk ``lines``: ``" -"`` before the patch, ``" +"`` after it.
+    Both are indices of the hunk ``lines``. ``tags`` chooses the text: ``" -"`` is the text before the patch,
+    which consists of the lines that begin with a space or ``-``; ``" +"`` is the text after it. ``quoted``
+    are the indices of the lines of this text that contain triple quotes.
     """
     quote, since = "", -1
     for at in quoted:
@@ -139,7 +142,7 @@ def _spans(lines: Sequence[str], quoted: list[int], tags: str) -> Iterator[tuple
         mark = _QUOTES.findall(bare)[0]
         behind = bare.partition(mark)[2]
         opening = _OPENING.match(bare) is not None
-        if at == quoted[0] and not behind and not _opens(lines, at, tags, opening=opening):
+        if at == quoted[0] and not behind and not _opens(lines, at, tags, alone=opening):
             # The hunk begins inside of a docstring, which ends here.
             yield 0, at
         elif mark not in behind:
@@ -150,15 +153,15 @@ def _spans(lines: Sequence[str], quoted: list[int], tags: str) -> Iterator[tuple
         yield since, len(lines) - 1
 
 
-def _opens(lines: Sequence[str], at: int, tags: str, *, opening: bool) -> bool:
-    """Return whether the triple quotes that end the line ``at`` open a string; otherwise they close one.
+def _opens(lines: Sequence[str], at: int, tags: str, *, alone: bool) -> bool:
+    """Return whether the triple quotes at the end of the line ``at`` open a string, rather than close one.
 
-    With ``opening`` the line consists of the quotes. They open a string if the line before them ends in
-    ``:``, or if the hunk has no line before them; only lines that begin with a character of ``tags`` count.
-    Without ``opening`` other text precedes the quotes. They open a string if that text ends as unfinished
-    code does, such as ``text =``.
+    ``alone`` says whether the line holds nothing but the quotes. If so, they open a string if the line before
+    them ends in ``:``, or if the hunk has no line before them; only lines that begin with a character of
+    ``tags`` count. If other text precedes the quotes in the line, they open a string if that text ends as
+    unfinished code does, such as ``text =``.
     """
-    if not opening:
+    if not alone:
         return lines[at].rstrip()[:-3].rstrip().endswith(("=", "(", "[", "{", ",", "+", "return", "%", ":"))
     before = next((line for line in reversed(lines[:at]) if line[0] in tags), ":")
     return before.rstrip().endswith(":")

@@ -27,7 +27,12 @@ _IR_VERSION = 8
 
 @dataclass(slots=True)
 class _Nodes:
-    """The flat arrays in which ONNX keeps all trees of an ensemble."""
+    """The arrays in which ONNX keeps all trees of an ensemble; each array has one entry for each node.
+
+    ``tree`` and ``node`` are the numbers of the tree and of the node in it. An inner node leads to the node
+    ``yes`` of its tree if the feature ``column`` is at most ``threshold``, otherwise to the node ``no``.
+    ``value`` is what a leaf adds to the score; None for an inner node.
+    """
 
     tree: list[int] = field(default_factory=list)
     node: list[int] = field(default_factory=list)
@@ -155,10 +160,10 @@ def _forest_tree(nodes: _Nodes, number: int, tree: Any, trees: int) -> None:
 
 
 def _preorder(root: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any], tuple[int, int] | None]]:
-    """Yield each node of a tree as (number, node, numbers of its two children); a leaf has None for these.
+    """Yield (number, node, (number of the left child, number of the right child)) for each node of a tree.
 
-    ``root`` is the root in the form of LightGBM's dump. The root has the number 0; the number of a node is
-    less than those of its children.
+    A leaf has None instead of the pair. ``root`` is the root in the form of LightGBM's dump. The root has the
+    number 0; the number of a node is less than those of its children.
     """
     waiting, count = [(0, root)], 1
     while waiting:

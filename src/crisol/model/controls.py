@@ -1,9 +1,9 @@
 """The controls of an evaluation: guesses that ignore what a patch does.
 
-``controls(patches, seed=0)`` returns an :class:`~crisol.model.evaluation.Evaluation` each for *style alone*,
-*origin alone* and *majority*, in the folds in which models are measured. If the AUC of a control is far from
-0.5, the verdicts on these patches can be guessed without reading the fix: compare the AUC of a model with the
-control's.
+``controls(patches, seed=0)`` returns three evaluations (:class:`~crisol.model.evaluation.Evaluation`): those
+of *style alone*, *origin alone* and *majority*. They use the same folds as the evaluation of a model with the
+same seed. If the AUC of a control is far from 0.5, the verdicts on these patches can be guessed without
+reading the fix: compare the AUC of a model with that of the control.
 """
 
 from __future__ import annotations
@@ -146,10 +146,9 @@ def _texts(opened: Patch) -> list[float]:
 def _elsewhere(label: _Ints, key: NDArray[np.str_], fold: _Ints) -> _Floats:
     """Return for each patch the mean label of the patches with the same key in the other folds.
 
-    ``label`` (n,) is 1 for a valid patch, 0 for an invalid one. ``key`` (n,) is a text by which patches
-    belong together, such as the origin. ``fold`` (n,) is the number of each patch's fold. The mean of all
-    labels in the other folds counts as one more patch of each key. So the result for a rare key stays near
-    that mean.
+    ``label`` (n,) is 1 for a valid patch, 0 for an invalid one. ``key`` (n,) is a text for each patch, such
+    as its origin. ``fold`` (n,) is the number of each patch's fold. The mean of all labels in the other folds
+    counts as one more patch of each key. So the result for a rare key stays near that mean.
     """
     _, code = np.unique(key, return_inverse=True)
     out = np.empty(len(label))

@@ -34,9 +34,9 @@ def policy_within(truth: NDArray[np.int_], probability: NDArray[np.float64], bou
 
 
 def _exceeded(descending: NDArray[np.float64], bound: float) -> float:
-    """Return the smallest value such that at most the share ``bound`` of all values is larger.
+    """Return the smallest of the given values that at most the share ``bound`` of them exceeds.
 
-    ``descending`` holds the values, the largest first; without values the result is infinite.
+    ``descending`` holds the values, the largest first. Without values the result is +infinity.
     """
     return float(descending[int(bound * len(descending))]) if len(descending) else np.inf
 

@@ -49,7 +49,10 @@ def open_set(path: Path | str, group: str = "bug_id", strength: str = "strict") 
 
 
 def open_table(path: Path) -> pd.DataFrame:
-    """Read a corpus table; :class:`~crisol.errors.DatasetError` if the file cannot be read."""
+    """Read a corpus table from a Parquet file; its columns are not checked.
+
+    Raises :class:`~crisol.errors.DatasetError` if the file cannot be read.
+    """
     try:
         return pd.read_parquet(path)
     except (OSError, ValueError) as error:

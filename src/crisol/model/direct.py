@@ -86,10 +86,11 @@ def _mean(members: list[_Member | None]) -> _Member | None:
 
 
 def _linear(parts: ColumnTransformer, classifier: LogisticRegression) -> _Member:
-    """Return a function that computes the probability of a fitted logistic regression.
+    """Return a function that computes the probability of class 1 by a fitted logistic regression.
 
-    ``parts`` is the fitted transformer before ``classifier``; it scales the features and, if they are used,
-    weights the hashed words. The returned function takes the features and the words of a patch.
+    ``parts`` is the fitted transformer before ``classifier``. It scales the features and weights the hashed
+    words; a model without hashed words ignores the words that are passed. For the arguments of the returned
+    function see :data:`_Member`.
     """
     scale = parts.named_transformers_["features"]["scale"]
     weight = parts.transformer_weights["features"]

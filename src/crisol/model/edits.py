@@ -1,4 +1,4 @@
-"""Features of single edits: tokens replaced, reordered, guarded, weakened, made constant."""
+"""Features of small edits, such as exchanged names, added guards, constant conditions and broad handlers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,11 @@ def _known(reading: Reading) -> float:
 
 
 def _guards(side: DiffSide) -> int:
-    """Return how many conditions have a jump, such as ``return``, within the next ``_GUARD_REACH`` tokens."""
+    """Return how many conditions in the added or removed lines are soon followed by a jump.
+
+    A condition is a keyword such as ``if``, a jump one such as ``return``; the jump must come fewer than
+    ``_GUARD_REACH`` tokens after the condition.
+    """
     tokens = side.tokens
     guards, exit_at = 0, len(tokens) + _GUARD_REACH
     for at in reversed(side.marks):
@@ -62,9 +66,9 @@ def _catches_all(side: DiffSide) -> int:
 
 
 def _behind(tokens: list[str], at: int) -> int:
-    """Return the index of the token after the keyword at the index ``at``, and after one ``(`` if it follows.
+    """Return the index of the token after the keyword at the index ``at``, or after its ``(`` if one follows.
 
-    The index may be past the end of ``tokens``.
+    The result may be past the end of ``tokens``.
     """
     return at + 2 if at + 1 < len(tokens) and tokens[at + 1] == "(" else at + 1
 

@@ -45,9 +45,10 @@ class Evaluation:
     calibration error over ten bins. ``auc_inside_groups`` compares only patches of the same group.
     ``random_split_auc`` comes from folds that split groups, and is therefore too high: its difference from
     ``auc`` shows how much a model gains if it has seen the vulnerability. ``same_group_mean_auc`` is the AUC
-    of a guess: the mean label of the other patches in a patch's group. ``confusion`` has the counts of the
-    confusion matrix, if a probability of at least 0.5 accepts a patch. ``choices`` are the hyper-parameters
-    that were chosen for each fold, empty if none were searched.
+    of a guess: the mean label of the other patches in a patch's group. ``confusion`` is the
+    :class:`~crisol.model.scores.Confusion` matrix, if a probability of at least 0.5 accepts a patch.
+    ``choices`` has a :class:`~crisol.model.search.Choice` for each search of hyper-parameters, in the order
+    of the folds; it is empty if none were searched.
     """
 
     name: str

@@ -28,11 +28,12 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
     """A scikit-learn transformer from labelled patches to a matrix, one row a patch; nothing is fitted.
 
     The columns are, in this order: all features of the diff, or with ``classic`` the nine classic ones alone;
-    with ``source`` the features of the vulnerable source, to which ``fix`` adds the distance between the
-    patch and the known fix; one column for each function of ``own``; and ``words`` columns of hashed words.
-    ``own`` are the caller's functions from a :class:`~crisol.model.reading.Reading` to a number; a column has
-    the function's name. The matrix is a dense array if ``words`` is 0, otherwise it is sparse (CSR). With
-    ``frame`` it is a pandas DataFrame of the features, without hashed words.
+    with ``source`` the features of the vulnerable source; with ``source`` and ``fix`` also the distance
+    between the patch and the known fix (``fix`` alone adds nothing); one column for each function of ``own``;
+    and ``words`` columns of hashed words. ``own`` are the caller's functions from a
+    :class:`~crisol.model.reading.Reading` to a number; a column has the function's name. The matrix is a
+    dense array if ``words`` is 0, otherwise it is sparse (CSR). With ``frame`` it is a pandas DataFrame of
+    the features, without hashed words even if ``words`` is not 0.
     """
 
     own: tuple[Callable[[Reading], float], ...] = ()  # models that were kept before there was such a list
@@ -101,7 +102,7 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
         )
 
     def row(self, patch: Patch, cwe: str) -> Any:
-        """Return the matrix of a single patch, shape (1, columns + words).
+        """Return the matrix of a single patch, shape (1, columns + words); its type is as in the class.
 
         ``cwe`` is the CWE of the flaw, as ``CWE-79`` or ``79``; any other text means unknown. Raises
         :class:`~crisol.errors.ModelError` if the transformer was made with ``source``: a diff does not
@@ -146,11 +147,11 @@ def _described(measure: Callable[[Reading], float]) -> Feature:
 
 @lru_cache(maxsize=16_384)
 def _around(diff: str, source: tuple[tuple[str, str], ...], facts: PublicFacts) -> tuple[float, ...]:
-    """Return the features of the vulnerable source for one patch.
+    """Return all features of the vulnerable source for one patch, in the order of ``SOURCE_FEATURES``.
 
     ``diff`` is the patch as text, ``source`` has pairs (path, vulnerable text), and ``facts`` are the
-    description, public PoV and known fix of the vulnerability. The results are cached in the process, because
-    one computation takes about 10 ms.
+    description, public PoV and known fix of the vulnerability. All features are 0 if ``source`` is empty. The
+    results are cached in the process, because one computation takes about 10 ms.
     """
     return tuple(vector(open_diff(diff), dict(source), facts))
 

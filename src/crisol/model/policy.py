@@ -30,7 +30,8 @@ class Policy:
     >>> policy.accepts(np.array([0.95, 0.5]))
     array([ True, False])
 
-    Raises :class:`~crisol.errors.SettingsError` unless ``reject`` is below ``accept``.
+    Raises :class:`~crisol.errors.SettingsError` if both thresholds are numbers and ``reject`` is not below
+    ``accept``.
     """
 
     accept: float | None = None

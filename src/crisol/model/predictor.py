@@ -24,10 +24,10 @@ __all__ = ["Predictor"]
 
 
 class _RowMaker(Protocol):
-    """Something that computes the row of features that a model reads from a patch."""
+    """An object that computes the features of a patch, such as :class:`~crisol.model.rows.Rows`."""
 
     def row(self, patch: Patch, cwe: str) -> NDArray[np.float64]:
-        """Return the matrix of a single patch, shape (1, columns)."""
+        """Return the features of a single patch, shape (1, columns); ``cwe`` is text such as ``CWE-79``."""
         ...
 
 
@@ -35,9 +35,9 @@ class _RowMaker(Protocol):
 class Served:
     """A loaded model: its description, and the function that computes scores.
 
-    ``serving`` is the content of ``serving.json`` in the model folder. ``score`` takes a patch and its CWE,
-    and returns the uncalibrated probability of valid. ``form`` names the library that computes it: ``onnx``,
-    ``numpy`` or ``scikit-learn``.
+    ``serving`` is the content of ``serving.json`` in the model folder. ``score(patch, cwe)`` returns the
+    uncalibrated probability of valid; ``cwe`` is text such as ``CWE-79``. ``form`` names the library that
+    computes the score: ``onnx``, ``numpy`` or ``scikit-learn``.
     """
 
     serving: Serving
@@ -128,7 +128,7 @@ def _fitted(path: Path, trust: Collection[str]) -> FittedModel:
 
 
 def _direct(model: FittedModel, serving: Serving) -> Served:
-    """Return the form in which a model without an ONNX file is served.
+    """Return the served form of a trained model without an ONNX file: its description and its scores.
 
     NumPy computes the scores if :func:`crisol.model.direct.direct_scorer` supports the model, otherwise
     scikit-learn does. ``serving`` is the content of the model's ``serving.json``.

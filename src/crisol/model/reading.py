@@ -48,10 +48,12 @@ def open_diff(text: str) -> Patch:
 def lenient(text: str) -> Patch:
     """Return a patch that consists of the lines that begin with ``+``, ``-`` or a space; it never raises.
 
-    A line that begins with ``+++`` and a space names the file of the lines below; a line that begins with
-    ``---`` and a space is left out. ``@@`` begins a hunk. Line numbers are not read: every hunk begins at
-    line 1. Characters after the first 2²⁰ of the text, lines after the first 50,000, and characters of a line
-    after the first 4,096 are ignored.
+    A line that begins with ``+++`` and a space names the file of the lines below it, up to the next such
+    line; the file of lines before the first one is named ``unknown``. A line that begins with ``---`` and a
+    space is left out. A line that begins with ``@@`` begins a hunk. Line numbers are not read: every hunk
+    begins at line 1. Characters after the first 2²⁰ of the text, lines after the first 50,000, and characters
+    of a line after the first 4,096 are ignored. A text without a line that begins with ``+``, ``-`` or a
+    space gives a patch without files.
     """
     files: list[FileChange] = []
     hunks: list[Hunk] = []
@@ -90,13 +92,15 @@ class DiffSide:
 
     A token is a name, a number or an operator. ``lines`` is the number of code lines, ``imports`` that of
     import lines, ``characters`` that of characters without indentation, ``indent`` the widest indentation in
-    characters. ``tokens`` lists all tokens in the order of the text. ``counts`` counts each token, ``words``
-    each token in lower case. ``names`` lists the different names of two characters or more, keywords
-    included; ``numbers`` is the number of number literals.
+    characters. ``tokens`` lists all tokens in the order of the text. ``counts`` maps each token to its number
+    of occurrences; ``words`` does the same for tokens in lower case. ``names`` lists the different names of
+    two characters or more, keywords included, in the order of their first occurrence; ``numbers`` is the
+    number of number literals.
 
-    ``parts`` counts words that matter in security patches, such as ``valid``, among the names and their parts
-    (``is_valid``). ``calls`` lists the names of called functions, which stand before a ``(``. ``marks`` are
-    the positions in ``tokens`` of keywords such as ``if``, ``return`` and ``except``.
+    ``parts`` maps words that matter in security patches, such as ``valid``, to the number of occurrences as a
+    name or as part of a name (``is_valid``). ``calls`` lists, in order and with repetitions, the names before
+    a ``(``: mostly those of called functions, but also keywords, as in ``if (``. ``marks`` are the indices in
+    ``tokens`` of keywords such as ``if``, ``return`` and ``except``.
     """
 
     lines: int
@@ -127,12 +131,13 @@ def _kind(token: str) -> tuple[bool, bool, frozenset[str]]:
 class Reading:
     """The tokens and counts of one patch, from which every feature is computed.
 
-    ``context`` holds the words of the unchanged lines within three lines of a change, ``context_lines`` is
-    the number of these lines. ``hunks`` is the number of hunks that change code. ``files`` is the number of
-    files with such a hunk or without any hunk, as when a file is only renamed. ``insertions`` is the number
-    of hunks that only add lines, ``deletions`` that of hunks that only remove lines. ``spots`` is the number
-    of runs of changed lines without a context line between them. ``created`` is the number of new files.
-    ``cwe`` is the number of the CWE, 0 if unknown.
+    ``added`` and ``removed`` hold the tokens of the added and of the removed code lines. ``context`` holds
+    the words of the unchanged lines within three lines of a change, ``context_lines`` is the number of these
+    lines. ``hunks`` is the number of hunks that change code. ``files`` is the number of files with such a
+    hunk or without any hunk, as when a file is only renamed. ``insertions`` is the number of hunks that only
+    add lines, ``deletions`` that of hunks that only remove lines. ``spots`` is the number of runs of changed
+    lines without a context line between them. ``created`` is the number of new files. ``cwe`` is the number
+    of the CWE, 0 if unknown.
     """
 
     added: DiffSide
@@ -171,10 +176,10 @@ class Reading:
 
     @cached_property
     def swapped(self) -> tuple[int, int, int]:
-        """The numbers of (names, number literals, operators) that the patch replaces by others.
+        """Three estimates of replaced tokens: how many names, number literals and operators, in this order.
 
-        For each kind it is the smaller of two numbers: how many tokens of the kind the patch gains
-        (:attr:`gained`), and how many it loses (:attr:`lost`).
+        The estimate for a kind of token is the smaller of two numbers: how many tokens of the kind the patch
+        gains (:attr:`gained`), and how many it loses (:attr:`lost`).
         """
         if not self.gained or not self.lost:
             return 0, 0, 0

@@ -52,10 +52,10 @@ class RiskGuarantee:
     vulnerabilities. A threshold for which the data do not show this is None; ``policy.reason`` says what is
     missing.
 
-    The last three fields are measured on the given patches. ``skipped_share`` is the share of patches that
-    the policy decides without a wargame. ``wrong_among_accepted`` is the share of invalid patches among
-    the accepted ones, and ``right_among_refused`` the share of valid patches among the rejected ones, both
-    averaged over the vulnerabilities with such patches.
+    The last three fields, each an :class:`ErrorRate`, are measured on the given patches. ``skipped_share`` is
+    the share of patches that the policy decides without a wargame. ``wrong_among_accepted`` is the share of
+    invalid patches among the accepted ones, and ``right_among_refused`` the share of valid patches among the
+    rejected ones, both averaged over the vulnerabilities with such patches; 0 if no vulnerability has any.
     """
 
     policy: Policy
@@ -150,9 +150,10 @@ def operating_point(
 
 @cache
 def least(level: float, delta: float) -> int:
-    """Return how many vulnerabilities without an error are needed to show an error rate of at most ``level``.
+    """Return the smallest number of vulnerabilities that can show an error rate of at most ``level``.
 
-    Both arguments lie in (0, 1); ``delta`` is 1 minus the confidence.
+    That many suffice if the model makes no error on them, by the test of :func:`p_value`. ``level`` and
+    ``delta`` lie in (0, 1); ``delta`` is 1 minus the confidence.
     """
     return next(n for n in count(1) if p_value(np.zeros(n), level, delta) <= delta)
 
@@ -162,8 +163,8 @@ def p_value(loss: _Floats, level: float, delta: float = 0.1) -> float:
 
     ``loss`` (n,) holds one loss in [0, 1] for each vulnerability, such as its share of errors, in random
     order; ``level`` lies in (0, 1). ``delta`` is the significance level for which the test is tuned. The
-    p-value is valid at any stopping time. Method: a betting martingale (Waudby-Smith and Ramdas, *Estimating
-    means of bounded random variables by betting*, 2023).
+    p-value is valid at any stopping time; it is 1 for n = 0. Method: a betting martingale (Waudby-Smith and
+    Ramdas, *Estimating means of bounded random variables by betting*, 2023).
     """
     stake = (_BETS / (1 - level))[:, None]
     growth = np.log1p(stake * (level - loss)[None, :])

@@ -29,8 +29,9 @@ _Ints = NDArray[np.int_]
 class Confusion(NamedTuple):
     """The four counts of a confusion matrix; a probability of valid of at least 0.5 counts as an accept.
 
-    A true accept is a valid patch that is accepted, a false accept an invalid patch that is accepted. A true
-    reject is an invalid patch that is rejected, a false reject a valid patch that is rejected.
+    The fields, in order: ``true_accepts`` counts valid patches that are accepted, ``false_accepts`` invalid
+    patches that are accepted, ``false_rejects`` valid patches that are rejected, and ``true_rejects`` invalid
+    patches that are rejected.
     """
 
     true_accepts: int
@@ -152,7 +153,7 @@ def calibration_error(label: _Ints, probability: _Floats, bins: int = 10) -> flo
     Patches are put into ``bins`` equally wide bins by their probability. The error of a bin is the absolute
     difference between its mean probability and its mean label. The result is the mean of these errors, in
     which a bin is weighted by its number of patches. ``label`` (n,) is 1 for a valid patch, 0 for an invalid
-    one; ``probability`` (n,) is the probability of valid.
+    one; ``probability`` (n,) is the probability of valid; n is at least 1.
     """
     where = np.minimum((probability * bins).astype(int), bins - 1)
     gap = np.bincount(where, weights=probability - label, minlength=bins)

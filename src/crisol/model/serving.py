@@ -118,8 +118,9 @@ def export(model: FittedModel, folder: Path, policy: Policy = NEVER, *, card: st
 
     The files are ``model.skops``, ``serving.json``, ``model.onnx`` for a tree ensemble, and ``model_card.md``
     with the text ``card`` unless it is empty. ``policy`` is stored in ``serving.json``; the default policy
-    wargames every patch. Raises :class:`~crisol.errors.ModelError` where the folder cannot be written, and
-    for a model that reads the caller's own features.
+    wargames every patch. Existing files of these names are replaced. Raises
+    :class:`~crisol.errors.ModelError` where a file cannot be written, and for a model that reads the caller's
+    own features.
     """
     if own := [measure.__name__ for measure in model.pipeline[0].own]:
         raise ModelError(
@@ -159,8 +160,9 @@ def export(model: FittedModel, folder: Path, policy: Policy = NEVER, *, card: st
 def open_serving(folder: Path) -> Serving:
     """Return the content of ``serving.json`` in a model folder.
 
-    Raises :class:`~crisol.errors.ModelError` where the file is missing, incomplete or contradictory, or where
-    the model was trained with another feature version than the present one.
+    Raises :class:`~crisol.errors.ModelError` where the file cannot be read, where a field is missing, unknown
+    or out of range, where the thresholds overlap, or where the model was trained with another feature version
+    than the present one.
     """
     path = folder / "serving.json"
     try:
@@ -246,8 +248,9 @@ def graph_scorer(
 def difference(model: FittedModel, folder: Path, patches: Sequence[LabelledPatch]) -> float:
     """Return the largest absolute difference between the probabilities of a model and of its ONNX file.
 
-    ``folder`` is the model folder; both predict ``patches``. The result is 0 if the model has no ONNX file or
-    ``patches`` is empty. Raises :class:`~crisol.errors.ModelError` where the files cannot be read.
+    The model and the ONNX file in the model folder ``folder`` predict the same ``patches``, and the
+    calibrated probabilities are compared. The result is 0 if the model has no ONNX file or ``patches`` is
+    empty. Raises :class:`~crisol.errors.ModelError` where the files cannot be read.
     """
     serving = open_serving(folder)
     if not serving.sha256 or not patches:

@@ -59,10 +59,11 @@ A file with other types is refused before it is read.
 class FittedModel:
     """A trained model: a scikit-learn pipeline from labelled patches to scores, with its calibration.
 
-    ``name`` is the variant's name; ``model_version`` is that name with a hash of training data, variant, seed
-    and feature version. ``data`` is the SHA-256 of the training patches, ``patches`` their number, ``groups``
-    the number of their groups. ``held_out`` (patches,) is the calibrated out-of-fold probability of valid for
-    each training patch, from folds that split no group; a loaded model has none, shape (0,).
+    ``calibration`` maps the scores of ``pipeline`` to probabilities of valid. ``name`` is the variant's name;
+    ``model_version`` is that name with a hash of training data, variant, seed and feature version. ``data``
+    is the SHA-256 of the training patches, ``patches`` their number, ``groups`` the number of their groups.
+    ``held_out`` (patches,) is the calibrated out-of-fold probability of valid for each training patch, from
+    folds that split no group; a loaded model has none, shape (0,).
     """
 
     name: str
@@ -77,7 +78,10 @@ class FittedModel:
     held_out: NDArray[np.float64] = field(default_factory=lambda: np.empty(0), repr=False)
 
     def probabilities(self, patches: Sequence[LabelledPatch]) -> NDArray[np.float64]:
-        """Return the calibrated probability of valid for each patch, shape (patches,)."""
+        """Return the calibrated probability of valid for each patch, shape (patches,).
+
+        ``patches`` may be empty.
+        """
         if not patches:
             return np.empty(0)
         with threadpool_limits(1):

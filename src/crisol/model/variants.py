@@ -120,8 +120,9 @@ class Variant(BaseModel):
 
     @property
     def points(self) -> tuple[Variant, ...]:
-        """One variant for each entry of ``grid``, in order, with the hyper-parameters of that entry.
+        """One variant for each entry of ``grid``, in order; each has an empty ``grid``.
 
+        The hyper-parameters of the entry replace those of the same name in ``parameters``; the others stay.
         The tuple is empty for a variant without a grid.
         """
         return tuple(
@@ -177,8 +178,9 @@ class Variant(BaseModel):
         return Pipeline([*steps, ("classifier", model)]) if steps else model
 
     def _class(self) -> tuple[Any, dict[str, object]]:
-        """Return the class of the estimator, and the hyper-parameters that Crisol always sets, by name.
+        """Return the class of the estimator, and the hyper-parameters that Crisol sets whatever the variant.
 
+        The hyper-parameters are mapped from name to value; the mapping is empty for a class ``module:Class``.
         Raises ``ValueError`` for a class that is not trusted (see ``trust``), that cannot be imported, or
         that lacks ``fit``, ``get_params`` or ``predict_proba``.
         """
@@ -272,7 +274,10 @@ Recipe = Variant | Given
 
 
 def seeded(model: Any, random_state: int) -> Any:
-    """Set ``random_state`` in an estimator and in its parts, such as pipeline steps; return the estimator."""
+    """Set ``random_state`` in an estimator and in its parts, such as pipeline steps; return the estimator.
+
+    The estimator is changed, not copied. An estimator without such a parameter stays as it is.
+    """
     names = [name for name in model.get_params() if name == "random_state" or name.endswith("__random_state")]
     return model.set_params(**dict.fromkeys(names, random_state)) if names else model
 
