@@ -49,8 +49,8 @@ class Reason(StrEnum):
     ``exploit_survives`` (the public PoV still succeeds), ``variant_survives`` (another PoV does),
     ``partial_fix`` (a generated PoV does), ``raises`` (a PoV ends by an exception or exit code that it does
     not expect). About behaviour: ``breaks_function`` (a check fails, or a PoV ends by a name error),
-    ``diverges_from_reference`` (on a generated input), ``timeout`` (of a run, or of all runs together). About
-    the wargame itself: ``baseline_failed``, ``sandbox_failed``.
+    ``diverges_from_reference`` (on a generated input), ``timeout`` (a run, or all runs together, took too
+    long). About the wargame itself: ``baseline_failed``, ``sandbox_failed``.
     """
 
     MALFORMED = "malformed"
@@ -116,12 +116,12 @@ class PhaseName(StrEnum):
     ``baseline`` runs PoVs and checks on the vulnerable code. ``apply`` applies the patch. ``static`` compiles
     the patched files and looks for code that interferes with the wargame; ``names`` looks for undefined
     names. ``pov`` runs the public PoV, ``variants`` the other PoVs, ``checks`` the checks. A referee that
-    learns from earlier wargames may run these three kinds in another order, and if a PoV ends with the reason
-    ``raises``, the checks come before that result. ``again`` runs the public PoV in another environment.
-    ``generated_povs`` runs PoVs that were generated from the vulnerability's PoVs. ``differential`` compares
-    the patch with the reference on generated inputs. ``names``, ``generated_povs`` and ``differential`` count
-    for strict labels only; after a failure of any other step the wargame ends. With a referee that learns, it
-    ends after any failure.
+    learns from earlier wargames may run these three kinds in another order. If a phase of PoVs fails with the
+    reason ``raises``, the checks run next, and their phases stand before that of the PoVs. ``again`` runs the
+    public PoV in another environment. ``generated_povs`` runs PoVs that were generated from the
+    vulnerability's PoVs. ``differential`` compares the patch with the reference on generated inputs.
+    ``names``, ``generated_povs`` and ``differential`` count for strict labels only; after a failure of any
+    other step the wargame ends. With a referee that learns, it ends after any failure.
     """
 
     BASELINE = "baseline"
@@ -228,11 +228,11 @@ HEADLINE = (Origin.AGENT, Origin.HAND)
 class Candidate:
     """A unified diff against the source of one vulnerability, not yet judged.
 
-    ``vulnerability`` is an id; ``name`` is unique within it. ``origin`` says who made the patch. A mutant is
-    made from another patch: ``parent`` is that patch's name, and ``operator`` the kinds of change, joined by
-    ``+``. For an agent's patch, ``operator`` is the short name of the instruction that the agent got.
-    ``licence`` is the licence that an imported patch states. ``parent``, ``operator`` and ``licence`` are ""
-    where they do not apply.
+    ``diff`` is its text. ``vulnerability`` is an id; ``name`` is unique within it. ``origin`` says who made
+    the patch. A mutant is made from another patch: ``parent`` is that patch's name, and ``operator`` the
+    kinds of change, joined by ``+``. For an agent's patch, ``operator`` is the short name of the instruction
+    that the agent got. ``licence`` is the licence that an imported patch states. ``parent``, ``operator`` and
+    ``licence`` are "" where they do not apply.
     """
 
     vulnerability: str
@@ -325,14 +325,14 @@ class Source(StrEnum):
 class Decision:
     """The answer to a caller: whether the patch is valid, and which rung of the ladder decided so.
 
-    ``outcome`` is valid, invalid, or inconclusive after a wargame that could not judge the patch. None means
-    that no rung could decide: then ``advisory`` is True, and ``prediction`` is only a hint. ``confidence``, 0
-    to 1, is the probability that ``outcome`` is right, as estimated by ``source``: 1 after a conclusive
-    wargame, 0 if the outcome is inconclusive or None. ``reason`` and ``detail`` say why the patch is not
-    valid. They are None and "" for a valid patch, and for an answer of the memory or of the model.
-    ``prediction`` is None if no model was used, ``verdict`` None if no wargame ran. ``evidence`` is a line
-    with the reasons of the decision, such as similar patches. ``degraded`` names the dependencies that failed
-    during the request, such as ``cache``.
+    ``source`` is that rung. ``outcome`` is valid, invalid, or inconclusive after a wargame that could not
+    judge the patch. None means that no rung could decide: then ``advisory`` is True, and ``prediction`` is
+    only a hint. ``confidence``, 0 to 1, is the probability that ``outcome`` is right, as estimated by
+    ``source``: 1 after a conclusive wargame, 0 if the outcome is inconclusive or None. ``reason`` and
+    ``detail`` say why the patch is not valid. They are None and "" for a valid patch, and for an answer of
+    the memory or of the model. ``prediction`` is None if no model was used, ``verdict`` None if no wargame
+    ran. ``evidence`` is a line with the reasons of the decision, such as similar patches. ``degraded`` names
+    the dependencies that failed during the request, such as ``cache``.
     """
 
     outcome: Outcome | None
@@ -349,7 +349,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One A/B observation: the prediction and the verdict of the same patch. Times are in seconds.
+    """One A/B observation: the prediction and the verdict of the same patch.
 
     ``id`` is a hash of experiment, arm, patch, vulnerability and model version, see
     :func:`~crisol.abtest.trial.trial_id`; a store keeps one trial for each id. ``patch`` is the identity of
@@ -357,7 +357,8 @@ class Trial:
     ``probability`` is the predicted probability of valid; ``outcome`` and ``reason`` are those of the
     verdict. ``sampling_probability``, in (0, 1], is the probability with which the patch was selected for a
     wargame; estimates weight the trial by its inverse. ``attributions`` maps each feature to its contribution
-    to the prediction; None if not computed. ``created_at`` has a time zone.
+    to the prediction; None if not computed. ``predict_seconds`` and ``wargame_seconds`` are the times that
+    prediction and wargame took. ``created_at`` has a time zone.
 
     The other fields are set by a service and empty elsewhere. ``rung`` is the :class:`Source` that answered.
     ``decided`` is the outcome that the caller was told; None if a wargame gave the answer, or if no rung
