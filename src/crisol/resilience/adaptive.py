@@ -91,18 +91,20 @@ class AdaptiveShare:
         self._calls = self._bad = 0
 
     def observe(self, seconds: float, *, failed: bool = False) -> None:
-        """Count one finished request, which took ``seconds``, for the next change of the share.
+        """Count one finished request, which took ``seconds``, in the present interval.
 
-        ``failed`` says that the service answered with an error of its own, such as HTTP 500.
+        ``failed`` says that the service answered with an error of its own, such as HTTP 500. If an interval
+        has ended, the share changes first, and the request counts in a new interval.
         """
         self._turn(self._clock())
         self._calls += 1
         self._bad += failed or seconds > self.policy.target_seconds
 
     def cost(self, rate: Rate) -> float:
-        """Return the tokens that one request costs now.
+        """Return the number of tokens that one request costs now.
 
-        The cost is 1 divided by the present share, but at most the burst of ``rate``.
+        The cost is 1 divided by the present share, but at most the burst of ``rate``. If an interval has
+        ended, the share changes first.
         """
         self._turn(self._clock())
         return min(1.0 / self.share, rate.burst)

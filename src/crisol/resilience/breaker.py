@@ -184,9 +184,9 @@ class BreakerCore:
     def retry_after(self) -> float:
         """Return the seconds that a rejected caller should wait before its next try.
 
-        They last until the open breaker becomes half open, or until its half-open period ends. The result is
-        0 while every call passes, and ``recovery_seconds`` of the breaker's policy while the breaker is
-        forced open.
+        For an open breaker these are the seconds until it becomes half open; for a half-open one, the seconds
+        until its half-open period ends; for one that is forced open, the ``recovery_seconds`` of its policy.
+        The result is 0 in every other state.
         """
         state = self.state
         # The members are compared one by one: a look-up in a set would cost more than the rest of a
@@ -223,7 +223,8 @@ class BreakerCore:
         """Report that an admitted call succeeded after ``seconds``.
 
         ``permit`` is the number with which the call was admitted. If the breaker has changed its state since
-        then, the call is not counted.
+        then, the call is not counted. A call that took longer than the ``slow_seconds`` of the policy counts
+        as slow, and in a half-open breaker as a failure.
         """
         self._settle(permit, seconds, bad=False)
 
@@ -327,7 +328,7 @@ class BreakerCore:
         self._force(State.DISABLED)
 
     def force_open(self) -> None:
-        """Reject every call until :meth:`reset`."""
+        """Reject every call, until :meth:`reset` is called."""
         self._force(State.FORCED_OPEN)
 
     def metrics_only(self) -> None:
@@ -337,8 +338,9 @@ class BreakerCore:
     def add_listener(self, listener: Callable[[str, State, State], None]) -> None:
         """Have ``listener(name, old, new)`` called after each change of the breaker's state.
 
-        ``name`` is the breaker's name; ``old`` and ``new`` are the states before and after the change. An
-        exception that the listener raises is logged and not passed on.
+        ``name`` is the breaker's name; ``old`` and ``new`` are the states before and after the change. The
+        listener runs in the thread whose call changed the state, before that call returns. An exception that
+        the listener raises is logged and not passed on.
         """
         self._listeners = (*self._listeners, listener)
 

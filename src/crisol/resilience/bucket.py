@@ -99,7 +99,10 @@ class BucketDecision:
 
     @property
     def left(self) -> float:
-        """Seconds in which the tokens left in the bucket after the decision would be refilled; 0 if none."""
+        """Seconds in which the tokens left in the bucket after the decision would be refilled; 0 if none.
+
+        A refused request takes no tokens: the bucket then holds what it held before.
+        """
         if self.room >= 0.0:
             return self.room
         return max(self.room + self.cost * self.rate.interval, 0.0)
@@ -253,8 +256,8 @@ class TokenBucket:
         """Lower the tokens in the bucket of ``key`` to those that the key's bucket in another store holds.
 
         ``seconds`` is the time in which the tokens left in the other bucket would be refilled. A bucket that
-        holds fewer tokens than the other one is not changed. Nothing happens if the key has no bucket yet and
-        ``capacity`` is reached.
+        holds fewer tokens than the other one is not changed. A key without a bucket gets one; if ``capacity``
+        is reached, nothing happens.
         """
         now = self._turn(self._clock())
         moment = now + self._full - seconds
@@ -265,7 +268,7 @@ class TokenBucket:
             self._current[key] = moment
 
     def reset(self, key: str) -> None:
-        """Fill the bucket of ``key``; an unknown key is no error."""
+        """Fill the bucket of ``key``; nothing happens for a key without a bucket of its own."""
         self._current.pop(key, None)
         self._previous.pop(key, None)
 

@@ -51,8 +51,8 @@ class Cache:
 
     ``tier`` is the cache that processes share, None for none. This process keeps a copy of a shared entry for
     at most ``local_seconds``, and notices only after that time that another process invalidated the entry.
-    Errors of the tier are counted and treated as misses. ``clock`` returns seconds, ``rng`` a number in [0,
-    1). Raises :class:`~crisol.errors.SettingsError` if a value is out of range.
+    Errors of the tier are counted and treated as misses. ``clock`` returns seconds, ``rng`` a random
+    number from 0 to below 1. Raises :class:`~crisol.errors.SettingsError` if a value is out of range.
     """
 
     def __init__(
@@ -243,7 +243,7 @@ class Cache:
             await asyncio.wait(self._tasks)
 
     def stats(self) -> list[KindStats]:
-        """Return the counters of each kind of entry that was used so far.
+        """Return the counters of each kind of entry, in the order in which the kinds were first used.
 
         They are the cache's own objects: later look-ups change them.
         """
@@ -314,12 +314,13 @@ class Cache:
             await self._tell(stats, self._tier.put(computation.key, computation.tags, entry, life, ticket))
 
     async def _look_up(self, computation: Computation, stats: KindStats) -> bytes | None:
-        """Look up the computation's key in the shared tier, and end the computation if a value is found.
+        """Look up the computation's key in the shared tier; return None if it has a value, else a ticket.
 
-        Returns None if a value was found: the waiting callers have it, and this process caches it. Otherwise
-        returns the ticket for :meth:`SharedTier.put`. The ticket is empty if there is no shared tier, or if
-        the tier does not answer. An entry that cannot be decoded is deleted and counts as not found. So does
-        an entry near the end of its lifetime if ``computation.refresh`` is set, but it is not deleted.
+        If the tier has a value, the callers that wait for the computation get it, this process caches it, and
+        nothing needs to be computed. Otherwise the result is the ticket for :meth:`SharedTier.put`, which is
+        empty without a shared tier and if the tier does not answer. Two kinds of entry count as no value: one
+        that cannot be decoded, which is deleted; and, if ``computation.refresh`` is set, one that has lived
+        for the share ``early`` of its lifetime.
         """
         if self._tier is None:
             return b""
