@@ -42,9 +42,10 @@ class StreamQuestion:
     ``data`` is a JSONL file of labelled patches or a corpus table (``.parquet``); only :func:`prepare` reads
     it. ``group`` is the field whose value is a patch's group. For the keys of the file and the possible
     groups see :func:`crisol.model.dataset.read_jsonl` and :func:`crisol.model.dataset.open_set`. ``variant``
-    is the name of the variant that predicts from the diff alone. ``repeats`` is the number of random orders
-    of each group; with ``shuffled`` False there is only one, that of the data. ``folds`` is the largest
-    number of folds, of which none splits a group. ``alpha`` bounds the share of invalid patches among the
+    names the variant of ``experiments/variants.yaml`` that predicts each patch without earlier verdicts.
+    ``repeats`` is the number of random orders of each group; with ``shuffled`` False there is one order, that
+    of the data. ``folds`` is the largest number of folds; there are fewer if there are fewer groups, or fewer
+    patches of a class. No fold splits a group. ``alpha`` bounds the share of invalid patches among the
     accepted ones, ``beta`` the share of valid patches among the rejected ones. ``seed`` draws orders and
     folds and seeds the training.
     """
@@ -64,12 +65,13 @@ class StreamQuestion:
 class Prepared:
     """The data of a study of streams: arrivals, streams, and a second stage for each fold.
 
-    ``label`` (arrivals,) is 1 for a valid patch, 0 for an invalid one. ``group`` (arrivals,) is the number of
-    each arrival's group; ``names`` (groups,) are the groups' names. ``fold`` (groups,) is the number of each
-    group's fold; ``stages`` maps that number to the second stage that was trained on all other folds.
-    ``lessons`` are the memory rows on which the stages were trained. ``half`` (groups,) is 0 or 1: thresholds
-    are chosen on one half of the groups and measured on the other.
-    ``digest`` is a SHA-256 of the labelled patches.
+    ``arrivals`` are the candidates of all groups, ``streams`` the orders in which the candidates of a group
+    arrive, some for each group. ``label`` (arrivals,) is 1 for a valid patch, 0 for an invalid one. ``group``
+    (arrivals,) is the number of each arrival's group; ``names`` (groups,) are the groups' names. ``fold``
+    (groups,) is the number of each group's fold; ``stages`` maps that number to the second stage that was
+    trained on all other folds. ``lessons`` are the memory rows on which the stages were trained. ``half``
+    (groups,) is 0 or 1: thresholds are chosen on one half of the groups and measured on the other. ``digest``
+    is a SHA-256 of the labelled patches.
     """
 
     question: StreamQuestion
@@ -89,9 +91,10 @@ def prepare(settings: Settings, question: StreamQuestion) -> Prepared:
     """Read the data of a study of streams, predict each patch from its diff, and train the second stages.
 
     The predictions are out-of-fold. In a corpus table, the verdict of a valid upstream patch is known from
-    the start of its streams. Nothing is executed. Raises :class:`~crisol.errors.DatasetError` where the data
-    cannot be read or has too few groups or patches of a class, and :class:`~crisol.errors.ExperimentError`
-    for an unknown variant.
+    the start of every stream of its group. Nothing is executed. Raises
+    :class:`~crisol.errors.ExperimentError` for an unknown variant. Raises
+    :class:`~crisol.errors.DatasetError` where the data cannot be read, have fewer than two groups or fewer
+    than two patches of a class, or lack the source that the variant reads.
     """
     if question.data.suffix == ".parquet":
         return prepare_table(settings, question, dataset.open_table(question.data))
@@ -113,9 +116,10 @@ def prepare_table(settings: Settings, question: StreamQuestion, frame: pd.DataFr
 def _read(
     settings: Settings, question: StreamQuestion, patches: Sequence[LabelledPatch]
 ) -> tuple[Variant, list[LabelledPatch]]:
-    """Return the variant of ``question``, and the patches in the form that the variant needs.
+    """Return the variant that ``question`` names, and the patches that it can read.
 
-    For a variant that reads the vulnerable source, that source is added to the patches. Raises
+    If the variant reads the vulnerable source, that source is added to the patches of registered
+    vulnerabilities; otherwise the patches are returned unchanged. Raises
     :class:`~crisol.errors.ExperimentError` for an unknown variant, and :class:`~crisol.errors.DatasetError`
     if the source is needed and no patch is of a registered vulnerability.
     """
@@ -139,9 +143,10 @@ def arrange(
     """Return the data of a study of streams from labelled patches and their predictions.
 
     ``cold`` (patches,) is the out-of-fold probability of valid, from the diff alone. ``seconds`` maps the id
-    of a patch to the duration of its wargame; an id that is missing, or None for all, means 1 s. With
-    ``references`` the verdict of a valid upstream patch is known from the start of its streams. Raises
-    :class:`~crisol.errors.DatasetError` for fewer than two groups, or fewer than two patches of a class.
+    of a patch to the seconds of its wargame; a patch without an entry counts as 1 s, and None means no
+    entries. With ``references`` the verdict of a valid upstream patch is known from the start of every stream
+    of its group. Raises :class:`~crisol.errors.DatasetError` for fewer than two groups, or fewer than two
+    patches of a class.
     """
     seconds, label = seconds or {}, labels(patches)
     names, group = np.unique([patch.group for patch in patches], return_inverse=True)
@@ -171,8 +176,9 @@ def _taught(question: StreamQuestion, arrivals: Sequence[Arrival], group: _Ints)
     """Return the memory rows on which second stages are trained.
 
     They come from ten random streams of each group; in each stream a random share of the verdicts stays
-    unknown. ``group`` (arrivals,) is the number of each arrival's group. The result has the ``rows``, shape
-    (n, columns), and the position ``arrival`` (n,) in ``arrivals`` to which each row belongs.
+    unknown. ``group`` (arrivals,) is the number of each arrival's group. In the result ``rows`` (n, columns)
+    has a memory row for each arrival of each stream; ``arrival`` (n,) is the position of that row's patch in
+    ``arrivals``.
     """
     learning = streams(arrivals, group, repeats=_LESSONS, seed=question.seed + 1)
     return recalled(arrivals, learning, seed=question.seed)

@@ -1,4 +1,4 @@
-"""Which features move a tree model's answer: exact SHAP values of trees (Lundberg et al., 2020)."""
+"""The features that move a tree model's predictions: exact SHAP values of trees (Lundberg et al., 2020)."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ def attribution(
 ) -> pd.DataFrame:
     """Return the features that move a variant's predictions most, by their SHAP values.
 
-    The variant is trained on ``patches``, and SHAP values are computed for the same patches. The table has
-    the ``most`` features with the largest mean absolute SHAP value, the largest on top. Columns: feature,
-    group (feature group), unit, attribution (mean absolute SHAP value; its unit is log-odds for boosted
-    trees, probability for forests), direction (correlation, -1 to 1, of the feature with its SHAP value). The
-    table is empty for a variant without trees. Raises :class:`~crisol.errors.DatasetError` for fewer than two
-    groups, or fewer than two patches of a class.
+    The variant is trained on ``patches``, and SHAP values are computed for the same patches; ``seed`` seeds
+    the training. The table has the ``most`` features with the largest mean absolute SHAP value, the largest
+    on top. Columns: feature, group (feature group), unit, attribution (mean absolute SHAP value; its unit is
+    log-odds for boosted trees, probability for forests), direction (correlation, -1 to 1, of the feature with
+    its SHAP value). The table is empty for a variant without trees. Raises
+    :class:`~crisol.errors.DatasetError` for fewer than two groups of patches, or fewer than two patches of a
+    class.
     """
     columns = ["feature", "group", "unit", "attribution", "direction"]
     model = training.train(variant, patches, seed)

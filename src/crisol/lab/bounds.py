@@ -26,9 +26,9 @@ _CHOICE = re.compile(r"\{([\w-]+(?:,\s*[\w-]+)*)\}(?:\s|$)")
 class Domain:
     """The values that a notebook parameter may have: an interval of numbers, or a choice of texts.
 
-    ``low`` and ``high`` are the ends of the interval. ``choices`` are the texts; the tuple is empty for an
-    interval. ``text`` is the notation, such as ``(0, 1]`` (a round bracket excludes its end) or
-    ``{group, project}``.
+    ``low`` and ``high`` are the ends of the interval, both 0 for a choice. ``choices`` are the texts; the
+    tuple is empty for an interval. ``text`` is the notation, such as ``(0, 1]`` (a round bracket excludes its
+    end) or ``{group, project}``.
     """
 
     text: str
@@ -37,7 +37,10 @@ class Domain:
     choices: tuple[str, ...] = ()
 
     def admits(self, value: object) -> bool:
-        """Return whether a parameter may have this value; for a list, whether each member is allowed."""
+        """Return whether a parameter may have this value; for a list, whether each member is allowed.
+
+        An interval allows no text and no None, a choice no number.
+        """
         if isinstance(value, list):
             return all(self.admits(member) for member in value)
         if self.choices:

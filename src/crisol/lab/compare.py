@@ -49,16 +49,17 @@ class VariantComparison:
     """The evaluations of several variants on the same patches, with a table that ranks the variants.
 
     ``table`` has a row for each variant, the best on top; below them are a row for each control (a guess that
-    ignores what a patch does), and one for ``wargame alone`` (every patch is wargamed). Columns: variant;
-    headline_auc (AUC on the patches by people and agents, which ranks the variants) with the ends
-    headline_low and headline_high of its 95 % interval; auc (on all patches) with auc_low and auc_high;
-    false_accept_rate (share of the invalid patches that are accepted without a wargame); saved (share of the
-    patches that are decided without a wargame); wargames_per_second (patches that one process decides in a
-    second, if it wargames only those that the model does not decide).
+    ignores what a patch does), and one for ``wargame alone`` (every patch is wargamed). The variants are
+    sorted by headline_auc, or by auc where headline_auc is nan. Columns: variant; headline_auc (AUC on the
+    patches by people and agents) with the ends headline_low and headline_high of its 95 % interval; auc (on
+    all patches) with auc_low and auc_high; false_accept_rate (share of the invalid patches that are accepted
+    without a wargame); saved (share of the patches that are decided without a wargame); wargames_per_second
+    (patches that one process decides in a second, if it wargames only those that the model does not decide).
 
-    ``truth`` (patches,) is 1 for a valid patch, 0 for an invalid one. ``evaluations`` has one for each
-    variant, ``controls`` one for each control. ``certified`` maps the name of a variant to its policy with a
-    guarantee. ``served`` are the names of the variants that a service can use.
+    ``patches`` are the compared patches; ``truth`` (patches,) is 1 for a valid patch, 0 for an invalid one.
+    ``evaluations`` has one for each variant, ``controls`` one for each control. ``certified`` maps the name
+    of a variant to its policy with a guarantee. ``served`` are the names of the variants that a service can
+    use.
     """
 
     table: pd.DataFrame
@@ -149,8 +150,8 @@ class VariantComparison:
     def guarantees(self, seed: int, delta: float = 0.1) -> pd.DataFrame:
         """Return a table of the share of wargames that the champion may skip, for several error levels.
 
-        ``seed`` draws the order in which the tests take the vulnerabilities; ``delta`` is 1 minus the
-        confidence. For the columns see :func:`crisol.lab.frontier.guarantees`.
+        ``seed`` draws the order in which the statistical tests take the vulnerabilities; ``delta`` is 1 minus
+        the confidence. For the columns see :func:`crisol.lab.frontier.guarantees`.
         """
         score = self.scores[self.champion]
         return guarantees(self.truth, score, self.groups, delta=delta, seed=seed)
@@ -186,8 +187,8 @@ class VariantComparison:
     def origins(self) -> pd.DataFrame:
         """A table with a row for each variant and control: name (column ``variant``), and AUC by origin.
 
-        Each other column is an origin. A cell is missing where the origin's patches are all valid or all
-        invalid.
+        Each other column is an origin. An origin whose patches are all valid or all invalid has no column. If
+        no patch is by people or agents, the only column is ``variant``.
         """
         return pd.DataFrame(
             [
@@ -208,8 +209,9 @@ class VariantComparison:
 def chosen_variants(settings: Settings, names: Sequence[str]) -> dict[str, Variant]:
     """Return the variants of ``experiments/variants.yaml`` with the given names, by name.
 
-    If ``names`` is empty, all are returned. Raises :class:`~crisol.errors.ExperimentError` for an unknown
-    name, and where the file cannot be read.
+    The variants are in the order of ``names``. If ``names`` is empty, all are returned, in the order of the
+    file. Raises :class:`~crisol.errors.ExperimentError` for an unknown name, and where the file cannot be
+    read.
     """
     declared = variants.load_variants(settings.root / "experiments" / "variants.yaml")
     for name in names:
@@ -221,12 +223,13 @@ def chosen_variants(settings: Settings, names: Sequence[str]) -> dict[str, Varia
 def with_source(
     settings: Settings, chosen: dict[str, Variant], patches: Sequence[LabelledPatch], *, named: bool
 ) -> tuple[dict[str, Variant], list[LabelledPatch]]:
-    """Return the variants that can be measured on the patches, and the patches with the source they need.
+    """Return the variants that can be measured on ``patches``, and all patches, with source if it is read.
 
     ``chosen`` maps names to variants. If one of them reads the vulnerable source, that source is added to the
-    patches of registered vulnerabilities. If no patch is of a registered vulnerability, such variants cannot
-    be measured: with ``named`` False they are left out; with ``named`` True, which means that the user asked
-    for them, :class:`~crisol.errors.DatasetError` is raised.
+    patches of registered vulnerabilities; the other patches stay as they are. If no patch is of a registered
+    vulnerability, variants that read the source cannot be measured: with ``named`` False they are left out;
+    with ``named`` True, which means that the user asked for them, :class:`~crisol.errors.DatasetError` is
+    raised.
     """
     readers = [name for name, variant in chosen.items() if variant.reads_source]
     if not readers:
@@ -283,17 +286,19 @@ def compare(
 
     ``names`` are variants of ``experiments/variants.yaml`` in the workspace that
     :func:`crisol.config.load_settings` finds; if empty, all are compared. The columns ``saved`` and
-    ``false_accept_rate`` of the result are measured with thresholds without a guarantee. The thresholds for
-    one vulnerability are chosen on the patches of all others, such that at most the share ``false_accepts``
-    of the invalid ones is accepted, and at most this share of the valid ones rejected. In the policies with a
-    guarantee, ``alpha`` bounds the share of invalid patches among the accepted ones, ``beta`` the share of
-    valid patches among the rejected ones, each with the confidence 1 - ``delta``.
+    ``false_accept_rate`` of the result's ``table`` are measured with thresholds without a guarantee. The
+    thresholds for one vulnerability are chosen on the patches of all others, such that at most the share
+    ``false_accepts`` of the invalid ones is accepted, and at most this share of the valid ones rejected. In
+    the policies with a guarantee, ``alpha`` bounds the share of invalid patches among the accepted ones,
+    ``beta`` the share of valid patches among the rejected ones, each with the confidence 1 - ``delta``.
 
     With ``search`` the hyper-parameters of each fold are chosen from the variant's grid. No fold splits the
     patches that have the same value of the field ``outer``: ``group``, ``project`` or ``cwe``. ``seed`` draws
     folds and resamples and seeds estimators. ``watch`` is called with the name of each variant after its
     evaluation; None calls nothing. Raises :class:`~crisol.errors.ExperimentError` for an unknown variant or
-    ``outer``, and :class:`~crisol.errors.DatasetError` for too few vulnerabilities or patches of a class.
+    ``outer``. Raises :class:`~crisol.errors.DatasetError` for fewer than two values of ``outer``, fewer than
+    two patches of a class, or a variant in ``names`` that reads the source where no patch is of a registered
+    vulnerability.
     """
     if outer not in get_args(Outer):
         raise ExperimentError(f"outer is {outer!r}; known are {', '.join(get_args(Outer))}")
@@ -351,9 +356,10 @@ def _aucs(evaluated: Evaluation) -> dict[str, Any]:
 def ablations(settings: Settings, comparison: VariantComparison, seed: int) -> pd.DataFrame:
     """Return a table of the champion's AUC without one feature group, for each feature group.
 
-    Columns: variant, and the fields of :class:`crisol.model.ablation.Ablation` (without, features, auc,
-    auc_alone). If a variant of the comparison reads the vulnerable source, the best such variant has rows,
-    too, but only for the feature groups that are computed from the source.
+    The first row is that of the whole model. Columns: variant, and the fields of
+    :class:`crisol.model.ablation.Ablation` (without, features, auc, auc_alone). If a variant of the
+    comparison reads the vulnerable source, the best such variant has rows, too, but only for the feature
+    groups that are computed from the source. ``seed`` draws folds and seeds estimators.
     """
     chosen = chosen_variants(settings, list(comparison.scores))
     best = comparison.champion
@@ -369,7 +375,10 @@ def ablations(settings: Settings, comparison: VariantComparison, seed: int) -> p
 
 
 def as_table(rows: Iterable[Any]) -> pd.DataFrame:
-    """Return instances of a dataclass as a table: a row for each, a column for each field."""
+    """Return instances of a dataclass as a table: a row for each, a column for each field.
+
+    Without instances the table has no columns.
+    """
     return pd.DataFrame([asdict(row) for row in rows])
 
 

@@ -45,10 +45,11 @@ def split(frame: pd.DataFrame, seed: int, held_out: float) -> tuple[pd.DataFrame
 def disagreements(trials: Iterable[Trial], frame: pd.DataFrame) -> pd.DataFrame:
     """Return a table of the trials whose prediction contradicts the verdict.
 
-    The rows of false accepts come before those of false rejects; within each kind, the row with the most
-    confident prediction is first. Columns: kind (``false accept`` or ``false reject``), vulnerability, name
-    (of the patch), probability (the model's, of valid), outcome, reason, diff. ``frame`` is the corpus table,
-    which has the names and diffs.
+    An inconclusive trial has no row. The rows of false accepts come before those of false rejects; within
+    each kind, the row with the most confident prediction is first. Columns: kind (``false accept`` or
+    ``false reject``), vulnerability, name (of the patch), probability (the model's, of valid), outcome,
+    reason, diff. Names and diffs come from the corpus table ``frame``. Raises ``KeyError`` where ``frame``
+    lacks the patch of a row.
     """
     labels = frame.drop_duplicates(["vulnerability", "id"]).set_index(["vulnerability", "id"])[
         ["name", "diff"]

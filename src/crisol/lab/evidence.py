@@ -42,13 +42,14 @@ _Floats = NDArray[np.float64]
 class Measured:
     """The results of a study of streams.
 
-    ``facts`` describes the data: ``patches``, ``correct``, ``groups`` and ``repeats`` are the numbers of
-    patches, of valid patches, of groups, and of orders of each group; ``content_hash`` is the SHA-256 of the
-    patches. ``by_known`` has a row for each number of earlier verdicts on the vulnerability, ``policies`` and
-    ``near_misses`` a row for each policy; for their columns see :func:`measure`. ``coverages`` maps three
-    ways to predict, ``memory``, ``cold`` and ``nearest neighbour``, to two arrays each: the coverage and
-    error rate that :func:`crisol.lab.frontier.risk_coverage` returns. These count only patches that arrived
-    when a verdict on their vulnerability was known; without such patches ``coverages`` is empty.
+    ``facts`` describes the data: ``patches`` is the number of patches, ``correct`` that of valid patches,
+    ``groups`` that of groups; ``repeats`` is the question's number of random orders; ``content_hash`` is the
+    SHA-256 of the patches. ``by_known`` has a row for each number of earlier verdicts on the vulnerability,
+    ``policies`` and ``near_misses`` a row for each policy; for their columns see :func:`measure`.
+    ``coverages`` maps three ways to predict, ``memory``, ``cold`` and ``nearest neighbour``, to two arrays
+    each: the coverage and error rate that :func:`crisol.lab.frontier.risk_coverage` returns. Both arrays
+    count only patches that arrived when a verdict on their vulnerability was known; without such patches
+    ``coverages`` is empty.
     """
 
     facts: dict[str, float | str]
@@ -62,8 +63,8 @@ def measure(prepared: Prepared, tell: Callable[[str], None] = lambda _: None) ->
     """Simulate all streams under each policy of the study, and return its tables.
 
     The policies are ``always wargame``, ``facts`` (a patch that no fact decides is wargamed) and those of
-    :data:`crisol.lab.stream_policies.RUNGS`, by these names. Before the simulation of a policy, ``tell`` is
-    called with its name; for ``always wargame`` the name is ``every verdict known``. The columns of
+    :data:`crisol.lab.stream_policies.RUNGS`, by these names. ``tell`` is called with the name of each policy
+    before its simulation, but with ``every verdict known`` in place of ``always wargame``. The columns of
     ``by_known`` are those of :func:`crisol.lab.stream_tables.by_known`. ``policies`` has a column policy
     (name) and those of :func:`crisol.lab.stream_tables.outcome`; the thresholds for one half of the groups
     are chosen on the other half. ``near_misses`` has a column policy and those of
@@ -103,11 +104,12 @@ def measure(prepared: Prepared, tell: Callable[[str], None] = lambda _: None) ->
 
 
 def certified(prepared: Prepared, model: Policy = NEVER, *, delta: float = 0.10) -> Guarantee:
-    """Return the guarantee of that policy of the second stage which skips the most wargames.
+    """Choose the policy of the second stage that skips the most wargames, and return it as a guarantee.
 
-    Its errors are measured on the streams of ``prepared``; their bounds ``alpha`` and ``beta`` are those of
-    ``prepared.question``. ``model`` is the policy of the model that reads the diff alone, which decides where
-    the second stage does not; by default it never decides. ``delta`` is 1 minus the confidence.
+    Only policies whose errors are shown to be rare are considered. The errors are measured on the streams of
+    ``prepared``; their bounds are ``alpha`` and ``beta`` of ``prepared.question``. ``model`` is the policy of
+    the model that reads the diff alone, which decides where the second stage does not; by default it never
+    decides. ``delta`` is 1 minus the confidence.
     """
     believe = learnt(prepared)
     return certify(

@@ -53,10 +53,10 @@ class NotebookExperiment:
 def load_experiment(path: Path) -> NotebookExperiment:
     """Read an experiment file (YAML), check its keys and parameters, and return the experiment.
 
-    The path of the notebook in it is relative to the folder of the experiment file or, where that has no such
-    notebook, to its parent folder. Raises :class:`~crisol.errors.ExperimentError`, with the file and the key,
-    where the file or the notebook cannot be read, and for a key or parameter that is missing, unknown or of
-    the wrong type.
+    The path of the notebook is relative to the folder of the experiment file or, if no notebook is there, to
+    the parent of that folder. Raises :class:`~crisol.errors.ExperimentError` where the file or the notebook
+    cannot be read, and for a key or parameter that is missing, unknown or of the wrong type; the message
+    names the file and the key.
     """
     data = _read_mapping(path)
     for key in data:
@@ -90,7 +90,8 @@ def load_experiment(path: Path) -> NotebookExperiment:
 def overrides(options: Iterable[str]) -> dict[str, str]:
     """Return texts ``name=value`` as a dict; of a repeated name the last value counts.
 
-    Raises :class:`~crisol.errors.ExperimentError` for a text without ``=``.
+    The name ends at the first ``=``; the value may contain more of them, or be empty. Raises
+    :class:`~crisol.errors.ExperimentError` for a text without ``=``.
     """
     values = {}
     for option in options:
@@ -102,7 +103,7 @@ def overrides(options: Iterable[str]) -> dict[str, str]:
 
 
 def resolve(experiment: NotebookExperiment, changes: Mapping[str, str]) -> NotebookExperiment:
-    """Return the experiment with a value for each parameter of its notebook.
+    """Return a copy of the experiment with a value for each parameter of its notebook.
 
     The value comes from ``changes``, else from the experiment file, else from the notebook's default.
     ``changes`` maps the name of a parameter, or ``seed``, to a value as text, in the notation of
@@ -146,9 +147,10 @@ def dump(experiment: NotebookExperiment) -> str:
 
 
 def _check(experiment: NotebookExperiment) -> dict[str, Parameter]:
-    """Check the parameters in the experiment file; return all parameters that a user may set, by name.
+    """Check the parameters in the experiment file; return all parameters that the file may set, by name.
 
-    Raises :class:`~crisol.errors.ExperimentError` for an unknown parameter or a value that is not allowed.
+    They are the notebook's parameters without ``seed``, a key of its own in the file, and ``run_id``. Raises
+    :class:`~crisol.errors.ExperimentError` for an unknown parameter or a value that is not allowed.
     """
     declared = {
         name: parameter
@@ -207,7 +209,10 @@ def _read_mapping(path: Path) -> dict[str, Any]:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """A YAML loader that refuses a repeated key; ``SafeLoader`` itself would silently keep the last value."""
+    """A YAML loader that raises ``ConstructorError`` for a repeated key.
+
+    ``SafeLoader`` itself would silently keep the last value.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys: set[str] = set()

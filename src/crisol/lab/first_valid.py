@@ -24,8 +24,9 @@ def until_first_valid(prepared: Prepared) -> pd.DataFrame:
     Nothing is executed, since the verdicts are known. Columns: group; candidates and valid (numbers of all
     and of valid candidates); random (wargames in a random order, on average); cold (wargames if the patches
     are taken by the model's probability from the diff alone, highest first); memory (wargames if the second
-    stage predicts again after each verdict, and the likeliest patch is taken next). Public fixes are known
-    from the start and are no candidates. Groups without a valid candidate are left out.
+    stage predicts again after each verdict, and the likeliest patch is taken next). In a corpus table, a
+    valid upstream patch is known from the start and is no candidate. Groups without a valid candidate are
+    left out.
     """
     believe, rows = learnt(prepared), []
     for group in range(len(prepared.names)):
@@ -51,7 +52,7 @@ def found_by(table: pd.DataFrame, most: int = 16) -> pd.DataFrame:
 
     ``table`` comes from :func:`until_first_valid`. The column wargames is the number of wargames that each
     group may use, from 1 to ``most``. The columns random, cold and memory hold the share of groups, one for
-    each order of :func:`until_first_valid`.
+    each order of :func:`until_first_valid`. The shares are nan for an empty ``table``.
     """
     rows = []
     for wargames in range(1, most + 1):
@@ -67,10 +68,11 @@ def found_by(table: pd.DataFrame, most: int = 16) -> pd.DataFrame:
 def totals(table: pd.DataFrame) -> dict[str, float]:
     """Return the number of wargames until a valid patch is found, summed over all groups, for each order.
 
-    ``table`` comes from :func:`until_first_valid`. The keys, for MLflow, are ``until_first_valid.random``,
-    ``until_first_valid.cold`` and ``until_first_valid.memory``; ``until_first_valid.cold_of_random`` and
-    ``until_first_valid.memory_of_random`` are the numbers of these two orders, divided by that of the random
-    order; an empty table gives neither.
+    ``table`` comes from :func:`until_first_valid`. The keys of these numbers, for MLflow, are
+    ``until_first_valid.random``, ``until_first_valid.cold`` and ``until_first_valid.memory``. Two further
+    keys, ``until_first_valid.cold_of_random`` and ``until_first_valid.memory_of_random``, have the number of
+    the order cold or memory, divided by that of the random order. For an empty ``table`` the numbers are 0,
+    and the two further keys are missing.
     """
     whole = {order: float(table[order].sum()) for order in ORDERS}
     shares = {
@@ -82,7 +84,7 @@ def totals(table: pd.DataFrame) -> dict[str, float]:
 
 
 def _all_wrong(candidates: int, valid: int, drawn: int) -> float:
-    """Return the chance that ``drawn`` candidates, drawn at random from all, contain no valid one."""
+    """Return the chance that ``drawn`` candidates, drawn without replacement, contain no valid one."""
     if drawn > candidates - valid:
         return 0.0
     rest = candidates - np.arange(drawn)

@@ -26,7 +26,7 @@ def frontier(
     wargame_seconds: float,
     accept_seconds: float,
 ) -> pd.DataFrame:
-    """Return a table of the wargames saved and the wrong decisions for each threshold t from 0.5 to 1.
+    """Return a table of the wargames saved and the wrong decisions for each threshold t: 0.5, 0.51, ..., 1.
 
     A patch with the probability p of valid is accepted if p >= t, rejected if p < 1 - t, and wargamed
     otherwise. ``truth`` (n,) is 1 for a valid patch, 0 for an invalid one; ``probability`` (n,) is p.
@@ -68,7 +68,7 @@ def guarantees(
     The level bounds the share of invalid patches among the accepted ones, and of valid patches among the
     rejected ones. ``truth`` (n,) is 1 for a valid patch, 0 for an invalid one; ``probability`` (n,) is the
     probability of valid; ``groups`` (n,) names the vulnerability of each patch. ``delta`` is 1 minus the
-    confidence. ``seed`` draws the order in which the tests take the vulnerabilities.
+    confidence. ``seed`` draws the order in which the statistical tests take the vulnerabilities.
 
     Columns: level; needed (the number of vulnerabilities that a guarantee at this level needs, if none of
     them has an error); accept_at and reject_at (thresholds with a guarantee, None if there are none);
@@ -117,11 +117,11 @@ def risk_coverage(
 def mistakes(
     patches: tuple[LabelledPatch, ...], probability: NDArray[np.float64], most: int = 10
 ) -> pd.DataFrame:
-    """Return a table of the ``most`` most confident wrong predictions, with the diffs.
+    """Return a table of the ``most`` most confident wrong predictions, the most confident on top.
 
     ``probability`` (patches,) is the probability of valid; 0.5 or more predicts a valid patch. Columns: kind
-    (``false accept`` or ``false reject``), vulnerability, patch (id), origin, probability, reason (of the
-    verdict, or ``valid``), diff.
+    (``false accept`` or ``false reject``), vulnerability, patch (id), origin, probability, reason (why the
+    patch is not valid; ``valid`` for a valid patch), diff.
     """
     rows = [
         {

@@ -70,10 +70,11 @@ def open_corpus(settings: Settings, corpus: str, seed: int, smoke: Sequence[str]
 def facts(frame: pd.DataFrame) -> dict[str, float]:
     """Return figures of a corpus table by name.
 
-    ``vulnerabilities``, ``candidates`` and ``inconclusive`` are the numbers of vulnerabilities, of candidates
-    and of inconclusive candidates. ``share_valid`` and ``share_valid_basic`` are the shares of valid
-    candidates among the conclusive ones, by the strict and by the basic label. ``median_seconds`` is the
-    median time of a wargame; ``wargames_per_second`` is how many wargames one process finishes in a second.
+    ``vulnerabilities`` and ``candidates`` are the numbers of vulnerabilities and of candidates,
+    ``inconclusive`` is the number of inconclusive candidates. ``share_valid`` and ``share_valid_basic`` are
+    the shares of valid candidates among the conclusive ones, by the strict and by the basic label; both are
+    nan without conclusive candidates. ``median_seconds`` is the median time of a wargame;
+    ``wargames_per_second`` is how many wargames one process finishes in a second.
     """
     conclusive = frame[frame["outcome"] != Outcome.INCONCLUSIVE]
     return {
@@ -97,10 +98,10 @@ def wargames_per_second(frame: pd.DataFrame) -> float:
 
 
 def composition(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a table with a row for each vulnerability of a corpus table.
+    """Return a table with a row for each vulnerability of a corpus table, sorted by id.
 
     Columns: vulnerability, cwe, project, candidates (number), valid, invalid and inconclusive (numbers of
-    candidates by outcome), median_seconds (of a wargame).
+    candidates by outcome, with the strict label), median_seconds (of a wargame).
     """
     outcome = pd.get_dummies(frame["outcome"].astype(str)).reindex(
         columns=[str(o) for o in Outcome], fill_value=0
@@ -115,12 +116,13 @@ def composition(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def leaks(frame: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Return a table of the AUC of two guesses that ignore what a patch does: by its origin, by its style.
+    """Return a table of the AUC of two guesses that ignore a patch's changes: by its origin, by its style.
 
     An AUC far from 0.5 means that a model can predict the verdicts of this corpus table without reading the
     fix. The AUC is measured on vulnerabilities that the guess was not trained on. Columns: seen (``origin``
-    or ``style``), auc, low, high (95 % interval). The table is empty if fewer than three vulnerabilities have
-    both valid and invalid patches. ``seed`` draws folds and resamples.
+    or ``style``, the only property that the guess sees), auc, low, high (95 % interval). The table is empty
+    if fewer than three vulnerabilities have both valid and invalid patches. ``seed`` draws folds and
+    resamples.
     """
     columns = ["seen", "auc", "low", "high"]
     classes = frame[frame["outcome"] != Outcome.INCONCLUSIVE].groupby("vulnerability")["outcome"].nunique()
@@ -134,8 +136,9 @@ def leaks(frame: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
 def by_reason(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a table of the numbers of candidates in a corpus table by origin and reason.
 
-    Columns: origin, reason (``valid`` for a valid patch), basic and strict (numbers of candidates with this
-    reason, by the basic and by the strict label).
+    Each pair of origin and reason that occurs has a row, sorted by both; inconclusive candidates are counted
+    under their reason. Columns: origin, reason (``valid`` for a valid patch), basic and strict (numbers of
+    candidates with this reason, by the basic and by the strict label).
     """
     names = {"origin": frame["origin"].astype(str)}
     strict = pd.DataFrame(names | {"reason": frame["reason"].replace("", "valid")}).value_counts()

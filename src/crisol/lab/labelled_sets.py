@@ -50,9 +50,10 @@ class EvaluationQuestion:
 def facts(question: EvaluationQuestion) -> dict[str, Any]:
     """Return figures of the file ``question.data`` by name.
 
-    ``patches``, ``correct``, ``groups`` and ``projects`` are the numbers of patches, of valid patches, of
-    groups and of projects. ``languages`` is a text that lists the languages of the patches, ``content_hash``
-    the SHA-256 of the patches. Raises :class:`~crisol.errors.DatasetError` where the file cannot be read.
+    ``patches`` is the number of patches, ``correct`` that of valid patches, ``groups`` that of groups,
+    ``projects`` that of projects. ``languages`` is a text that lists the languages of the patches,
+    ``content_hash`` the SHA-256 of the patches. Raises :class:`~crisol.errors.DatasetError` where the file
+    cannot be read.
     """
     patches = dataset.open_set(question.data, question.group)
     return {
@@ -72,10 +73,14 @@ def evaluate(
 
     A control is a guess that ignores what a patch does. ``description`` is the result of :func:`facts` for
     the same question. Variants come in the order of ``experiments/variants.yaml``, or of
-    ``question.variants``. A patch of ``train`` whose group or diff occurs in ``data``, too, is left out.
-    Raises :class:`~crisol.errors.DatasetError` where a file cannot be read, has too few groups or patches of
-    a class, or where nothing is left of ``train``; raises :class:`~crisol.errors.ExperimentError` for an
-    unknown variant.
+    ``question.variants``. Each evaluation is stored, in a nested run, before it is yielded. Read the iterator
+    to its end: tables of all evaluations are stored last.
+
+    A patch of ``train`` whose group or diff occurs in ``data``, too, is left out. A variant that reads the
+    vulnerable source can be measured only on a corpus table without ``train``; elsewhere it is left out,
+    unless ``question.variants`` names it. Raises :class:`~crisol.errors.DatasetError` for such a named
+    variant, where a file cannot be read or has too few groups or patches of a class, and where nothing is
+    left of ``train``. Raises :class:`~crisol.errors.ExperimentError` for an unknown variant.
     """
     chosen = chosen_variants(settings, question.variants)
     patches = dataset.open_set(question.data, question.group)
@@ -139,9 +144,10 @@ def evaluate(
 def guaranteed(evaluations: Sequence[Evaluation], seed: int) -> pd.DataFrame:
     """Return a table of the share of wargames that the best variant may skip, for several error levels.
 
-    The best variant is that of the evaluation with the highest ``rank``. The column ``variant`` holds its
-    name; for the other columns see :func:`crisol.lab.frontier.guarantees`. ``seed`` draws the order in which
-    the tests take the vulnerabilities.
+    The best variant is that of the evaluation with the largest ``rank``, which is an AUC. The column
+    ``variant`` holds its name; for the other columns see :func:`crisol.lab.frontier.guarantees`. ``seed``
+    draws the order in which the statistical tests take the vulnerabilities. Raises ``ValueError`` without
+    evaluations.
     """
     best = max(evaluations, key=lambda evaluated: evaluated.rank)
     table = guarantees(best.label, best.probability, best.group, seed=seed)

@@ -36,11 +36,12 @@ def log_evaluation(
     more: Mapping[str, float] | None = None,
     policy: str = "",
 ) -> None:
-    """Store an evaluation in a nested MLflow run: parameters, measures, confusion matrix and curves.
+    """Store an evaluation in a new MLflow run, nested below ``run``: parameters, measures and pictures.
 
-    ``variant`` is the variant that was evaluated; None for a control, whose parameters are only its name.
-    ``name`` is the name of the nested run; empty means that of the evaluation. ``more`` are further measures
-    by name, None for no more. ``policy`` is a sentence on the thresholds of the model; empty stores none.
+    The pictures are the confusion matrix and the curves. ``variant`` is the variant that was evaluated; None
+    for a control, whose parameters are only its name. ``name`` is the name of the nested run; empty means
+    that of the evaluation. ``more`` are further measures by name, None for no more. ``policy`` is a sentence
+    on the thresholds of the model; empty stores none.
     """
     name = name or evaluated.name
     with run.child(name, _recipe(name, variant)) as nested:
@@ -56,7 +57,8 @@ def log_comparison(run: TrackedRun, settings: Settings, comparison: VariantCompa
     """Store a comparison in MLflow, with a nested run for each variant and control.
 
     ``run`` itself gets the measures of the comparison's champion, and the names of the champion and of the
-    best variant.
+    best variant. The hyper-parameters of the variants are read from ``experiments/variants.yaml``, in the
+    workspace of ``settings``.
     """
     variants = chosen_variants(settings, list(comparison.scores))
     rows = {str(row["variant"]): row for row in comparison.table.to_dict("records")}
@@ -77,7 +79,8 @@ def log_comparison(run: TrackedRun, settings: Settings, comparison: VariantCompa
 def log_arms(run: TrackedRun, result: ExperimentResult) -> None:
     """Store an A/B experiment in MLflow: a nested run for each arm, with its accuracy after each trial.
 
-    ``run`` itself gets the measures of the champion, and the name under which the trials are stored.
+    ``run`` itself gets the measures of the first arm, the champion, and the name under which the trials are
+    stored.
     """
     run.tags({EXPERIMENT_TAG: result.experiment})
     for place, (arm, counts) in enumerate(result.confusions.items()):

@@ -140,8 +140,9 @@ def to_html(notebook: nbformat.NotebookNode) -> str:
 def _check_names(settings: Settings, parameters: Mapping[str, Any]) -> None:
     """Check, before a kernel starts, that the corpus table and the variants in the parameters exist.
 
-    Raises :class:`~crisol.errors.DatasetError` for a missing table, and
-    :class:`~crisol.errors.ExperimentError` for an unknown variant.
+    The parameter ``corpus`` is the path of the table, ``variant`` a name, ``variants`` a list of names; a
+    parameter that is missing or empty is not checked. Raises :class:`~crisol.errors.DatasetError` for a
+    missing table, and :class:`~crisol.errors.ExperimentError` for an unknown variant.
     """
     corpus = parameters.get("corpus", "")
     if corpus and not (settings.root / corpus).is_file():

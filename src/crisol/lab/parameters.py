@@ -53,8 +53,9 @@ class Parameter:
     def accept(self, value: Any) -> Any:
         """Return the value if the parameter may have it; an int becomes a float where ``kind`` is float.
 
-        Raises :class:`~crisol.errors.ExperimentError` for a value of another type, a number that is not
-        finite, and a value outside ``domain``.
+        None is accepted only if the parameter is ``optional``; a bool is not accepted as a number. Raises
+        :class:`~crisol.errors.ExperimentError` for a value of another type, a number that is not finite, and
+        a value outside ``domain``.
         """
         if value is None and self.optional:
             return None
@@ -87,9 +88,9 @@ class Parameter:
     def parse(self, text: str) -> Any:
         """Return the value that a text from the command line means, after checking it as :meth:`accept` does.
 
-        A bool is ``true``, ``yes``, ``1``, ``false``, ``no`` or ``0``; a list is YAML such as ``[1, 2]``,
-        also without the brackets; ``none`` or ``null`` means None if the parameter is optional. The case of
-        these words does not matter. A str is the text itself.
+        An int or float is written as in Python. A bool is ``true``, ``yes``, ``1``, ``false``, ``no`` or
+        ``0``; a list is YAML such as ``[1, 2]``, also without the brackets; ``none`` or ``null`` means None
+        if the parameter is optional. The case of these words does not matter. A str is the text itself.
 
         Raises :class:`~crisol.errors.ExperimentError` for a text that has none of these forms, and for a
         value that :meth:`accept` refuses.

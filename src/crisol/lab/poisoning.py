@@ -36,10 +36,11 @@ class Poisoning:
     """The result of a simulation in which somebody inverts the verdicts in the memory.
 
     Valid becomes invalid, and invalid becomes valid. ``begins`` is the arrival, counted from 1, from which on
-    the verdicts are inverted. ``arrivals`` has a row for each arrival. Columns: arrival (from 1), group,
-    decided (``valid`` or ``invalid`` by the memory; "" where the patch was wargamed instead), valid (whether
-    the patch is valid by its true verdict), wrong (whether the memory decided wrongly), sampled (whether a
-    patch that the memory decided was wargamed, too), poisoned (whether the verdicts were inverted by then).
+    the verdicts are inverted; if they never are, it is the number of arrivals plus 1. ``arrivals`` has a row
+    for each arrival. Columns: arrival (from 1), group, decided (``valid`` or ``invalid`` by the memory; ""
+    where the patch was wargamed instead), valid (whether the patch is valid by its true verdict), wrong
+    (whether the memory decided wrongly), sampled (whether a patch that the memory decided was wargamed, too),
+    poisoned (whether the verdicts were inverted by then).
 
     ``alarms`` has two rows. Columns: watched (``false accepts`` or ``false refusals``), promised (the share
     of errors that the memory may make), trials (number of sampled decisions of that kind), raised_at (arrival
@@ -81,9 +82,11 @@ class Poisoning:
         return int(raised.min()) if len(raised) else None
 
     def errors(self, last: int = 100) -> pd.DataFrame:
-        """Return a table of the share of wrong decisions among the last ``last`` decisions of the memory.
+        """Return a table of the share of wrong decisions among the memory's last ``last`` decisions.
 
-        There is a row for each arrival that the memory decided. Columns: arrival (from 1), share.
+        There is a row for each arrival that the memory decided. Columns: arrival (from 1), share (of wrong
+        decisions among the last ones up to this arrival). The first rows count the fewer decisions that there
+        are.
         """
         decided = self.arrivals[self.arrivals["decided"] != ""]
         share = decided["wrong"].astype(float).rolling(last, min_periods=1).mean()
@@ -92,10 +95,10 @@ class Poisoning:
     def metrics(self) -> dict[str, float]:
         """Return the figures of phases and alarms by name, as MLflow metrics.
 
-        A cell of :meth:`phases` has a name such as ``clean.skipped``. ``false_accepts.raised`` is 1 if the
-        alarm for false accepts was raised, 0 if not. If it was raised,
-        ``false_accepts.arrivals_until_raised`` is the number of arrivals from the start of the inversion to
-        the alarm, negative for an alarm before the inversion. ``false_refusals.raised`` and
+        A cell of :meth:`phases` has a name such as ``clean.skipped``; a phase without arrivals has no
+        figures. ``false_accepts.raised`` is 1 if the alarm for false accepts was raised, 0 if not. If it was
+        raised, ``false_accepts.arrivals_until_raised`` is the number of arrivals from the start of the
+        inversion to the alarm, negative for an alarm before the inversion. ``false_refusals.raised`` and
         ``false_refusals.arrivals_until_raised`` are the same for the other alarm.
         """
         values = {
@@ -115,12 +118,13 @@ class Poisoning:
 def poison(prepared: Prepared, *, after: float = 0.5, rate: float = 0.25, seed: int = 0) -> Poisoning:
     """Simulate that somebody inverts the verdicts in the memory, and see whether an alarm is raised.
 
-    The arrivals of all streams come in one random order. After the share ``after`` of them, in [0, 1], every
-    verdict in the memory is inverted; 1 means never. Nothing is executed, since the verdicts are known. A
-    patch that the memory decides is also wargamed with the probability ``rate``, in (0, 1]; only trials of
-    such patches can raise an alarm. A patch that the memory does not decide is always wargamed. The
-    thresholds for one half of the groups are chosen on the other half. ``seed`` draws the order and the
-    sample. Raises :class:`~crisol.errors.ExperimentError` for ``after`` or ``rate`` out of range.
+    The arrivals of all streams are mixed at random; each stream keeps its own order. After the share
+    ``after`` of all arrivals, in [0, 1], every verdict in the memory is inverted; 1 means never. Nothing is
+    executed, since the verdicts are known. A patch that the memory decides is also wargamed with the
+    probability ``rate``, in (0, 1]; only trials of such patches can raise an alarm. A patch that the memory
+    does not decide is always wargamed. The thresholds for one half of the groups are chosen on the other
+    half. ``seed`` draws the mixture and the patches that are also wargamed. Raises
+    :class:`~crisol.errors.ExperimentError` for ``after`` or ``rate`` out of range.
     """
     if not 0.0 <= after <= 1.0 or not 0.0 < rate <= 1.0:
         raise ExperimentError(f"after is {after} and rate {rate}; they lie within [0, 1] and (0, 1]")
@@ -160,7 +164,10 @@ def poison(prepared: Prepared, *, after: float = 0.5, rate: float = 0.25, seed: 
 
 
 class _Doubtful:
-    """Two memories of one stream: one with the true verdicts, one with all verdicts inverted."""
+    """Two memories of one stream: one with the true verdicts, one with all verdicts inverted.
+
+    :meth:`seen` returns one of the two; :meth:`learn` adds a verdict to both.
+    """
 
     def __init__(self, arrivals: tuple[Arrival, ...], known: tuple[int, ...]) -> None:
         self._right, self._wrong = Memory(), Memory()
@@ -216,10 +223,10 @@ def _alarms(trials: list[Trial], when: list[int]) -> pd.DataFrame:
 
 
 def _arrival(at: list[int], alarm: Watched | None, of: Callable[[Watched], int | None]) -> float:
-    """Return the number, from 1, of the arrival whose trial an alarm names; nan if there is no such trial.
+    """Return the number of the arrival, counted from 1, to which an alarm points; nan if it points to none.
 
-    ``of`` returns from the alarm the number of a trial, counted from 1, or None. ``at`` holds the arrival of
-    each trial, counted from 0. ``alarm`` is None if nothing was watched.
+    An alarm points to a trial: ``of`` takes the alarm and returns the number of the trial, counted from 1, or
+    None. ``at`` holds the arrival of each trial, counted from 0. ``alarm`` is None if nothing was watched.
     """
     trial = None if alarm is None else of(alarm)
     return float("nan") if trial is None else float(at[trial - 1] + 1)

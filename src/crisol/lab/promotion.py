@@ -55,7 +55,7 @@ _Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """The result of a promotion: whether the challenger became champion, and the reason as a sentence."""
+    """The result of a promotion: whether the challenger was ``promoted``, and the ``reason``, a sentence."""
 
     promoted: bool
     reason: str
@@ -109,13 +109,13 @@ def promote(
 ) -> Promotion:
     """Train a variant on all patches of a comparison, register it, and promote it if it passes the gate.
 
-    ``name`` is the name of the variant, ``tracked`` the MLflow run that stores the model. The model passes
-    the gate if there is no champion, if the champion is of the same variant, or if :func:`not_worse`, applied
-    to the out-of-fold predictions of both variants, finds the new model no worse. It never passes if it was
-    trained on fewer vulnerabilities than the champion, or if the comparison lacks the champion's variant.
-    ``force`` makes any model champion. ``seed`` seeds the training and draws resamples. Raises
-    :class:`~crisol.errors.ModelError` if the exported ONNX file gives other probabilities than the model, or
-    if the variant reads the vulnerable source.
+    ``name`` is the name of a variant of the comparison, ``tracked`` the MLflow run that stores the model. The
+    model passes the gate if there is no champion, if the champion is of the same variant, or if
+    :func:`not_worse`, applied to the out-of-fold predictions of both variants, finds the new model no worse.
+    It never passes if it was trained on fewer vulnerabilities than the champion, or if the comparison lacks
+    the champion's variant. ``force`` makes any model champion. ``seed`` seeds the training and draws
+    resamples. Raises :class:`~crisol.errors.ModelError` if the exported ONNX file gives other probabilities
+    than the model, or if the variant reads the vulnerable source.
     """
     tags = models.holder_tags(settings)
     evaluation = next(evaluation for evaluation in comparison.evaluations if evaluation.name == name)
@@ -154,7 +154,9 @@ def _gate(
 ) -> tuple[bool, str]:
     """Return (whether the challenger becomes champion, the reason as a sentence).
 
-    ``tags`` are the champion's tags in the registry, None if there is no champion.
+    The rules are those of :func:`promote`. ``name`` is the challenger's variant; ``comparison`` has its
+    predictions. ``tags`` are the champion's tags in the registry, None if there is no champion. ``seed``
+    draws resamples; ``force`` makes any challenger champion.
     """
     if tags is None:
         return True, f"{name} is champion: there was none"
@@ -261,9 +263,9 @@ def register(
 ) -> Registered:
     """Train an evaluated variant on all patches, register it as challenger, and return the new version.
 
-    ``judged`` is the pair (evaluation, guarantee). The hyper-parameters are searched if that evaluation has
-    searched them; the guarantee's policy is stored with the model. A second stage with its own policy is
-    stored, too, if there are patches of two vulnerabilities and both classes. ``tracked`` is the MLflow run
+    ``judged`` is the pair (evaluation, guarantee). The hyper-parameters are searched if they were searched
+    for the evaluation; the guarantee's policy is stored with the model. A second stage with its own policy is
+    stored, too, if there are two vulnerabilities and two patches of each class. ``tracked`` is the MLflow run
     that stores the model. ``seed`` seeds the training. Raises :class:`~crisol.errors.ModelError` if the
     exported ONNX file gives other probabilities than the model, or if the variant reads the vulnerable
     source.

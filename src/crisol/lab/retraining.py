@@ -37,9 +37,9 @@ _REPEATS = 500
 class Gathered:
     """Labelled patches from stored trials, one for each pair of vulnerability and patch.
 
-    ``inconclusive`` is the number of trials without a verdict, ``without_text`` the number of patches whose
-    diff is not stored; both are left out. ``weights`` has 1 / the sampling probability of each patch; if it
-    is empty, all patches weigh the same.
+    ``inconclusive`` is the number of inconclusive trials, ``without_text`` the number of patches whose diff
+    is not stored; ``patches`` has neither. ``weights`` has 1 / the sampling probability of each patch, in the
+    order of ``patches``; if it is empty, all patches weigh the same.
     """
 
     patches: tuple[LabelledPatch, ...]
@@ -74,9 +74,10 @@ class Retraining:
 
     ``table`` has a row for each: ``challenger`` (the variant, trained on corpus and trials),
     ``without trials`` (the variant, trained on the corpus alone) and ``champion`` (the champion's variant,
-    trained on the corpus alone). Columns: model, variant, learnt and tested (numbers of patches), auc with
-    auc_low and auc_high (95 % interval), brier (Brier score), cost (mean cost of a patch in wargames, see
-    :func:`crisol.lab.promotion.costs`).
+    trained on the corpus alone). Where there is no champion, or ``experiments/variants.yaml`` lacks its
+    variant, the third row has the variant of the other two. Columns: model, variant, learnt and tested
+    (numbers of patches), auc with auc_low and auc_high (95 % interval), brier (Brier score), cost (mean cost
+    of a patch in wargames, see :func:`crisol.lab.promotion.costs`).
 
     ``brought`` is a sentence on the effect of the trials: it compares the challenger with ``without trials``.
     ``not_worse`` says whether the challenger is shown to be no worse than the champion, ``reason`` why.
@@ -101,7 +102,7 @@ class Retraining:
 
 
 def gather(settings: Settings, frame: pd.DataFrame, experiment: str | None = None) -> Gathered:
-    """Return labelled patches from the trials in the trial store.
+    """Return labelled patches from the trials in the trial store, none if it has no trials.
 
     ``experiment`` names the A/B experiment whose trials are taken; None takes all. ``frame`` is the corpus
     table; a diff that it lacks is read from the folder in which the service stores patches. Raises
@@ -166,14 +167,15 @@ def retrain(
 
     For the three models see :class:`Retraining`. All three are tested on the share ``design.held_out`` of the
     trials' vulnerabilities, and trained on the other vulnerabilities. A test patch weighs 1 / its sampling
-    probability. The registered model is then trained on all patches. It becomes champion only with
-    ``design.promote``, if it is shown to be no worse, and never on fewer vulnerabilities than the champion.
+    probability. The registered model is then trained on all patches. It becomes champion only if
+    ``design.promote`` is True, if it is shown to be no worse than the champion, and if the champion was not
+    trained on more vulnerabilities.
 
     ``frame`` is the corpus table, ``gathered`` the labelled patches of the trials, ``tracked`` the MLflow run
     that stores the model. ``watch`` is called with the name of each model after its test; None calls nothing.
     Raises :class:`~crisol.errors.DatasetError` for fewer than five vulnerabilities to test on or none to
     train on, :class:`~crisol.errors.ExperimentError` for an unknown variant, and
-    :class:`~crisol.errors.ModelError` for one that reads the vulnerable source.
+    :class:`~crisol.errors.ModelError` for a variant that reads the vulnerable source.
     """
     aside = _set_aside(gathered, design)
     chosen = chosen_variants(settings, [design.variant])[design.variant]

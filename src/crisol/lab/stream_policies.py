@@ -60,11 +60,11 @@ RUNGS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """The predictions of two models for streams in which every patch is wargamed.
+    """Two simulations of the same streams in which every patch is wargamed, with two ways to predict.
 
     ``cold`` has the predictions of the model that reads the diff alone, ``memory`` those from earlier
-    verdicts. ``some`` is a boolean array with one element for each arrival of each stream: True where a
-    verdict on the group was known by then.
+    verdicts. ``some`` is a boolean array with one element for each arrival of each stream, in the order of
+    the simulations: True where a verdict on the group was known by then.
     """
 
     cold: Played
@@ -126,10 +126,11 @@ def walk(
 
     Nothing is executed, since the verdicts are known. ``prepared`` is the study's data, as
     :func:`crisol.lab.arrivals.prepare` returns them. ``believe`` is a function from memory rows (n, columns)
-    and group numbers (n,) to probabilities of valid (n,), at which ``policy.memory`` decides. With ``facts``
-    a patch that changes the same code as an earlier patch (:func:`crisol.evidence.stream.same_code`) gets the
-    verdict of that patch, before any policy decides. ``half`` selects the streams of one half of the groups
-    (0 or 1); None takes all. In the result ``decision`` is 1 for accepted, -1 for rejected, 0 for wargamed.
+    and group numbers (n,) to probabilities of valid (n,), at which ``policy.memory`` decides. Where it does
+    not decide, ``policy.model`` decides at the probability from the diff alone. With ``facts`` a patch that
+    changes the same code as an earlier patch (:func:`crisol.evidence.stream.same_code`) gets the verdict of
+    that patch, before any policy decides. ``half`` selects the streams of one half of the groups (0 or 1);
+    None takes all. In the result ``decision`` is 1 for accepted, -1 for rejected, 0 for wargamed.
     """
     chosen = [stream for stream in prepared.streams if half is None or prepared.half[stream.group] == half]
     return play(prepared.arrivals, chosen, believe, policy, facts=facts)
@@ -221,7 +222,7 @@ def _loosest(prepared: Prepared, full: Played, inside: NDArray[np.bool_]) -> Pol
     At most the share ``alpha`` of the arrivals that it accepts is invalid, at most the share ``beta`` of
     those that it rejects is valid; both are in ``prepared.question``. ``full`` is a simulation in which every
     patch is wargamed; the mask ``inside`` selects its arrivals. The reject threshold is chosen first; the
-    accept threshold is None where it would not lie above it.
+    accept threshold is None where it would not be above the reject threshold.
     """
     question, probability = prepared.question, full.probability[inside]
     label = prepared.label[full.arrival[inside]]

@@ -24,12 +24,12 @@ def outcome(prepared: Prepared, played: Played) -> dict[str, float]:
     """Return the shares that a simulated policy skips, accepts and rejects, and its error shares, by name.
 
     ``skipped`` is the share of arrivals that are decided without a wargame. ``seconds`` is the wargame time
-    of these arrivals, as a share of the wargame time of all arrivals. Each also has ``_low`` and ``_high``,
-    the ends of a 95 % interval over groups. ``accepted`` and ``refused`` are shares of all arrivals.
-    ``false_of_accepted`` is the share of invalid patches among the accepted ones, ``false_accepts`` that of
-    accepted invalid patches among the skipped ones, ``false_refusals`` that of valid patches among the
-    rejected ones; a share of no patches is 0. ``played`` is the simulation, ``prepared`` the data of the
-    study.
+    that this saves, as a share of the wargame time of all arrivals. ``skipped_low`` and ``skipped_high``,
+    ``seconds_low`` and ``seconds_high`` are the ends of their 95 % intervals over groups, nan for fewer than
+    ten groups. ``accepted`` and ``refused`` are shares of all arrivals. ``false_of_accepted`` is the share of
+    invalid patches among the accepted ones, ``false_accepts`` that of accepted invalid patches among the
+    skipped ones, ``false_refusals`` that of valid patches among the rejected ones; a share of no patches is
+    0. ``played`` is the simulation, ``prepared`` the data of the study.
     """
     label, group = prepared.label[played.arrival], prepared.group[played.arrival]
     seconds = np.array([prepared.arrivals[at].seconds for at in played.arrival])
@@ -57,10 +57,11 @@ def near_misses(prepared: Prepared, played: Played) -> dict[str, float]:
     """Return how a simulated policy decides near misses, by name.
 
     A near miss is an invalid patch whose similarity to a known valid patch is above 0.8. ``near_misses`` is
-    the number of near misses. ``false_accepts`` is the number of accepted ones, ``share`` the share of
-    accepted ones, ``refused`` the share of rejected ones. ``accepted`` is the number of accepted patches,
-    valid or not, with such a similarity; ``false_of_accepted`` is the share of invalid patches among these. A
-    share of no patches is 0. ``played`` is the simulation, ``prepared`` the data of the study.
+    the number of near misses, ``false_accepts`` the number of accepted near misses. ``share`` and ``refused``
+    are the shares of accepted and of rejected patches among the near misses. ``accepted`` is the number of
+    accepted patches, valid or not, with such a similarity; ``false_of_accepted`` is the share of invalid
+    patches among these. A share of no patches is 0. ``played`` is the simulation, ``prepared`` the data of
+    the study.
     """
     wrong = prepared.label[played.arrival] == 0
     alike = np.nan_to_num(played.near_valid) > NEAR_MISS
@@ -78,12 +79,13 @@ def near_misses(prepared: Prepared, played: Played) -> dict[str, float]:
 def by_known(prepared: Prepared, full: dict[str, Played], ladder: Played) -> pd.DataFrame:
     """Return a table of the quality of predictions by the number of earlier verdicts: 0, 1, 2, 4, 8 or 16.
 
-    ``full`` maps ways to predict, ``memory`` among them (see :func:`crisol.lab.stream_policies.beliefs`), to
-    simulations in which every patch is wargamed. ``ladder`` is the simulation of a policy with all rungs.
-    Columns: known (earlier verdicts on the group); patches and groups (numbers); auc with auc_low and
-    auc_high (95 % interval), average_precision and calibration_error of ``memory``; the AUC of each other
-    way, such as auc_cold; skipped, false_of_accepted and false_refusals of ``ladder``, as :func:`outcome`
-    defines them. There is no row for a number whose patches are all valid or all invalid.
+    A row counts the arrivals with exactly this number of earlier verdicts. ``full`` maps ways to predict,
+    ``memory`` among them (see :func:`crisol.lab.stream_policies.beliefs`), to simulations in which every
+    patch is wargamed. ``ladder`` is the simulation of a policy with all rungs. Columns: known (earlier
+    verdicts on the group); patches and groups (numbers); auc with auc_low and auc_high (95 % interval),
+    average_precision and calibration_error of ``memory``; the AUC of each other way, such as auc_cold;
+    skipped, false_of_accepted and false_refusals of ``ladder``, as :func:`outcome` defines them. There is no
+    row for a number whose patches are all valid or all invalid.
     """
     played = full["memory"]
     rows = []
@@ -128,7 +130,8 @@ def _skipped(prepared: Prepared, played: Played, inside: NDArray[np.bool_]) -> d
 def _interval(part: _Floats, whole: _Floats, group: _Ints) -> tuple[float, float]:
     """Return the ends of a 95 % interval of sum(part) / sum(whole), by a bootstrap over groups.
 
-    Both ends are nan for too few groups.
+    The arrays have an element for each arrival; ``group`` is the number of its group. Both ends are nan for
+    fewer than ten groups.
     """
     names, number = np.unique(group, return_inverse=True)
     if len(names) < scores.LEAST_GROUPS:

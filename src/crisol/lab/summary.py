@@ -42,8 +42,9 @@ class CellResult:
 class RunSummary:
     """The summary of an MLflow run that executed a notebook: question, parameters, cells, and metrics.
 
-    ``experiment`` is the experiment's name. ``cells`` are the code cells in order. ``parameters`` and
-    ``metrics`` map names to values.
+    ``experiment`` is the experiment's name, ``question`` its question. ``run_id`` is the id of the MLflow
+    run. ``seed`` is a text. ``cells`` are the code cells in order. ``parameters`` and ``metrics`` map names
+    to values.
     """
 
     experiment: str

@@ -57,8 +57,8 @@ class Bench:
     strongest that this machine offers), ``bubblewrap``, ``namespaces``, or ``weak``, which does not isolate
     hostile code. ``jobs`` is the number of concurrent wargames; 0 means one for each core. ``predict`` takes
     a patch and its CWE and returns the probability of valid, None for no model. ``second`` is a second stage,
-    which predicts from the verdicts of this triage; None for none. ``experience`` holds the results of
-    scripts in earlier wargames; the scripts that failed most often per second run first.
+    which predicts from the verdicts of this triage; None for none. ``experience`` counts the results of
+    scripts in earlier wargames; each wargame first runs the scripts that fail most patches per second.
     """
 
     cache: Path
@@ -79,13 +79,13 @@ class TriageEntry:
     """One program among the candidates of a triage, with what the triage knows of it.
 
     ``name`` and ``diff`` are those of a candidate that makes the program; ``repeats`` names the other
-    candidates that make it. ``outcome`` is None until the program is decided; ``source`` is the rung that
-    decided, ``wargame`` also for a diff that does not parse or apply. ``reason`` and ``detail`` say why the
-    program is not valid. ``evidence`` holds the evidence of the deciding fact, the names of the phases that
-    the patch passed in its wargame, or ``an earlier run``. ``probability`` is the probability of valid from
-    the diff alone, None without a model. ``lacks`` describes changes that the known fix makes and the
-    candidate does not, ``adds`` the reverse, each up to four. ``lines`` is the number of changed lines,
-    ``seconds`` the duration of the wargame, 0 without one.
+    candidates that make it. ``outcome`` and ``source`` are None until the program is decided; ``source`` is
+    the rung that decided, ``wargame`` also for a diff that does not parse or apply. ``reason`` and ``detail``
+    say why the program is not valid. ``evidence`` holds the evidence of the deciding fact, the names of the
+    phases that the patch passed in its wargame, or ``an earlier run``. ``probability`` is the probability of
+    valid from the diff alone, None without a model. ``lacks`` describes changes that the known fix makes and
+    the candidate does not, ``adds`` changes that only the candidate makes; each has at most four. ``lines``
+    is the number of changed lines, ``seconds`` the duration of the wargame, 0 without one.
     """
 
     name: str
@@ -113,14 +113,15 @@ class Triage:
     """A search for the valid patches among many candidates for one vulnerability, with few wargames.
 
     Candidates that make the same program become one entry. Facts decide some entries; the others are
-    wargamed, the likeliest first. ``until`` is ``decided`` (wargame all) or ``first-valid`` (stop at a valid
-    patch). ``budget`` is the limit of the triage's wall time in seconds, None for no limit; a wargame that is
-    running when the time is over is finished. ``clock`` returns the time in seconds. Raises
-    :class:`~crisol.errors.InputError` if two candidates have the same name.
+    wargamed, the likeliest first. ``until`` is ``decided`` (wargame all) or ``first-valid`` (start no wargame
+    after one gave the verdict valid). ``budget`` is the limit of the triage's wall time in seconds, None for
+    no limit; a wargame that is running when the time is over is finished. ``clock`` returns the time in
+    seconds. Raises :class:`~crisol.errors.InputError` if two candidates have the same name.
 
-    ``entries`` maps the ``name`` of each entry to the entry, from :meth:`run` on; the names of repeats are no
-    keys. ``wargames`` and ``seconds`` are the number of wargames and the wall time so far. Verdicts are kept
-    in ``bench.kept``, and read by later triages of the same vulnerability.
+    ``entries`` maps the ``name`` of each entry to the entry; it is empty before :meth:`run`, and the names of
+    repeats are no keys. ``wargames`` is the number of wargames so far, ``seconds`` the wall time of
+    :meth:`run`, 0 before its end. Verdicts are kept in ``bench.kept``, and read by later triages of the same
+    vulnerability.
     """
 
     vulnerability: Vulnerability
@@ -168,7 +169,7 @@ class Triage:
                 self.seconds = self.clock() - start
 
     def ranked(self) -> list[TriageEntry]:
-        """Return the entries in the order valid, undecided, invalid.
+        """Return the entries in the order valid, undecided (inconclusive among them), invalid.
 
         The valid entries are sorted by the number of changed lines, fewest first; the undecided ones by the
         probability of valid, given the verdicts so far, highest first; the invalid ones by the probability of

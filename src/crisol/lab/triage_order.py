@@ -23,9 +23,11 @@ _UNKNOWN = 0.5
 class TriageOrder:
     """The order in which a triage wargames its candidates: the likeliest first, updated by each verdict.
 
-    ``memory`` holds the verdicts so far. ``second`` is a second stage, which predicts from them. Without it
-    (None) the probability of the model that reads the diff alone counts; without a model, similarity to a
-    valid patch makes a candidate likelier, and similarity to an invalid patch makes it less likely.
+    Call :meth:`add` for each candidate, and :meth:`learn` after each verdict; the candidate with the highest
+    :meth:`promise` is next. ``memory`` holds the verdicts so far. ``second`` is a second stage, which
+    predicts from them. Without it (None) the probability of the model that reads the diff alone counts;
+    without a model, similarity to a valid patch makes a candidate likelier, and similarity to an invalid
+    patch makes it less likely.
     """
 
     second: SecondStage | None = None
@@ -54,7 +56,7 @@ class TriageOrder:
     def promise(self, name: str) -> float:
         """Return the estimated probability, in [0, 1], that a candidate is valid, given the verdicts so far.
 
-        Raises KeyError for a name that was not added.
+        It is 0.5 where there is neither a model nor a verdict. Raises KeyError for a name that was not added.
         """
         drawn, probability = self._candidates[name]
         if not len(self.memory) or (self.second is None and probability is not None):

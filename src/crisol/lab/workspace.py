@@ -90,10 +90,10 @@ _KINDS = {
 
 
 def leftovers(settings: Settings, *, releases: bool = False) -> Iterator[Leftover]:
-    """Yield the files and folders in the cache folder that can be deleted.
+    """Yield the files and folders in the cache folder that can be deleted, sorted by path.
 
     With ``releases`` the folder of downloaded releases is among them. Files and folders that Crisol does not
-    know are yielded, too, see :class:`Leftover`.
+    know are yielded, too, see :class:`Leftover`. Nothing is yielded if the cache folder does not exist.
     """
     if not settings.cache.is_dir():
         return
