@@ -76,7 +76,7 @@ def check_loopback(host: str) -> None:
 
 
 class _Client:
-    """Sends the requests of a job; a request goes to the connection that has been idle longest."""
+    """The sender of a job's requests; a request goes to the connection that has been idle longest."""
 
     def __init__(self, job: Job, loop: asyncio.AbstractEventLoop) -> None:
         self.job = job

@@ -108,7 +108,11 @@ class LoadPlan:
             raise SettingsError(problem)
 
     def problem(self) -> str | None:
-        """Return a message about the first field that is out of range, or None if there is none."""
+        """Return a message about the first field that is out of range, or None if there is none.
+
+        The constructor raises this message as :class:`~crisol.errors.SettingsError`, so a finished plan has
+        no problem.
+        """
         bounds: dict[str, tuple[float, float]] = {
             "requests": (1, MOST_REQUESTS),
             "rate": (0.01, 100_000),
@@ -187,9 +191,9 @@ def popularity(items: int, exponent: float, count: int, seed: int) -> NDArray[np
 def mix(texts: Sequence[str]) -> tuple[tuple[str, float], ...]:
     """Return the routes' shares of the requests from texts such as ``["ml-first=0.9", "validate=0.1"]``.
 
-    The result holds pairs of a route's name and its share, as :class:`LoadPlan` takes them. A text without
-    ``=`` has the share 1; the shares need not add up to 1. Raises :class:`~crisol.errors.SettingsError` for a
-    share that is not a number; the names are not checked.
+    The result holds pairs of a route's name and its share, as :class:`LoadPlan` takes them, in the order of
+    ``texts``. A text without ``=`` has the share 1; the shares need not add up to 1. Raises
+    :class:`~crisol.errors.SettingsError` for a share that is not a number; the names are not checked.
     """
     parts = []
     for text in texts:

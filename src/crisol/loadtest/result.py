@@ -72,8 +72,9 @@ def distribution(latency: NDArray[np.float64], points: int = 400) -> pd.DataFram
     """Return the quantiles of latencies for a plot that shows the slowest requests in detail.
 
     ``latency`` is in milliseconds, shape (n,). The table has ``points`` rows and the columns ``percentile``
-    (0 to 100), ``one_in`` (100 means that one request in 100 is slower) and ``latency_ms``. It has no rows
-    without latencies.
+    (0 to 100), ``one_in`` (100 means that one request in 100 is slower) and ``latency_ms``. ``one_in`` grows
+    from 1 to n by a constant factor, so high percentiles lie closely together. The table has no rows without
+    latencies.
     """
     if not len(latency):
         return pd.DataFrame({"percentile": [], "one_in": [], "latency_ms": []})

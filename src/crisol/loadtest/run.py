@@ -205,7 +205,7 @@ def middleware_time(url: str) -> tuple[float, float]:
     """Return the seconds that all requests so far spent in the service's middleware, and their number.
 
     The seconds are the sum over all layers. A request that a layer refused is not counted. Both numbers are 0
-    if the service gives no figures.
+    if the service does not answer, or answers without these figures.
     """
     total = count = 0.0
     # The server at this address may be no Crisol, or may not answer in Prometheus's format.

@@ -69,13 +69,13 @@ def plan(
     """Return the load plan of ``profile``: ``closed``, or the shape of an open loop such as ``poisson``.
 
     The shapes are ``constant``, ``poisson``, ``ramp``, ``spike`` and ``soak``, see :class:`Shape`. A closed
-    loop ends after ``requests``; it ignores ``rate`` and ``seconds``. An open loop sends ``rate`` requests a
-    second for ``seconds``; it ignores ``requests``. ``connections`` is the number of connections, ``sources``
-    the number of loopback addresses from which they come, ``zipf`` the exponent of the patches' popularity,
-    and ``mix`` lists the routes with their shares of the requests. ``warm_up`` is the share of the load, at
-    its beginning, that is left out of the figures; ``seed`` seeds all random choices. Raises
-    :class:`~crisol.errors.ExperimentError` for an unknown profile and :class:`~crisol.errors.SettingsError`
-    for a value out of range.
+    loop ends after ``requests``, at the latest after an hour; it ignores ``rate`` and ``seconds``. An open
+    loop sends ``rate`` requests a second for ``seconds``; it ignores ``requests``. ``connections`` is the
+    number of connections, ``sources`` the number of loopback addresses from which they come, ``zipf`` the
+    exponent of the patches' popularity, and ``mix`` lists the routes with their shares of the requests.
+    ``warm_up`` is the share of the load, at its beginning, that is left out of the figures; ``seed`` seeds
+    all random choices. Raises :class:`~crisol.errors.ExperimentError` for an unknown profile and
+    :class:`~crisol.errors.SettingsError` for a value out of range.
     """
     profiles = (Loop.CLOSED.value, *Shape)
     if profile not in profiles:
@@ -112,10 +112,11 @@ def measure(
     ``settings`` says where vulnerabilities and the cache folder are, ``frame`` is the corpus table with the
     patches to send, and ``load`` is the plan. After that load, each of ``rates``, in requests a second, is
     sent in an open loop of ``rate_seconds``. At the end the load generator wrk sends the patches that were
-    answered before, for comparison. ``targets`` are texts of load targets such as ``p95_ms < 1000``, by
-    default :data:`FLOOR`, the load targets of every load test. They are only parsed here; the caller compares
-    them with the figures. Raises :class:`~crisol.errors.ExperimentError` for a malformed target, before any
-    load, :class:`~crisol.errors.DatasetError` for a table without both valid and invalid patches, and
+    answered before, for comparison; if wrk is not installed, the comparison has no rows. ``targets`` are
+    texts of load targets such as ``p95_ms < 1000``, by default :data:`FLOOR`, the load targets of every load
+    test. They are only parsed here; the caller compares them with the figures. Raises
+    :class:`~crisol.errors.ExperimentError` for a malformed target, before any load,
+    :class:`~crisol.errors.DatasetError` for a table without both valid and invalid patches, and
     :class:`~crisol.errors.UnavailableError` if the service does not start.
     """
     parse_all(targets)

@@ -19,9 +19,10 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class ProcessWatch:
-    """Sample the CPU time and memory of the process ``pid`` and its descendants every ``seconds``.
+    """A sampler of the CPU time and memory of the process ``pid`` and its descendants, every ``seconds``.
 
-    Samples are taken in a thread while the ``with`` block runs; :meth:`table` then returns them. Linux only.
+    Use it as a context manager: samples are taken in a thread while its block runs; :meth:`table` then
+    returns them. Linux only.
     """
 
     def __init__(self, pid: int, seconds: float = 0.25) -> None:
