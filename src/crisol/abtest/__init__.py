@@ -1,8 +1,8 @@
 """A/B testing: compare the model's predictions with the verdicts on sampled patches.
 
-A ``Sampler`` chooses patches. ``run``, or in a service the shadow queue, makes
-:class:`~crisol.records.Trial` records, and a ``TrialStore`` keeps them. Pure functions compute metrics with
-intervals from the store's tallies.
+A ``Sampler`` chooses the patches. :func:`run` makes the :class:`~crisol.records.Trial` records of an
+experiment over labelled patches; in a service the shadow queue makes them. A ``TrialStore`` keeps the trials.
+Pure functions compute metrics with intervals from the store's tallies.
 """
 
 from crisol.abtest.runner import Arm, Experiment, Truth, label_of, run

@@ -27,11 +27,11 @@ EXACT_BELOW = 25
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
-    """The patches that both arms of a comparison predicted, in order of time; arrays of shape (n,).
+    """The patches that both arms of a comparison predicted, as arrays with one entry for each patch.
 
-    ``difference`` is 1 if only the first arm was right, -1 if only the second was, else 0. ``weight`` is 1 /
-    sampling probability of the patch. ``group`` numbers the vulnerabilities: patches with the same number
-    belong to one vulnerability.
+    The patches are ordered by the time of the first arm's trial. ``difference`` is 1 if only the first arm
+    was right, -1 if only the second was, and 0 if both were right or both wrong. ``weight`` is 1 / sampling
+    probability of the patch. ``group`` is the number of the patch's vulnerability, from 0.
     """
 
     difference: NDArray[np.float64]
@@ -49,9 +49,9 @@ class Comparison:
     ``difference`` is the accuracy of the first arm minus that of the second, over the ``n`` patches that both
     predicted; these belong to ``vulnerabilities`` different vulnerabilities. It is weighted by 1 / sampling
     probability, so that it holds for all patches that arrived. ``low`` and ``high`` bound its percentile
-    bootstrap interval, resampled by vulnerability; they are valid if the trials are analysed once.
-    ``always_low`` and ``always_high`` stay valid if the analysis is repeated as trials come in; they assume
-    that patches are independent.
+    bootstrap interval, resampled by vulnerability; the interval is valid if the trials are analysed once.
+    ``always_low`` and ``always_high`` bound a second interval of the difference, which stays valid if the
+    analysis is repeated as trials come in; it assumes that patches are independent.
 
     ``only_first_right`` counts the patches on which only the first arm was right, ``only_second_right`` those
     on which only the second was. ``p_value`` is the p-value of McNemar's two-sided test of these counts;
@@ -79,9 +79,9 @@ def pair(first: Iterable[Trial], second: Iterable[Trial]) -> Pairs:
     """Pair the trials of two arms by patch, and return the patches that both arms predicted.
 
     ``first`` and ``second`` are the trials of one arm each, in any order. Two trials are paired if they have
-    the same experiment, patch and vulnerability. Inconclusive trials are left out. Raises
-    :class:`~crisol.errors.InputError` if an arm has two trials of one patch (by two model versions), or if
-    the two trials of a pair have different verdicts.
+    the same experiment, patch and vulnerability. Inconclusive trials are left out. Without a common patch the
+    arrays of the result are empty. Raises :class:`~crisol.errors.InputError` if an arm has two trials of one
+    patch (by two model versions), or if the two trials of a pair have different verdicts.
     """
     firsts, seconds = _by_patch(first), _by_patch(second)
     matched = sorted(firsts.keys() & seconds.keys(), key=lambda key: (firsts[key].created_at, firsts[key].id))
@@ -117,8 +117,9 @@ def mcnemar(only_first: int, only_second: int) -> tuple[float, str]:
     """Return the two-sided p-value of McNemar's test and its method, ``exact`` or ``asymptotic``.
 
     ``only_first`` counts the patches on which only the first arm was right, ``only_second`` those on which
-    only the second was. The method is ``exact`` (a binomial test) if their sum is below 25, otherwise
-    ``asymptotic`` (a normal test without continuity correction). If both are 0 the p-value is 1.
+    only the second was. If the sum of both counts is below 25, the method is ``exact`` (a binomial test),
+    otherwise ``asymptotic`` (a normal test without continuity correction). If both counts are 0, the p-value
+    is 1.
     """
     discordant = only_first + only_second
     if discordant < EXACT_BELOW:
@@ -130,8 +131,8 @@ def mcnemar(only_first: int, only_second: int) -> tuple[float, str]:
 def sequence(pairs: Pairs, level: float = 0.95) -> ConfidenceSequence:
     """Return the confidence sequence of the weighted difference in accuracy, first arm minus second.
 
-    ``pairs`` are the patches that both arms predicted. ``level`` is the probability that all bounds of the
-    sequence, one pair of bounds after each patch, cover the true difference.
+    ``pairs`` are the patches that both arms predicted; without any the sequence is empty. The sequence has
+    two bounds after each patch; ``level`` is the probability that all of them cover the true difference.
     """
     return betting_sequence(pairs.difference, pairs.weight, low=-1.0, high=1.0, level=level)
 

@@ -41,11 +41,11 @@ class Estimate:
 class ConfusionMetrics:
     """The usual metrics of a confusion matrix, each with its interval; the positive class is valid.
 
-    ``accuracy`` is the share of right predictions. ``precision`` is tp / (tp + fp), ``recall`` tp / (tp +
-    fn), and ``f1`` the harmonic mean of precision and recall. ``mcc`` is Matthews' correlation coefficient,
-    -1 to 1; all others are 0 to 1. ``false_accept_rate`` is fp / (fp + tn), the share of the invalid patches
-    that the model calls valid. ``prevalence`` is the share of valid patches. ``n`` counts the conclusive
-    trials, ``inconclusive`` the others.
+    ``accuracy`` is the share of right predictions. ``precision`` is the share of valid patches among those
+    predicted valid, ``recall`` the share of the valid patches that were predicted valid, and ``f1`` the
+    harmonic mean of both. ``mcc`` is Matthews' correlation coefficient, -1 to 1; all others are 0 to 1.
+    ``false_accept_rate`` is the share of the invalid patches that were predicted valid, ``prevalence`` the
+    share of valid patches. ``n`` counts the conclusive trials, ``inconclusive`` the others.
     """
 
     accuracy: Estimate
@@ -65,6 +65,8 @@ METRICS = ("accuracy", "precision", "recall", "f1", "mcc", "false_accept_rate", 
 
 def metrics(tally: Tally, level: float = 0.95) -> ConfusionMetrics:
     """Return all metrics of a tally with their intervals; ``level`` is the intervals' coverage, in (0, 1).
+
+    A metric that would divide by 0 is NaN, as is each metric of a tally without conclusive trials.
 
     >>> one = Cell(45, 45.0, 45.0)
     >>> metrics(Tally(tp=one, fp=Cell(5, 5.0, 5.0))).precision.value
@@ -88,12 +90,12 @@ def proportion(hits: Sequence[Cell], misses: Sequence[Cell], level: float = 0.95
     """Return the weighted share of hits among hits and misses, with its interval.
 
     ``hits`` and ``misses`` are cells of a tally: for precision, ``[tp]`` and ``[fp]``. ``level`` is the
-    interval's coverage, in (0, 1).
+    interval's coverage, in (0, 1). If the cells hold no trial, the share and its bounds are NaN.
 
-    The interval is Wilson's, with the effective number of trials in place of their number: share * (1 -
-    share) / variance, where the variance is estimated by linearisation of a ratio of weighted sums. The
-    variance counts a few pseudo-trials, half of them hits, so that it also holds for few trials (Agresti &
-    Coull 1998). With equal weights the result is Wilson's interval itself.
+    The interval is Wilson's, computed with an effective number of trials. This number is share * (1 - share)
+    / variance. The variance of the share is estimated by linearisation of a ratio of weighted sums. The
+    estimate counts a few pseudo-trials, half of them hits, so that it also holds for few trials (Agresti &
+    Coull 1998). With equal weights the result is Wilson's interval of the plain counts.
     """
     hit, total = sum(hits, Cell()), sum([*hits, *misses], Cell())
     if total.n == 0:

@@ -42,16 +42,16 @@ def worsening(
     max_weight: float | None = None,
     run_length: float = 10_000.0,
 ) -> Alarm:
-    """Detect whether a model's error rate has risen above ``baseline``, in (0, 1), and at which trial.
+    """Detect whether a model's error rate has risen above ``baseline``, and at which trial.
 
-    ``errors``, shape (n,), in the order of time, are 1 for a wrong prediction, else 0. ``weights``, shape
-    (n,), are 1 / sampling probability; None means all 1. ``max_weight`` is the largest possible weight, which
-    no weight may exceed; None means the largest in ``weights``. As baseline, take the upper confidence bound
-    of the error rate in validation. While the error rate is at most the baseline, false alarms are at least
-    ``run_length`` trials apart on average, for any distribution. The detector is a CUSUM of e-values (Shin,
-    Ramdas & Rinaldo 2024). Raises :class:`~crisol.errors.InputError` for an error outside 0..1, a weight that
-    is negative, not finite or above ``max_weight``, arrays of different lengths, or a ``baseline`` out of
-    range.
+    ``errors``, shape (n,), in the order of time, are 1 for a wrong prediction, else 0. ``baseline`` is in (0,
+    1); take the upper confidence bound of the error rate in validation. ``weights``, shape (n,), are 1 /
+    sampling probability; None means all 1. ``max_weight`` is the largest possible weight, which no weight may
+    exceed; None means the largest in ``weights``. While the error rate is at most the baseline, false alarms
+    are at least ``run_length`` trials apart on average, for any distribution. The detector is a CUSUM of
+    e-values (Shin, Ramdas & Rinaldo 2024). Raises :class:`~crisol.errors.InputError` for an error outside
+    0..1, a weight that is negative, not finite or above ``max_weight``, arrays of different lengths, or a
+    ``baseline`` out of range.
     """
     x = _within("error", errors, 0.0, 1.0)
     w = np.ones_like(x) if weights is None else _within("weight", weights, 0.0, np.inf)
@@ -69,15 +69,15 @@ def worsening(
 def calibration_drift(
     probabilities: ArrayLike, outcomes: ArrayLike, *, tolerated: float = 0.0, run_length: float = 10_000.0
 ) -> Alarm:
-    """Detect whether outcomes no longer follow the predicted probabilities, and from which trial on.
+    """Detect whether outcomes deviate from the predicted probabilities, and at which trial.
 
     ``probabilities``, shape (n,), in the order of time, are the predicted probabilities of valid.
     ``outcomes``, shape (n,), are 1 for valid, 0 for invalid. The alarm is raised if patches are valid more
-    often, or less often, than predicted. The alarm is also raised if the model is overconfident: its share of
-    right predictions is below its mean confidence by more than ``tolerated``, in [0, 0.5). While the model is
-    calibrated, false alarms are at least ``run_length`` trials apart on average. Trials need no weights,
-    because sampling depends on the probability alone. Raises :class:`~crisol.errors.InputError` for a
-    probability or outcome outside 0..1, arrays of different lengths, or a ``tolerated`` out of range.
+    often, or less often, than predicted. The alarm is also raised if the model is overconfident: its mean
+    confidence exceeds its share of right predictions by more than ``tolerated``, 0 to below 0.5. While the
+    model is calibrated, false alarms are at least ``run_length`` trials apart on average. Trials need no
+    weights, because sampling depends on the probability alone. Raises :class:`~crisol.errors.InputError` for
+    a probability or outcome outside 0..1, arrays of different lengths, or a ``tolerated`` out of range.
     """
     p = _within("probability", probabilities, 0.0, 1.0)
     y = _within("outcome", outcomes, 0.0, 1.0)
@@ -91,17 +91,17 @@ def calibration_drift(
     return _watch((gains[:, :, None] * _BETS).reshape(p.size, -1), run_length)
 
 
-def _watch(stakes: NDArray[np.float64], run_length: float) -> Alarm:
-    """Run a CUSUM of e-values on each column of ``stakes``, and return the alarm of their mean.
+def _watch(gains: NDArray[np.float64], run_length: float) -> Alarm:
+    """Run a CUSUM of e-values on each column of ``gains``, and return the alarm of their mean.
 
-    ``stakes`` has one row for each trial, in the order of time. Each column belongs to a bettor, who stakes a
-    constant share of a capital on one kind of error. An entry is what the bettor gains at the trial, as a
-    share of the capital, above -1. Its expected value is positive only under drift. Each CUSUM is an
-    e-detector (Shin, Ramdas & Rinaldo 2024), and so is their mean, the ``evidence`` of the result. The alarm
-    is raised when the mean reaches ``run_length``; false alarms are then at least ``run_length`` trials apart
-    on average.
+    ``gains`` has one row for each trial, in the order of time. Each column belongs to a bettor, who stakes a
+    constant share of a capital on one kind of error. An entry is the bettor's gain at the trial, as a share
+    of the capital; a loss is negative and above -1. The expected gain is positive only under drift. Each
+    CUSUM is an e-detector (Shin, Ramdas & Rinaldo 2024), and so is their mean, the ``evidence`` of the
+    result. The alarm is raised when the mean reaches ``run_length``; false alarms are then at least
+    ``run_length`` trials apart on average.
     """
-    steps = np.log1p(stakes)
+    steps = np.log1p(gains)
     evidence = np.empty(len(steps))
     sums = np.zeros(steps.shape[1])
     since = np.zeros(steps.shape[1], dtype=np.intp)
@@ -120,11 +120,11 @@ def _watch(stakes: NDArray[np.float64], run_length: float) -> Alarm:
 def psi(reference: ArrayLike, current: ArrayLike, bins: int = 10) -> float:
     """Return the population stability index of the sample ``current`` against the sample ``reference``.
 
-    The samples have shape (n,). The quantiles of ``reference`` divide the values into ``bins`` bins; equal
-    quantiles make fewer. The index is the sum of (b - a) ln(b / a) over the bins, where a is the share of
-    ``reference`` in a bin and b that of ``current``. Half a value is added to each bin, so that the index is
-    finite. An index of 0 means equal distributions; by convention, 0.1 is a change and 0.25 a large change.
-    Raises :class:`~crisol.errors.InputError` for an empty sample.
+    The samples are one-dimensional. The quantiles of ``reference`` divide the real line into ``bins`` bins,
+    or fewer if some quantiles are equal. The index is the sum of (b - a) ln(b / a) over the bins, where a is
+    the share of ``reference`` in a bin and b that of ``current``. Half a value is added to each bin, so that
+    the index is finite. An index of 0 means equal distributions; by convention, 0.1 is a change and 0.25 a
+    large change. Raises :class:`~crisol.errors.InputError` for an empty sample.
     """
     old, new = np.asarray(reference, dtype=np.float64), np.asarray(current, dtype=np.float64)
     if not old.size or not new.size:
@@ -145,8 +145,9 @@ def input_drift(reference: pd.DataFrame, current: pd.DataFrame) -> pd.DataFrame:
 
     ``reference`` is the earlier table, ``current`` the later one. Returns a table with one row for each
     common column, the largest psi first. Its columns are feature (the name), psi (population stability index,
-    0 for equal distributions), ks (two-sample Kolmogorov-Smirnov statistic), p_value, and adjusted_p_value
-    (by Holm's method). Raises :class:`~crisol.errors.InputError` if no numeric column is in both tables.
+    0 for equal distributions), ks (statistic of the two-sample Kolmogorov-Smirnov test), p_value (of that
+    test), and adjusted_p_value (by Holm's method). Raises :class:`~crisol.errors.InputError` if no numeric
+    column is in both tables.
     """
     import pandas as pd  # noqa: PLC0415 - the service watches rungs, and does without both
     from scipy.stats import ks_2samp  # noqa: PLC0415 - see above

@@ -5,7 +5,7 @@
     store = JournaledStore(PostgresStore(dsn), Journal(folder / "trials.journal"))
     store.append(trials)   # returns once the trials are durable: in the store, or in the journal
 
-    store.journal.write(trials)   # writes to the disk alone: milliseconds, however slow the store is
+    store.journal.write(trials)   # writes to the disk alone, and does not wait for a slow store
     store.replay()                # moves the journal's trials to the store, also those from before a crash
 
 A trial whose ``append`` or ``write`` returned reaches the store exactly once, even if a process is killed at
@@ -46,10 +46,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """The result of a replay: how many trials went from the journal to the store, and how many did not.
+    """The result of a replay, which moves the trials of a journal to the store.
 
-    ``replayed`` counts the trials that the store accepted. ``rejected`` counts corrupt lines of the journal,
-    which were moved to another file.
+    ``replayed`` counts the trials that were passed to the store, also those that it had already. ``rejected``
+    counts the corrupt lines of the journal, which were moved to another file.
     """
 
     replayed: int = 0
@@ -111,8 +111,8 @@ class Journal:
         """Return the complete lines from the byte ``offset`` on; if there are none, empty the journal.
 
         The caller has passed all trials before ``offset`` to the store, so the journal may be emptied if no
-        complete line follows them. Before that, the corrupt lines ``rejected`` are appended to the file
-        ``<name>.rejected``.
+        complete line follows them. ``rejected`` are the corrupt lines that the caller met; before the journal
+        is emptied, they are appended to the file ``<name>.rejected``.
         """
         with self._held(self.path) as file:
             end = _whole(file)
@@ -131,7 +131,7 @@ class Journal:
 
     @property
     def empty(self) -> bool:
-        """Whether the journal holds no trial."""
+        """Whether the file is missing or has no content."""
         try:
             return self.path.stat().st_size == 0
         except FileNotFoundError:
@@ -144,7 +144,8 @@ class Journal:
     def _held(self, path: Path) -> Iterator[Any]:
         """Return a context manager that opens the file ``path``, locks it, and yields the open file.
 
-        Other threads and processes that call this method for the same file wait until the block ends.
+        A missing file and its folder are made. Other threads and processes that call this method for the same
+        file wait until the block ends.
         """
         with self._opened(path) as file:
             # The lock belongs to the open file, so it excludes other threads as well as other processes.
@@ -168,10 +169,10 @@ class JournaledStore:
     """A trial store that writes trials to a journal while another store, which it wraps, is unavailable.
 
     ``store`` is the wrapped store, ``journal`` the file. Trials in the journal are moved to the store before
-    new trials are stored; until then no method returns them. All methods but ``append`` call the wrapped
-    store and raise its errors. ``clock`` returns the present time in UTC; trials dated more than 5 minutes
-    later are refused. Several threads may call the methods; several processes may do so if the wrapped store
-    allows it.
+    new trials are stored; until then no method returns them. Only :meth:`append` writes to the journal; all
+    other methods call the wrapped store and raise its errors. ``clock`` returns the present time in UTC;
+    trials dated more than 5 minutes later are refused. Several threads may call the methods; several
+    processes may do so if the wrapped store allows it.
     """
 
     def __init__(
@@ -182,11 +183,11 @@ class JournaledStore:
         self._clock = clock
 
     def append(self, trials: Sequence[Trial]) -> int:
-        """Store trials, in the wrapped store or else in the journal; return how many were new to the store.
+        """Store trials in the wrapped store, or in the journal while the store is unavailable.
 
-        The number is 0 if the trials went to the journal. Raises :class:`~crisol.errors.InputError` for a
-        trial with a value out of range or dated in the future, and :class:`~crisol.errors.StoreError` if
-        neither the store nor the journal can be written.
+        Returns how many of ``trials`` were new to the store; 0 if they went to the journal. Raises
+        :class:`~crisol.errors.InputError` for a trial with a value out of range or dated in the future, and
+        :class:`~crisol.errors.StoreError` if neither the store nor the journal can be written.
         """
         now = self._clock()
         for trial in trials:
@@ -215,9 +216,10 @@ class JournaledStore:
         return self.store.append([replace(trial, created_at=min(trial.created_at, now)) for trial in trials])
 
     def missing(self, ids: Collection[str]) -> set[str]:
-        """Return those ``ids`` (of trials) that are not in the wrapped store.
+        """Return those of the trial ids ``ids`` that are not in the wrapped store.
 
-        Raises :class:`~crisol.errors.StoreError` if the store cannot be reached.
+        A trial that is still in the journal counts as missing. Raises :class:`~crisol.errors.StoreError` if
+        the store cannot be reached.
         """
         return self.store.missing(ids)
 
@@ -243,9 +245,10 @@ class JournaledStore:
         """Return the weighted confusion matrix of each group of the stored trials that match ``where``.
 
         ``by`` lists the properties to group by. The keys are tuples with one text for each property, in the
-        order of ``by``; without ``by`` the only key is ``()``. The matrix compares predictions with
-        verdicts. If ``by`` contains the rung, it compares the answers to callers with verdicts. Raises
-        :class:`~crisol.errors.StoreError` if the wrapped store cannot be reached.
+        order of ``by``; without ``by`` the only key is ``()``. Groups without trials are absent. The matrix
+        compares predictions with verdicts. If ``by`` contains the rung, the matrix compares the answers to
+        callers with verdicts. Raises :class:`~crisol.errors.StoreError` if the wrapped store cannot be
+        reached.
         """
         return self.store.tallies(where, by)
 

@@ -16,18 +16,19 @@ class PatchStore:
     """A folder of diffs, each in a file named by the diff's identity.
 
     ``folder`` is the path of the folder, which is created when the first diff is added. Threads and processes
-    may share the folder. A file is written in one step and never changed. A file whose content does not match
-    its name is treated as missing.
+    may share the folder. A file appears whole under its name, and is never changed. A file whose content does
+    not match its name is treated as missing.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def add(self, text: str) -> str:
-        """Store a diff and return its identity, 64 hexadecimal digits; a diff that is there already stays.
+        """Store the diff ``text`` and return its identity, 64 hexadecimal digits.
 
-        Raises :class:`~crisol.errors.DiffError` for a text that is no diff, and
-        :class:`~crisol.errors.StoreError` if the file cannot be written.
+        If the folder has a file for this identity, nothing is written. Raises
+        :class:`~crisol.errors.DiffError` for a text that is no diff, and :class:`~crisol.errors.StoreError`
+        if the file cannot be written.
         """
         identity = parse(text).identity
         path = self._path(identity)
@@ -47,7 +48,7 @@ class PatchStore:
         return identity
 
     def get(self, identity: str) -> str | None:
-        """Return the text of the diff named by ``identity``; None if its file is missing or damaged."""
+        """Return the diff with the identity ``identity``; None if its file is missing or damaged."""
         if not identity.isalnum():
             return None
         try:

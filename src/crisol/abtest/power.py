@@ -59,8 +59,8 @@ class TrialPlan:
 
     ``question`` is a sentence for people. ``effective_trials`` is the number of trials of weight 1 that
     answer it. ``patches`` is the number of patches that must arrive to give as much information, and ``days``
-    the time until then. ``wargames`` is the number of wargames that run for these patches, and
-    ``wargame_hours`` the time that these wargames take in all.
+    the number of days in which they arrive. ``wargames`` is the number of wargames that run for these
+    patches, and ``wargame_hours`` the hours that these wargames take in all.
     """
 
     question: str

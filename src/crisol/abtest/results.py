@@ -61,7 +61,7 @@ class Status:
 
 
 def window(text: str) -> dt.timedelta:
-    """Return the duration that a text such as ``90m``, ``6h`` or ``14d`` means (minutes, hours, days).
+    """Convert a text such as ``90m``, ``6h`` or ``14d`` (minutes, hours, days) to a duration.
 
     Raises :class:`~crisol.errors.ExperimentError` for any other text, for 0, and for more than 10 years.
     """
@@ -77,14 +77,14 @@ def window(text: str) -> dt.timedelta:
 def results(
     store: TrialStore, where: TrialFilter = EVERYTHING, by: Sequence[Slice] = (), level: float = 0.95
 ) -> pd.DataFrame:
-    """Return a table with the metrics of each group of trials, one row for a group.
+    """Return a table with the metrics of each group of trials, one row for each group.
 
     ``where`` selects trials of ``store``; ``by`` lists the properties to group by, and () makes one group.
     Columns: one for each property; n, the number of conclusive trials; inconclusive, the number of other
     trials; then accuracy, precision, recall, f1, mcc, false_accept_rate and prevalence, each followed by the
     bounds of its interval, with the endings ``_low`` and ``_high``. ``level`` is the intervals' coverage. A
     metric that would divide by 0 is NaN, such as the precision of a group in which no patch was predicted
-    valid. Without matching trials the table has no rows.
+    valid. Rows are sorted by their properties; without matching trials there are none.
     """
     rows = [
         dict(zip((str(slice_) for slice_ in by), key, strict=True)) | _row(metrics(tally, level))
@@ -103,10 +103,10 @@ def window_results(
     """Return a table with the metrics of the trials in each of several time windows that end at ``now``.
 
     ``windows`` maps names to durations; None means 1h, 24h, 7d and 30d. ``where`` selects trials of
-    ``store``; its ``since`` and ``until`` are ignored. Each window has one row. Columns: window (the name), n
-    (conclusive trials), inconclusive (other trials), then accuracy, precision, recall, f1, mcc,
-    false_accept_rate and prevalence, each followed by the bounds of its interval, with the endings ``_low``
-    and ``_high`` and the coverage ``level``. A window without trials has n = 0.
+    ``store``; its ``since`` and ``until`` are ignored. Each window has one row, in the order of ``windows``.
+    Columns: window (the name), n (conclusive trials), inconclusive (other trials), then accuracy, precision,
+    recall, f1, mcc, false_accept_rate and prevalence, each followed by the bounds of its interval, with the
+    endings ``_low`` and ``_high`` and the coverage ``level``. A window without trials has n = 0.
     """
     rows = []
     for name, span in (WINDOWS if windows is None else windows).items():
@@ -188,8 +188,8 @@ def trajectory(
 
     ``trials`` are those of one arm, in the order of time. All bounds together cover the true accuracy with
     probability ``level``. ``max_weight`` is the largest possible weight of a trial, 1 / rate; None means the
-    largest in ``trials``. Columns: created_at, n (trials so far), accuracy, low, high. Raises
-    :class:`~crisol.errors.InputError` for a weight above ``max_weight``.
+    largest in ``trials``. Columns: created_at, n (trials so far), accuracy, low, high. Without conclusive
+    trials there are no rows. Raises :class:`~crisol.errors.InputError` for a weight above ``max_weight``.
     """
     conclusive = [trial for trial in trials if trial.correct is not None]
     bounds = betting_sequence(
@@ -212,8 +212,8 @@ def trajectory(
 def disagreements(trials: Iterable[Trial]) -> pd.DataFrame:
     """Return a table of the trials in which model and wargame disagree, the most confident first.
 
-    Columns: vulnerability (id), patch (identity), arm, confidence (the model's, 0.5 to 1), and disagreement
-    (a text such as ``model 0.91 valid, wargame: variant_survives``).
+    Inconclusive trials are left out. Columns: vulnerability (id), patch (identity), arm, confidence (the
+    model's, 0.5 to 1), and disagreement (a text such as ``model 0.91 valid, wargame: variant_survives``).
     """
     rows = [
         {

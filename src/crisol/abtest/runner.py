@@ -1,8 +1,8 @@
 """Run an experiment over labelled patches: predict, sample, judge, store.
 
-:func:`run` is an iterator of new trials; each is in the store before it is yielded. It may be killed at any
-moment and started again: stored trials are neither judged nor written twice, and the store ends up the same
-as after one run.
+:func:`run` yields the new trials; each is in the store before it is yielded. The process may be killed at any
+moment and :func:`run` called again: stored trials are neither judged nor written twice, and the store ends up
+the same as after one run.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ class Truth:
 class Arm:
     """A model version that takes part in an experiment.
 
-    ``predict`` takes a labelled patch and returns the prediction, which must name ``model_version``.
-    ``share``, in (0, 1], is the share of the sampled patches that the arm predicts. ``explain`` takes a
-    labelled patch and returns each feature's contribution to the prediction, by name, to be stored with the
-    trial; None stores none.
+    ``name`` is the name of the arm. ``predict`` takes a labelled patch and returns the prediction, which must
+    name ``model_version``. ``share``, in (0, 1], is the share of the sampled patches that the arm predicts.
+    ``explain`` takes a labelled patch and returns each feature's contribution to the prediction, by name, to
+    be stored with the trial; None stores none.
     """
 
     name: str
@@ -62,10 +62,11 @@ class Arm:
 class Experiment:
     """One or more arms, and the sampling of the patches that they predict.
 
-    The first arm is the champion. A patch is always sampled if the champion may not decide it alone under
-    ``policy``; otherwise ``sampler`` decides. An arm with a share below 1 predicts only a part of the sampled
-    patches, chosen by a hash of ``salt`` and the patch. Raises :class:`~crisol.errors.ExperimentError` if
-    there are no arms, two arms have the same name, or a share is outside (0, 1].
+    ``name`` is the name of the experiment. The first arm is the champion. A patch is always sampled if the
+    champion may not decide it alone under ``policy``; otherwise ``sampler`` decides. An arm with a share
+    below 1 predicts only a part of the sampled patches, chosen by a hash of ``salt`` and the patch. Raises
+    :class:`~crisol.errors.ExperimentError` if there are no arms, two arms have the same name, or a share is
+    outside (0, 1].
 
     >>> from crisol.abtest import HashSampler
     >>> arm = Arm("champion", lambda patch: Prediction(0.9, "m1", "f1"), "m1")
@@ -113,7 +114,7 @@ class Experiment:
 
 
 def label_of(patch: LabelledPatch) -> Truth:
-    """Return the label of a patch as a verdict with 0 seconds; nothing is executed.
+    """Return the verdict that a patch's label and reason state; nothing is executed, ``seconds`` is 0.
 
     Raises :class:`~crisol.errors.DatasetError` if the label is neither 0 nor 1, or if the patch's reason is
     unknown or contradicts the label.

@@ -48,7 +48,7 @@ class Sampler(Protocol):
 
 
 def uniform(*parts: str) -> float:
-    """Return a hash of ``parts`` as a number in [0, 1); equal parts give equal numbers on every machine."""
+    """Return a number in [0, 1) from a hash of ``parts``; the same parts always give the same number."""
     digest = hashlib.sha256(json.dumps(parts).encode()).digest()
     return (int.from_bytes(digest[:8], "big") >> 11) / 2.0**53
 
@@ -56,9 +56,10 @@ def uniform(*parts: str) -> float:
 def allots(salt: str, patch: str, arm: str, share: float) -> bool:
     """Return whether an arm of an experiment is to predict a sampled patch.
 
-    The answer is yes for about the share ``share`` of the patches. ``patch`` is the identity of the patch,
-    ``arm`` the name of the arm, ``salt`` any text. The answer comes from a hash of these three, so that a
-    repeated call gives the same answer. It does not depend on the sampling or on the other arms.
+    The result is True for about the share ``share``, in (0, 1], of the patches. ``patch`` is the identity of
+    the patch, ``arm`` the name of the arm, ``salt`` any text. The answer comes from a hash of these three, so
+    that a repeated call gives the same answer. The answer does not depend on the sampling or on the other
+    arms.
     """
     return uniform("arm", salt, arm, patch) < share
 
@@ -67,9 +68,10 @@ def allots(salt: str, patch: str, arm: str, share: float) -> bool:
 class HashSampler:
     """A sampler that decides by a hash, so that a patch gets the same decision whenever it arrives.
 
-    ``rate``, 0 to 1, is the share of the patches that is sampled. The hash is that of ``salt``, any text, and
-    the patch's identity. Of two samplers with the same salt, the one with the higher rate samples every patch
-    that the other samples, and more. Raises :class:`~crisol.errors.SettingsError` for a rate outside 0..1.
+    ``rate``, 0 to 1, is the share of the patches that is sampled. ``salt`` is any text; the hash is made of
+    the salt and the patch's identity. Of two samplers with the same salt, the one with the higher rate
+    samples every patch that the other samples, and more. Raises :class:`~crisol.errors.SettingsError` for a
+    rate outside 0..1.
     """
 
     rate: float

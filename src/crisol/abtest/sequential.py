@@ -55,16 +55,17 @@ def betting_sequence(
     level: float = 0.95,
     grid: int = 1001,
 ) -> ConfidenceSequence:
-    """Return the confidence sequence of a weighted mean of values within ``low`` and ``high``.
+    """Return the confidence sequence of the weighted mean of ``values``.
 
-    ``values``, shape (n,), are in the order of time. ``weights``, shape (n,), are 1 / sampling probability;
-    None means all 1. ``max_weight`` is the largest possible weight; None means the largest in ``weights``.
-    ``level`` is the probability that all bounds together cover the true mean. ``grid`` is the number of
-    candidate means between ``low`` and ``high``; the bounds are accurate to one step of it.
+    ``values``, shape (n,), are in the order of time and lie between ``low`` and ``high``. ``weights``, shape
+    (n,), are 1 / sampling probability; None means all 1. ``max_weight`` is the largest possible weight; None
+    means the largest in ``weights``. ``level`` is the probability that all bounds together cover the true
+    mean. ``grid`` is the number of candidate means between ``low`` and ``high``; the bounds are accurate to
+    one step of it.
 
     The method is the hedged capital process of Waudby-Smith & Ramdas (2024), with weights as in Waudby-Smith
-    et al. (2024). Raises :class:`~crisol.errors.InputError`, which names the first wrong value, for values or
-    weights out of range.
+    et al. (2024). Raises :class:`~crisol.errors.InputError`, which names the first wrong value, for a value
+    outside ``low`` and ``high``, or a weight that is not positive or above ``max_weight``.
     """
     x, w = _checked(values, weights, low, high)
     bound = float(w.max(initial=1.0)) if max_weight is None else max_weight
@@ -132,12 +133,12 @@ def _capped(bets: NDArray[np.float64], room: NDArray[np.float64]) -> NDArray[np.
 
 
 def _bets(x: NDArray[np.float64], share: NDArray[np.float64], alpha: float) -> NDArray[np.float64]:
-    """Return the bet on each trial; a trial with the gain g multiplies the capital by 1 + bet * g.
+    """Return the bet on each trial in the hedged capital process, before the bets are capped.
 
-    The bets are those of the hedged capital process before they are capped; a bet is computed from the
-    earlier trials alone ("predictable plug-in"). ``x`` are the values in the order of time. ``share`` is each
-    trial's weight divided by the largest possible weight. ``alpha`` is 1 - the level of the confidence
-    sequence.
+    A trial multiplies the capital by 1 ± bet * share * (x - m), where m is a candidate mean. Each bet is
+    computed from the earlier trials alone ("predictable plug-in"). ``x`` are the values in the order of time.
+    ``share`` is each trial's weight divided by the largest possible weight. ``alpha`` is 1 - the level of the
+    confidence sequence.
     """
     t = np.arange(1, x.size + 1)
     middle = (0.5 + np.cumsum(share * x)) / (1.0 + np.cumsum(share))

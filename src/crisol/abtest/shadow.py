@@ -33,7 +33,8 @@ class ShadowStats:
 
     ``queued`` and ``running`` are the present numbers of waiting and running jobs. The others count since the
     start: ``done`` the jobs whose trial was stored, ``failed`` the jobs that ended in an exception,
-    ``dropped`` the jobs that were refused because the queue was full or closed.
+    ``dropped`` the jobs that were refused because the queue was full or closed. A job that is given up when
+    the queue closes is in none of them.
     """
 
     queued: int
@@ -49,9 +50,9 @@ class ShadowQueue(Generic[J, R]):
     Use it as an ``async with`` block, in one event loop. A job is any object that describes a wargame. For
     each job the queue awaits ``wargame(job)``, which returns the verdict, then ``record(job, verdict)``,
     which stores the trial. An exception of either is logged and counted; the queue goes on. If the queue is
-    full a job is dropped and gives no trial. Leaving the block waits at most ``grace`` seconds for the jobs
-    and drops the rest. Raises :class:`~crisol.errors.SettingsError` if ``concurrency`` or ``limit`` is below
-    1.
+    full a job is dropped and gives no trial. Leaving the block waits at most ``grace`` seconds for the jobs,
+    then cancels the running jobs and drops the waiting ones. Raises :class:`~crisol.errors.SettingsError` if
+    ``concurrency`` or ``limit`` is below 1.
     """
 
     def __init__(
@@ -80,7 +81,10 @@ class ShadowQueue(Generic[J, R]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Wait at most ``grace`` seconds for the waiting and running jobs, then drop the rest."""
+        """Wait at most ``grace`` seconds for the waiting and running jobs, then give up the rest.
+
+        A pending call of :meth:`verdict` raises :class:`~crisol.errors.UnavailableError` for such a job.
+        """
         try:
             await asyncio.wait_for(self._jobs.join(), self._grace)
         except TimeoutError:
@@ -99,7 +103,10 @@ class ShadowQueue(Generic[J, R]):
         return ShadowStats(self._jobs.qsize(), self._running, self._done, self._failed, self._dropped)
 
     def offer(self, job: J) -> bool:
-        """Add a job to the queue and return True; return False at once if the queue is full or closed."""
+        """Add a job to the queue without waiting; return whether it was added.
+
+        False means that the queue is full or closed, and counts the job as dropped.
+        """
         if self._workers and not self._jobs.full():
             self._jobs.put_nowait((job, None))
             return True

@@ -109,7 +109,7 @@ class TrialStore(Protocol):
         ...
 
     def missing(self, ids: Collection[str]) -> set[str]:
-        """Return those ``ids`` (of trials) that are not in the store."""
+        """Return those of the trial ids ``ids`` that are not in the store."""
         ...
 
     def read(self, where: TrialFilter = EVERYTHING) -> Iterator[Trial]:
@@ -117,9 +117,9 @@ class TrialStore(Protocol):
         ...
 
     def latest(self, limit: int, where: TrialFilter = EVERYTHING) -> list[Trial]:
-        """Return the last ``limit`` trials by time that match ``where``, the newest first.
+        """Return the ``limit`` newest trials that match ``where``, the newest first.
 
-        The call is fast in a large store.
+        The call is fast even in a store of many trials.
         """
         ...
 
@@ -131,14 +131,14 @@ class TrialStore(Protocol):
         ``by`` lists the properties to group by. The keys are tuples with one text for each property, in the
         order of ``by``, and are sorted; without ``by`` the only key is ``()``. A group without trials is
         absent, so no trial gives an empty dict. The matrix compares predictions with verdicts. If ``by``
-        contains the rung, it compares the answers to callers with verdicts.
+        contains the rung, the matrix compares the answers to callers with verdicts.
         """
         ...
 
     def switch(self) -> Switch:
         """Return the switch of A/B testing that :meth:`flip` stored last.
 
-        If none was stored, it is the switch with which this object was made.
+        If :meth:`flip` stored none, it is the ``initial`` switch that the store was made with.
         """
         ...
 
@@ -165,7 +165,11 @@ class MemoryStore:
         self._lock = threading.Lock()
 
     def append(self, trials: Sequence[Trial]) -> int:
-        """See :meth:`TrialStore.append`."""
+        """Store trials, all or none, and return how many were new.
+
+        A trial whose id is stored already is ignored. Raises :class:`~crisol.errors.InputError` for a trial
+        with a value out of range or dated in the future; then nothing was stored.
+        """
         now = self._clock()
         for trial in trials:
             check(trial, now)
@@ -176,24 +180,29 @@ class MemoryStore:
             return len(self._trials) - before
 
     def missing(self, ids: Collection[str]) -> set[str]:
-        """See :meth:`TrialStore.missing`."""
+        """Return those of the trial ids ``ids`` that are not stored."""
         with self._lock:
             return set(ids) - self._trials.keys()
 
     def read(self, where: TrialFilter = EVERYTHING) -> Iterator[Trial]:
-        """See :meth:`TrialStore.read`."""
+        """Return an iterator of the trials that match ``where``, ordered by ``created_at``, then id."""
         with self._lock:
             chosen = [trial for trial in self._trials.values() if where.admits(trial)]
         return iter(sorted(chosen, key=lambda trial: (trial.created_at, trial.id)))
 
     def latest(self, limit: int, where: TrialFilter = EVERYTHING) -> list[Trial]:
-        """See :meth:`TrialStore.latest`."""
+        """Return the ``limit`` newest trials that match ``where``, the newest first."""
         return list(self.read(where))[::-1][:limit]
 
     def tallies(
         self, where: TrialFilter = EVERYTHING, by: Sequence[Slice] = ()
     ) -> dict[tuple[str, ...], Tally]:
-        """See :meth:`TrialStore.tallies`."""
+        """Return the tally of each group of the trials that match ``where``, by the group's key, sorted.
+
+        ``by`` lists the properties to group by. A key holds the text of each property, in the same order;
+        without ``by``, the only key is ``()``. Groups without trials are absent. A tally compares the model's
+        predictions with the verdicts; grouped by rung, the answers to the callers with the verdicts.
+        """
         groups: defaultdict[tuple[str, ...], Tally] = defaultdict(Tally)
         for trial in self.read(where):
             key = tuple(slice_.of(trial) for slice_ in by)
@@ -201,12 +210,12 @@ class MemoryStore:
         return dict(sorted(groups.items()))
 
     def switch(self) -> Switch:
-        """See :meth:`TrialStore.switch`."""
+        """Return the switch that :meth:`flip` stored last; before that, the store's ``initial`` switch."""
         return self._switch
 
     def flip(self, switch: Switch) -> None:
-        """See :meth:`TrialStore.flip`."""
+        """Keep ``switch`` as the present switch of A/B testing."""
         self._switch = switch
 
     def close(self) -> None:
-        """See :meth:`TrialStore.close`."""
+        """Do nothing: the trials stay, and the store can still be used."""

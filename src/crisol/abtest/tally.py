@@ -68,8 +68,8 @@ def band_of(confidence: float) -> str:
 class Cell:
     """One cell of a weighted confusion matrix: the number of its trials, and sums of their weights.
 
-    ``n`` is the number. The weight of a trial is 1 / sampling probability; ``weight`` is the sum of the
-    weights, ``weight_squared`` the sum of their squares.
+    ``n`` is the number of trials. The weight of a trial is 1 / sampling probability; ``weight`` is the sum of
+    the weights, ``weight_squared`` the sum of their squares.
     """
 
     n: int = 0
@@ -111,10 +111,10 @@ class Tally:
 
     @classmethod
     def of(cls, trial: Trial, *, answered: bool = False) -> Self:
-        """Return the tally of a single trial: it compares the model's prediction with the verdict.
+        """Return the tally of a single trial, by the model's prediction and the verdict.
 
-        With ``answered`` it compares the service's answer to the caller with the verdict; a trial whose
-        ``decided`` is None counts with the prediction.
+        With ``answered`` the service's answer to the caller replaces the prediction, unless the trial's
+        ``decided`` is None. An inconclusive trial is in no cell, only in ``inconclusive``.
         """
         if trial.outcome is Outcome.INCONCLUSIVE:
             return cls(inconclusive=1)

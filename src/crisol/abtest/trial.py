@@ -120,10 +120,11 @@ def observe(
 
 
 def check(trial: Trial, now: dt.datetime | None = None) -> None:
-    """Check that a store may accept a trial: its values are in range, and its time has a time zone.
+    """Raise :class:`~crisol.errors.InputError` unless a store may accept a trial.
 
-    ``now`` is the present time; a trial dated more than 5 minutes later is refused. None skips this check.
-    Raises :class:`~crisol.errors.InputError`, which names the trial and what is wrong.
+    The trial's values must be in range, and its time must have a time zone. ``now`` is the present time; a
+    trial may be dated at most 5 minutes later. None skips this check. The error names the trial and its first
+    wrong value.
     """
     problem = _problem(trial, now)
     if problem:
@@ -217,7 +218,8 @@ def disagreement(trial: Trial) -> str:
 def to_row(trial: Trial) -> dict[str, Any]:
     """Return the trial as a dict with one value for each database column, see :data:`COLUMNS`.
 
-    Times stay datetimes, ``attributions`` become JSON text, and all other values are text or numbers.
+    ``created_at`` stays a datetime. ``attributions`` become JSON text, or stay None. All other values are
+    text or numbers; ``reason`` and ``decided`` may be None.
     """
     row = asdict(trial)
     row["outcome"] = trial.outcome.value

@@ -1,4 +1,4 @@
-"""Detect in an arm's trials, in the order of time, that the arm became worse or that its patches changed.
+"""Detect from an arm's trials, ordered by time, that the arm became worse or that its patches changed.
 
 The first part of the trials is the reference: it gives the usual error rate and the usual distribution of
 the predicted probabilities.
@@ -112,9 +112,9 @@ def watch(
 def _overconfidence(trials: Sequence[Trial]) -> float:
     """Return the mean confidence of trials minus the lower bound of their accuracy, clipped to [0, 0.49].
 
-    The bound is that of Wilson's 95 % interval. The result is the overconfidence that
-    :func:`~crisol.abtest.drift.calibration_drift` tolerates. The trials have no weights here, because that
-    function uses none.
+    ``trials`` are conclusive, at least one. The bound is that of Wilson's 95 % interval. The result is the
+    overconfidence that :func:`~crisol.abtest.drift.calibration_drift` tolerates. The trials have no weights
+    here, because that function uses none.
     """
     _, wrong = wilson(sum(not trial.correct for trial in trials) / len(trials), len(trials), 0.95)
     confidence = sum(trial.confidence for trial in trials) / len(trials)
@@ -126,10 +126,10 @@ def predicted_drift(trials: Sequence[Trial], reference: float = 0.25) -> pd.Data
 
     ``trials`` are in the order of time; inconclusive trials are used, too. ``reference``, in (0, 1), is the
     size of the first part, as a share of the trials. Returns a table with the rows probability and
-    confidence. Its columns are feature (one of these names), psi (population stability index), ks
-    (Kolmogorov-Smirnov statistic), p_value, adjusted_p_value (by Holm's method), and drifted: whether psi is
-    at least 0.25 and adjusted_p_value below 0.001. Raises :class:`~crisol.errors.InputError` if either part
-    has no trial.
+    confidence. Its columns are feature (one of these names), psi (population stability index), ks (statistic
+    of the Kolmogorov-Smirnov test), p_value (of that test), adjusted_p_value (by Holm's method), and drifted:
+    whether psi is at least 0.25 and adjusted_p_value below 0.001. Raises :class:`~crisol.errors.InputError`
+    if either part has no trial.
     """
     import pandas as pd  # noqa: PLC0415 - the service watches rungs, and does without it
 
