@@ -27,11 +27,11 @@ class Background(Generic[R]):
     ::
 
         pool = Background(lambda: AsyncConnectionPool(dsn, open=False))
-        rows = pool.call(question)  # runs ``await question(pool)`` in another thread, waits here
+        rows = pool.call(query)  # runs ``await query(pool)`` in another thread and waits for it
 
     The argument ``opened`` is a function that returns an async context manager, which yields the resource.
     The first call enters the context manager, in the event loop of a separate thread; :meth:`close` leaves
-    it. A forked child process opens a resource of its own.
+    it. A forked child process opens its own resource at its first call.
     """
 
     def __init__(self, opened: Callable[[], AbstractAsyncContextManager[R]]) -> None:
@@ -65,7 +65,7 @@ class Background(Generic[R]):
     def close(self) -> None:
         """Wait for the running calls, then close the resource and end the thread.
 
-        A second call does nothing.
+        Later calls of :meth:`call` raise :class:`~crisol.errors.StoreError`. Closing twice is harmless.
         """
         with self._idle:
             self._closed = True

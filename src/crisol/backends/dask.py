@@ -22,9 +22,9 @@ def open_executor(address: str) -> Iterator[Executor]:
     """Return a context manager that yields an executor, which runs calls on a Dask scheduler's workers.
 
     ``address`` is the scheduler's address, such as ``tcp://host:8786``. The workers' machines need this
-    package, the vulnerability folders and a folder ``data/cache`` at the same paths. Entering raises
-    :class:`~crisol.errors.UnavailableError` if Dask is not installed, or if no scheduler answers within ten
-    seconds.
+    package, the vulnerability folders and a folder ``data/cache`` at the same paths as this machine. Leaving
+    the block closes the connection, not the cluster. Entering raises :class:`~crisol.errors.UnavailableError`
+    if Dask is not installed, or if no scheduler answers within ten seconds.
     """
     try:
         from distributed import Client  # noqa: PLC0415 - an optional dependency

@@ -58,15 +58,15 @@ def _connect(where: str) -> duckdb.DuckDBPyConnection:
 
 
 def _frozen(where: str) -> bool:
-    """Return whether the file ``where`` exists and this user cannot write it, as on a read-only disk."""
+    """Return whether the file ``where`` exists and this user may not write it, as on a read-only disk."""
     return where != _MEMORY and Path(where).is_file() and not os.access(where, os.W_OK)
 
 
 class _File:
-    """A DuckDB file that is open only during calls of this process; other processes can open it in between.
+    """A DuckDB file that is open only while a :meth:`cursor` is in use, so that processes can take turns.
 
-    A thread that writes must hold the lock ``writing``, because DuckDB refuses a row that two transactions
-    insert at the same time.
+    The database in memory (``:memory:``) stays open. A thread that writes must hold the lock ``writing``,
+    because DuckDB refuses a row that two transactions insert at the same time.
     """
 
     def __init__(self, where: str) -> None:
@@ -111,7 +111,7 @@ class _File:
 
 @cache
 def _file(where: str) -> _File:
-    """Return the :class:`_File` of the path ``where``, always the same object for the same path.
+    """Return the :class:`_File` of the path ``where``, the same object for the same path in one process.
 
     With two objects, one might open the file while the other closes it, which DuckDB refuses.
     """
@@ -246,7 +246,8 @@ class DuckDBStore:
         """Return the switch that :meth:`flip` stored last; before that, the store's ``initial`` switch.
 
         Raises :class:`~crisol.errors.StoreError` if the file cannot be used, and
-        :class:`~crisol.errors.IntegrityError` if the stored switch is out of range.
+        :class:`~crisol.errors.IntegrityError` if the stored rate or salt is one that
+        :class:`~crisol.abtest.store.Switch` refuses.
         """
         rows = self._query("SELECT enabled, rate, salt FROM switch", {})
         try:
@@ -281,7 +282,7 @@ class DuckDBStore:
             cursor.commit()
 
     def close(self) -> None:
-        """Refuse further calls, with :class:`~crisol.errors.StoreError`; closing twice is harmless."""
+        """Make all later calls raise :class:`~crisol.errors.StoreError`; closing twice is harmless."""
         self._closed = True
 
     def _query(self, text: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:

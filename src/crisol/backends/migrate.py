@@ -53,7 +53,7 @@ class Database(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One change of the database schema: the SQL text ``sql``, from the file with this number and name."""
+    """One change of the database schema; ``sql`` is its SQL text, from the file ``<number>_<name>.sql``."""
 
     number: int
     name: str
@@ -93,11 +93,11 @@ def migrations(engine: str) -> tuple[Migration, ...]:
 
 
 def status(database: Database) -> list[MigrationStep]:
-    """Return every migration of this version of Crisol and when it was applied; the call itself applies none.
+    """Return every migration of this version of Crisol, by ascending number, and when it was applied.
 
-    Raises :class:`~crisol.errors.StoreError` if the database cannot be used or was migrated by a newer
-    Crisol, and :class:`~crisol.errors.IntegrityError` if a migration was applied with another SQL text than
-    it has now.
+    The call applies none. Raises :class:`~crisol.errors.StoreError` if the database cannot be used or was
+    migrated by a newer Crisol, and :class:`~crisol.errors.IntegrityError` if a migration was applied with
+    another SQL text than it has now.
     """
     with database.exclusive() as execute:
         applied = _applied(database.engine, execute)
@@ -105,11 +105,11 @@ def status(database: Database) -> list[MigrationStep]:
 
 
 def upgrade(database: Database, to: int | None = None) -> list[Migration]:
-    """Apply the migrations that ``database`` lacks, up to the number ``to`` (None: all); return them.
+    """Apply the migrations that ``database`` lacks, and return those, by ascending number.
 
-    Raises :class:`~crisol.errors.StoreError` if the database cannot be used or was migrated by a newer
-    Crisol, and :class:`~crisol.errors.IntegrityError` if a migration was applied with another SQL text than
-    it has now.
+    ``to`` is the number of the last migration to apply; None applies all. Raises
+    :class:`~crisol.errors.StoreError` if the database cannot be used or was migrated by a newer Crisol, and
+    :class:`~crisol.errors.IntegrityError` if a migration was applied with another SQL text than it has now.
     """
     applied = []
     for migration in migrations(database.engine):

@@ -201,7 +201,8 @@ class PostgresStore:
         """Return the switch that :meth:`flip` stored last; before that, the store's ``initial`` switch.
 
         Raises :class:`~crisol.errors.StoreError` if the database cannot be used, and
-        :class:`~crisol.errors.IntegrityError` if the stored switch is out of range.
+        :class:`~crisol.errors.IntegrityError` if the stored rate or salt is one that
+        :class:`~crisol.abtest.store.Switch` refuses.
         """
         rows = self._query("SELECT enabled, rate, salt FROM switch", {})
         try:
@@ -364,10 +365,10 @@ def _translated() -> Iterator[None]:
 def _hourly_query(where: TrialFilter, by: Sequence[Slice], part: Slice | None) -> tuple[str, dict[str, Any]]:
     """Return the SQL query that computes tallies from hourly sums, and the values of its parameters by name.
 
-    The table ``trial_hours`` holds the sums of each hour. Only the incomplete hours at the beginning and at
-    the end of the period that ``where`` selects are read from the table of trials instead. ``by`` lists the
-    properties to group by. ``part`` selects the sums to read: ``Slice.CWE`` those for each CWE,
-    ``Slice.BAND`` those for each band of confidence, None those over all trials.
+    The table ``trial_hours`` holds the sums of the trials of each hour. Only the incomplete hours at the
+    beginning and at the end of the period that ``where`` selects are read from the table of trials instead.
+    ``by`` lists the properties to group by. ``part`` selects the sums to read from that table: ``Slice.CWE``
+    those for each CWE, ``Slice.BAND`` those for each band of confidence, None those over all trials.
     """
     condition, values = sql.conditions(where, _parameter)
     names, _ = sql.conditions(

@@ -91,7 +91,8 @@ def tallies_of(rows: Iterable[tuple[Any, ...]], by: Sequence[Slice]) -> dict[tup
     """Return the tally of each group, by the group's key, sorted by key.
 
     ``rows`` are the rows that the query of :func:`tallies_query` returns, and ``by`` is the argument with
-    which it was made. A key holds the text of each property in ``by``.
+    which it was made. A key holds the text of each property in ``by``. Rows with the same key are added up;
+    no rows give an empty dict.
     """
     groups: dict[tuple[str, ...], Tally] = {}
     for *keys, cell, n, weight, squared in rows:

@@ -66,9 +66,11 @@ class RedisBucket:
     async def take(self, key: str, cost: float = 1.0) -> float:
         """Take ``cost`` tokens from the bucket of ``key``, or none if the bucket has fewer.
 
-        Returns the room, in seconds (see :class:`~crisol.resilience.bucket.BucketDecision`); a negative room
-        means that the request is refused. Raises :class:`~crisol.errors.InputError` if ``cost`` is below 0 or
-        above the rate's burst. A Redis that does not answer is no error: then ``fallback`` decides.
+        Returns the room: the seconds in which the tokens left in the bucket would be refilled. A negative
+        room means that the request is refused, and that the bucket has enough tokens for it after ``-room``
+        seconds. A rate without a limit gives infinity. Raises :class:`~crisol.errors.InputError` if ``cost``
+        is below 0 or above the rate's burst. A Redis that does not answer is no error: then ``fallback``
+        decides.
         """
         self.rate.check_cost(cost)
         if not self._interval:
@@ -112,9 +114,9 @@ class RedisBucket:
         return BucketDecision(self.rate, await self.take(key, 0.0), 0.0)
 
     async def reset(self, key: str) -> None:
-        """Fill the bucket of ``key``, in this process and in Redis; an unknown key is no error.
+        """Fill the bucket of ``key`` to its burst, in this process and in Redis; an unknown key is no error.
 
-        Raises redis-py's ``RedisError`` if Redis does not answer.
+        The circuit breaker is not asked. Raises redis-py's ``RedisError`` if Redis does not answer.
         """
         self._local.reset(key)
         await self._client.delete(self._prefix + key)

@@ -64,10 +64,11 @@ class RedisTier:
         self._wall = wall
 
     async def get(self, key: bytes, tags: tuple[str, ...]) -> TierEntry:
-        """Return the entry of ``key`` and a ticket for :meth:`put`; pass the same ``tags`` to both.
+        """Return the entry of ``key`` and a ticket, with which :meth:`put` stores a new entry for that key.
 
-        The result's ``entry`` is None if there is no such entry, or if one of its tags was invalidated.
-        Raises :class:`~crisol.errors.UnavailableError` if Redis does not answer.
+        ``tags`` are the tags of the entry, the same as for :meth:`put`. The result's ``entry`` is None if
+        there is no such entry, or if one of its tags was invalidated; the ticket is then valid, too. Raises
+        :class:`~crisol.errors.UnavailableError` if Redis does not answer.
         """
         names = [self._stamp + tag for tag in (_EVERYTHING, *tags)]
         raw, *stamps = await self._do("MGET", self._entry + key, *names)
@@ -131,9 +132,9 @@ class RedisTier:
 def _ticket(tags: tuple[str, ...], stamps: Sequence[bytes | None]) -> bytes:
     """Return a hash of ``tags`` and of ``stamps``, 16 bytes.
 
-    ``stamps`` are the stamp of ``*``, which stands for all entries, and that of each tag; None means that
-    there was no invalidation in the last two weeks. Two tickets of the same tags are equal if nothing was
-    invalidated in between.
+    ``stamps`` are first the stamp of ``*``, which stands for all entries, then that of each tag, in the order
+    of ``tags``; None means that there was no invalidation in the last two weeks. Tickets of the same tags and
+    stamps are equal; an invalidation of ``*`` or of one of the tags changes the ticket.
     """
     marks = b"".join(stamp or _NONE for stamp in stamps)
     return hashlib.blake2b("\0".join(tags).encode() + b"\0" + marks, digest_size=16).digest()
