@@ -5,7 +5,7 @@
     clock = WallClock.made(folder)
     subprocess.Popen(["server"], env=os.environ | clock.environment)
     clock.jump()  # the server and its children now see 1970
-    clock.mend()  # and now the machine's time again
+    clock.mend()  # they see the machine's time again
 
 A small C library adds an offset, which it reads from a file, to every time of day that a process asks for. It
 is compiled when the clock is made, and loaded by ``LD_PRELOAD``. Monotonic clocks are unchanged.
@@ -42,11 +42,11 @@ _COMPILE_SECONDS = 120
 
 
 class ClockRefused(UnavailableError):
-    """This machine cannot give chosen processes another wall clock; the message says why."""
+    """The error of a machine that cannot give chosen processes another wall clock; the message says why."""
 
 
 def _jumps() -> Iterator[int]:
-    """Yield the six offsets of :meth:`WallClock.jump`, in seconds, in turn and without end.
+    """Yield the six offsets from the machine's time, in seconds, of :meth:`WallClock.jump`, again and again.
 
     The first offset turns the present time into the start of 1970, as after a flat battery.
     """
@@ -95,10 +95,10 @@ class WallClock:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment variable with which a process must be started to see this clock.
+        """The environment variable, as a dict, with which a process must be started to see this clock.
 
-        It is ``LD_PRELOAD``: the clock's library, then the caller's own ``LD_PRELOAD``. Add it to the other
-        variables.
+        Its only key is ``LD_PRELOAD``; its value is the clock's library, then the caller's own
+        ``LD_PRELOAD``. Add it to the other variables.
         """
         preloaded = os.environ.get("LD_PRELOAD", "")
         return {"LD_PRELOAD": f"{self.library} {preloaded}".strip()}

@@ -25,11 +25,11 @@ Breakers are polled four times a second.
 class Episode:
     """The observations of one fault in a service under steady load.
 
-    ``load`` holds the requests and answers of the load. The fault lasted from ``begin`` to ``end``, in
-    seconds of the monotonic clock. ``breakers`` has a row for each time that the service was asked for its
-    circuit breakers, four times a second, with the columns ``time`` (seconds of the monotonic clock) and
-    ``open`` (the names of the breakers that were not closed, joined with commas). ``refused`` says whether
-    the service reported that it refused to load a model.
+    ``fault`` is the fault, ``load`` the result of the load: its requests and answers. The fault lasted from
+    ``begin`` to ``end``, in seconds of the monotonic clock. ``breakers`` has a row for each time that the
+    service was asked for its circuit breakers, four times a second, with the columns ``time`` (seconds of the
+    monotonic clock) and ``open`` (the names of the breakers that were not closed, joined with commas).
+    ``refused`` says whether the service reported that it refused to load a model.
 
     ``due`` counts the patches for which the service had to store a trial, ``lost`` those of them without a
     stored trial, and ``skewed`` the trials dated before the beginning or after the end of the test.
@@ -52,7 +52,7 @@ class Episode:
     def timeline(self) -> pd.DataFrame:
         """A row for each second of the load, with throughput, errors, latency and sources of the answers.
 
-        The columns are those of :func:`crisol.loadtest.result.timeline`.
+        See :func:`crisol.loadtest.result.timeline` for the columns.
         """
         return timeline(self.load.samples, _SHOWN)
 
@@ -88,15 +88,16 @@ class Episode:
         the load after the fault if that is shorter. The service has *recovered* at the end of the fault if a
         quiet time follows; otherwise at the first later sign that is followed by a quiet time.
 
-        - ``detect_s``: seconds from the begin of the fault to the first sign; NaN without a sign.
+        - ``detect_s``: seconds from the beginning of the fault to the next sign; NaN without such a sign.
         - ``recover_s``: seconds from the end of the fault to the recovery; infinite if the load ended before
           the recovery was seen.
-        - ``strays``: signs before the fault or after the recovery.
-        - ``requests``, ``failed``, ``failed_share``: requests of the whole load, those that failed, and their
-          share.
+        - ``strays``: the number of signs before the fault or after the recovery.
+        - ``requests``, ``failed``, ``failed_share``: the number of requests of the whole load, the number of
+          those that failed, and their share.
         - ``trials_due``, ``trials_lost``, ``trials_skewed``, ``admitted``, ``model_refused``: the fields
           ``due``, ``lost``, ``skewed``, ``admitted`` and ``refused``.
-        - ``wrong_answers``: answers that contradict the known verdict or prediction of their patch.
+        - ``wrong_answers``: the number of answers that contradict the known verdict or prediction of their
+          patch.
         - ``hits_kept``: the cache's hit ratio during the fault, divided by that of the rest of the load; NaN
           if either is unknown or the divisor is 0.
         - ``p99_during_ms``: the 99th percentile of the latency during the fault, in milliseconds, without
@@ -148,8 +149,8 @@ def _quiet_after(signs: pd.Series[float], end: float, last: float) -> float:
 
     ``signs`` are the times of the signs of a fault, ascending; ``end`` is the time of the fault's end,
     ``last`` that of the last request. All are in seconds of one clock. The quiet time is five seconds, or
-    half of the time from ``end`` to ``last`` if that is shorter. The result is infinite if the last sign is
-    followed by less than a quiet time before ``last``.
+    half of the time from ``end`` to ``last`` if that is shorter. The result is ``end`` if there are no later
+    signs. It is infinite if no quiet time lies between the last sign and ``last``.
     """
     quiet = min(_QUIET, (last - end) / 2)
     well = end

@@ -16,12 +16,12 @@ ALWAYS = ("*: trials_lost <= 0", "*: wrong_answers <= 0")
 
 
 def expected(texts: Sequence[str], fault: str) -> list[LoadTarget]:
-    """Return the load targets that apply to the fault with the name ``fault``.
+    """Return the load targets for the fault with the name ``fault``.
 
     ``texts`` are expectations, lines such as ``redis_killed: failed <= 0``: a fault, a figure, ``<``, ``<=``,
     ``>``, ``>=`` or ``==``, and a number. A line with ``*`` for the fault applies to every fault; lines for
-    other faults are skipped. The figure's name is not checked. Raises
-    :class:`~crisol.errors.ExperimentError` for a malformed line or an unknown fault.
+    other faults are skipped. The targets have the order of ``texts``. The figure's name is not checked.
+    Raises :class:`~crisol.errors.ExperimentError` for a malformed line or an unknown fault.
     """
     targets = []
     for text in texts:

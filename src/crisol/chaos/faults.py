@@ -35,7 +35,8 @@ class Stage:
 
     ``service`` always runs. It reaches ``redis`` through ``proxy`` and ``postgres`` directly; ``clock`` is
     its wall clock. ``model`` is the folder of the model that the service uses, a copy that a fault may
-    damage. ``held`` collects calls that undo the fault: the fault adds them, and they are made when it ends.
+    damage. ``held`` collects calls that undo the fault. The fault adds them; they are made when the fault
+    ends, the last one first.
     """
 
     service: ServiceProcess
@@ -53,11 +54,12 @@ def _nothing(_: Stage) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One fault: how it is injected, and what must run for it. ``story`` describes it in words.
+    """One fault: how it is injected, and which servers it needs.
 
-    ``start(stage)`` begins the fault and ``stop(stage)`` ends it; ``during(stage)`` is called every ``every``
-    seconds in between. The fault lasts at least ``seconds``. Afterwards the load goes on for ``waits``
-    seconds more than usual, the time that the service needs to recover from this fault.
+    ``name`` is its name; ``story`` describes it in words. ``start(stage)`` begins the fault and
+    ``stop(stage)`` ends it; ``during(stage)`` is called every ``every`` seconds in between. The fault lasts
+    at least ``seconds``. Afterwards the load goes on for ``waits`` seconds more than usual, the time that the
+    service needs to recover from this fault.
 
     ``redis`` and ``postgres`` say whether the service uses a Redis and a PostgreSQL server. ``workers`` is
     the number of the service's workers. ``disk`` gives PostgreSQL a small disk, ``enclosed`` gives the
@@ -154,7 +156,7 @@ def _refuse(stage: Stage) -> None:
 def _kill_worker(stage: Stage) -> None:
     """Kill one worker process of the service.
 
-    Of the service's child processes it is the one with the most memory; the smaller ones are resource
+    The function kills the child process of the service with the most memory; the smaller ones are resource
     trackers and sandboxes.
     """
     os.kill(max(family(stage.service.pid)[1:], key=_resident), signal.SIGKILL)
@@ -172,7 +174,7 @@ def _kill_service(stage: Stage) -> None:
 
 
 def _loris(stage: Stage) -> None:
-    """Open connections to the service that send the first half of an HTTP request's head, and nothing more.
+    """Open 200 connections to the service, each of which sends only half of an HTTP request's head.
 
     They stay open until the fault ends.
     """
@@ -288,9 +290,9 @@ FAULTS: Mapping[str, Fault] = {
 
 
 def allowance(seconds: float) -> float:
-    """Return how many requests the rate limit admits from one client in ``seconds``, under an attack.
+    """Return how many requests of an attacker the rate limit admits within ``seconds``.
 
-    In tests with an attacker the limit is 10 requests a second with a burst of 100.
+    In tests with an attacker the limit for one client is 10 requests a second with a burst of 100.
     """
     return _BURST + _A_SECOND * seconds
 
@@ -298,7 +300,8 @@ def allowance(seconds: float) -> float:
 def chosen(names: list[str]) -> list[Fault]:
     """Return the faults with the given names, in the order of ``names``; nothing is injected.
 
-    Raises :class:`~crisol.errors.ExperimentError`, which lists all faults, for an unknown name.
+    No names give no faults. Raises :class:`~crisol.errors.ExperimentError`, which lists all faults, for an
+    unknown name.
     """
     for name in names:
         if name not in FAULTS:

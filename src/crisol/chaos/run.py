@@ -52,7 +52,7 @@ _DISK_MB = 128
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """How long the load of a chaos test lasts, in seconds, and how many requests it sends.
+    """The plan of a chaos test's load: its duration, in seconds, and its requests.
 
     ``calm`` is the time before the fault, ``fault`` the time during it and ``after`` the time after it.
     ``rate`` is the number of requests a second, always the same. ``seed`` is the seed of the order of the
@@ -66,7 +66,7 @@ class Schedule:
     seed: int = 0
 
     def of(self, fault: Fault) -> Schedule:
-        """Return a copy of this schedule that is long enough for ``fault``.
+        """Return a copy of this schedule, lengthened as ``fault`` requires.
 
         Its time during the fault is at least ``fault.seconds``; its time after the fault is longer by
         ``fault.waits`` seconds.
@@ -154,12 +154,12 @@ def suffer(settings: Settings, material: Material, fault: Fault, schedule: Sched
 
 
 def material_of(settings: Settings, frame: pd.DataFrame, seed: int) -> Material:
-    """Train a model and return it with the patches of a chaos test: the 30 with the shortest wargames.
+    """Train a model, and return it with the 30 conclusive patches that have the shortest wargames.
 
-    ``settings`` says where the cache folder is, which keeps the model. ``frame`` is the corpus table;
-    ``seed`` is the seed of the training. The policy leaves 40 % of the patches to a wargame, so that trials
-    are stored all the time. Raises :class:`~crisol.errors.DatasetError` for a table without both valid and
-    invalid patches.
+    ``settings`` says where the cache folder is, which keeps the model. ``frame`` is the corpus table (with
+    fewer than 30 patches all are taken); ``seed`` is the seed of the training. The policy leaves 40 % of the
+    patches to a wargame, so that trials are stored all the time. Raises :class:`~crisol.errors.DatasetError`
+    for a table without both valid and invalid patches.
     """
     whole = prepare(settings, frame, seed)
     items = tuple(sorted(whole.items, key=lambda item: item.seconds)[:_PATCHES])
@@ -191,9 +191,9 @@ def _steady(schedule: Schedule) -> LoadPlan:
 def _inject(
     stage: Stage, fault: Fault, load: Load, attack: Load | None, *, begin: float, schedule: Schedule
 ) -> float:
-    """Start the steady load and, at the time ``begin``, the fault; end the fault, and return its end time.
+    """Run the steady load, inject the fault at the time ``begin``, and return the fault's end time.
 
-    The steady load goes on before, during and after the fault; the call returns when the load has ended, too.
+    The load begins before the fault and goes on after it; the call returns when the load has ended, too.
     ``attack`` is the load of an attacker during the fault, None for none. ``begin`` and the result are in
     seconds of the monotonic clock. If anything raises, both loads are cancelled.
     """
@@ -222,10 +222,11 @@ def _inject(
 
 
 def _second(stage: Stage, fault: Fault, load: Load, schedule: Schedule) -> Load:
-    """Return the load of the attacker or the hostile client that ``fault`` asks for; it is not started.
+    """Return the load of the attacker or the hostile client of ``fault``, which is not started yet.
 
-    If ``fault.flood`` is above 1, the requests name that many false client addresses; otherwise they come
-    from one address and name none.
+    ``fault`` must have an attacker or a hostile client; ``load`` is the steady load. If ``fault.flood`` is
+    above 1, the requests name that many false client addresses; otherwise they come from one address and name
+    none.
     """
     material = load.material
     if fault.hostile:
@@ -253,7 +254,7 @@ def _admitted(attack: Load) -> float:
 
 
 def _hostile(item: Item) -> tuple[Item, ...]:
-    """Return copies of ``item``, each with another malicious diff.
+    """Return five copies of ``item`` in which a malicious diff replaces the item's own.
 
     The first diff changes a path outside the project's folder. The second has a hunk with false line counts
     and many lines, the third is NUL characters alone, the fourth has many empty hunks. The fifth adds a

@@ -48,7 +48,8 @@ def each(
     empty means all that this machine can inject. ``frame`` is the corpus table with the patches to send;
     ``schedule`` gives the seconds of load. ``expectations`` are lines such as ``*: failed <= 0``. Raises
     :class:`~crisol.errors.ExperimentError`, before any load, for an unknown fault or a malformed line, and
-    :class:`~crisol.errors.UnavailableError` if a server or the service does not start.
+    :class:`~crisol.errors.UnavailableError` if a server or the service does not start, or if this machine
+    cannot inject a fault.
     """
     refused = {} if names else _refused()
     faults = chosen(list(names) or [name for name in FAULTS if name not in refused])
@@ -61,9 +62,10 @@ def each(
 
 
 def table(suffered: Sequence[Suffered]) -> pd.DataFrame:
-    """Return a table with a row for each injected fault; ``suffered`` are the results of :func:`each`.
+    """Return a table with a row for each injected fault, in the order of ``suffered``.
 
-    The columns are ``fault`` (its name) and the figures of :attr:`~crisol.chaos.episode.Episode.metrics`.
+    ``suffered`` are the results of :func:`each`. The columns are ``fault`` (its name) and the figures of
+    :attr:`~crisol.chaos.episode.Episode.metrics`.
     """
     return pd.DataFrame(
         [{"fault": result.episode.fault.name, **result.episode.metrics} for result in suffered]
@@ -71,10 +73,11 @@ def table(suffered: Sequence[Suffered]) -> pd.DataFrame:
 
 
 def verdicts(suffered: Sequence[Suffered]) -> pd.DataFrame:
-    """Return a table with a row for each load target of each injected fault.
+    """Return a table with a row for each load target of each injected fault, in the order of ``suffered``.
 
-    ``suffered`` are the results of :func:`each`. The columns are ``fault`` (its name), ``target`` (the load
-    target as text), ``measured`` (the figure as a number) and ``result`` (``pass`` or ``FAIL``).
+    ``suffered`` are the results of :func:`each`, at least one. The columns are ``fault`` (its name),
+    ``target`` (the load target as text), ``measured`` (the figure as a number) and ``result`` (``pass`` or
+    ``FAIL``).
     """
     parts = [
         targets.table(result.checked).assign(fault=result.episode.fault.name)[
@@ -102,14 +105,14 @@ def not_run() -> pd.DataFrame:
     """Return a table with a row for each fault that this machine cannot inject.
 
     The columns are ``fault`` (its name) and ``reason``. A fault that cannot be injected counts as not run,
-    never as passed.
+    never as passed. The table is empty if the machine can inject all faults.
     """
     reasons = _refused()
     return pd.DataFrame({"fault": list(reasons), "reason": list(reasons.values())})
 
 
 def _refused() -> dict[str, str]:
-    """Return the names of the faults that this machine cannot inject, each with the reason.
+    """Return the reason for each fault that this machine cannot inject, by the fault's name.
 
     The machine is tested for Linux namespaces and for separate wall clocks; faults that need neither can be
     injected everywhere.
