@@ -257,7 +257,7 @@ def disable() -> None:
 
 
 def _lead_to_run(experiment: str) -> None:
-    """Print the id of the MLflow run that made an experiment's trials; print nothing without such a run."""
+    """Print the id of the latest MLflow run that made trials of ``experiment``; print nothing if none did."""
     # Trials need no MLflow, which an installation for serving alone does not have.
     with suppress(ModuleNotFoundError):
         from crisol.tracking.runs import of_trials
@@ -278,8 +278,9 @@ def _slice(name: str) -> Slice:
 def _estimates(table: pd.DataFrame, level: float) -> Table:
     """Return a table for the terminal with one line for each metric of each group of trials in ``table``.
 
-    The metrics stand in lines, because as columns with intervals they would be too wide. ``level`` is the
-    intervals' coverage.
+    ``table`` has one row for each group, as :func:`~crisol.abtest.results.results` returns it. The columns of
+    the result are the properties of the group, ``n``, the name of the metric, its estimate and its interval.
+    A metric that is NaN is shown as ``-``. ``level`` is the intervals' coverage.
     """
     keys = list(table.columns[: list(table.columns).index("n")])
     shown = Table(box=None)

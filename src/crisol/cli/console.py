@@ -1,6 +1,8 @@
 """Shared parts of the commands: consoles, options for reading a patch, exit codes and the printing of errors.
 
-A command that fails prints one line, never a traceback.
+A command that fails prints one line. A traceback is printed only for an unexpected error, if ``LOG_LEVEL`` is
+DEBUG.
+
 ======  ==============================================================================
 code    meaning
 ======  ==============================================================================
@@ -70,11 +72,11 @@ __all__ = [
 class Exit(IntEnum):
     """The exit codes of the command ``crisol``; those from 64 to 78 have the meaning of BSD's ``sysexits.h``.
 
-    ``VALID`` (0) means valid or success, ``INVALID`` (1) invalid or a failed check, ``NOT_JUDGED`` (2) not
-    decided; ``USAGE`` (64) wrong usage, ``DATA`` (65) bad content, ``NO_INPUT`` (66) an input that cannot be
-    read, ``UNAVAILABLE`` (69) a missing dependency, ``INTERNAL`` (70) an internal failure, ``CANNOT_CREATE``
-    (73) an output that cannot be created, ``OUTPUT`` (74) an input/output error, ``INTERRUPTED`` (130)
-    interrupted by SIGINT, ``TERMINATED`` (143) ended by SIGTERM.
+    ``VALID`` (0) means valid or success, ``INVALID`` (1) invalid or a failed check, ``NOT_JUDGED`` (2) that
+    the wargame could not decide; ``USAGE`` (64) wrong usage, ``DATA`` (65) bad content, ``NO_INPUT`` (66) an
+    input that cannot be read, ``UNAVAILABLE`` (69) a missing dependency, ``INTERNAL`` (70) an internal
+    failure, ``CANNOT_CREATE`` (73) an output that cannot be created, ``OUTPUT`` (74) an input/output error,
+    ``INTERRUPTED`` (130) interrupted by SIGINT, ``TERMINATED`` (143) ended by SIGTERM.
     """
 
     VALID = 0
@@ -106,7 +108,7 @@ class _Console(Console):
         super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Return text with its control characters replaced, before its width is measured."""
+        """Return ``text`` as rich's ``Text``, with its control characters replaced by escape sequences."""
         return super().render_str(printable(text), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
@@ -171,8 +173,9 @@ def log_to_stderr() -> None:
 def run(command: Callable[[], Any]) -> int:
     """Call a command without arguments and return its exit code.
 
-    A result that is an int is the exit code; any other result gives 0. An exception is printed as one line on
-    standard error and gives the code of :class:`Exit` for its kind.
+    If the command returns an int, this is the exit code; any other result gives 0. An exception is printed as
+    one line on standard error, and its class determines the exit code, a member of :class:`Exit`. If standard
+    output is closed the command is not called. Raises ``SystemExit`` if the command does.
     """
     if not _open_streams():
         return _say(Exit.OUTPUT, "standard output is closed")
@@ -279,8 +282,9 @@ def read_patch(path: Path) -> bytes:
 def creatable(path: Path | None) -> Path | None:
     """Check that a file can be written at ``path``, and return ``path``; None is returned as None.
 
-    The check leaves no file behind. A command makes it before its work, so as not to fail afterwards. Raises
-    :class:`~crisol.errors.CannotCreate` if no file can be written.
+    The check leaves no new file behind, and does not change an existing one. A command makes the check before
+    its work, so as not to fail afterwards. Raises :class:`~crisol.errors.CannotCreate` if no file can be
+    written.
     """
     if path is None:
         return None
@@ -332,7 +336,12 @@ def _open_streams() -> bool:
 
 
 def _end(error: BaseException) -> int:
-    """Print in one line the error that a command raised, and return the exit code."""
+    """Print the error that a command raised in one line on standard error, and return the exit code.
+
+    An interruption, or output whose reader has closed the pipe, prints nothing. An error of the option parser
+    is printed by the parser, with its hints. If ``LOG_LEVEL`` is DEBUG, an unexpected error is printed with
+    its traceback.
+    """
     show = getattr(error, "show", None)
     if isinstance(error, typer.Abort | KeyboardInterrupt):
         code = Exit.INTERRUPTED
@@ -364,8 +373,9 @@ def _end(error: BaseException) -> int:
 def _extra_of(module: str) -> str:
     """Return the extra of the package ``crisol`` that installs the module ``module``; "" if none does.
 
-    Of several such extras the one with the fewest requirements is returned. The metadata of the installed
-    package lists them.
+    An extra is an optional part, such as ``scale`` in ``crisol[scale]``; the metadata of the installed
+    package lists them. If several extras install the module, the one with the fewest requirements is
+    returned.
     """
     from packaging.requirements import Requirement
 

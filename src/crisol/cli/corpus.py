@@ -84,7 +84,7 @@ def build_command(
 
 @app.command("list")
 def list_command(table: TablePath = None, as_json: Json = False) -> None:
-    """Print for each vulnerability the number of all, of valid and of invalid candidates, then the totals.
+    """Print for each vulnerability how many candidates it has, in all and of each label, then the totals.
 
     The last lines print the AUC with which a candidate's label can be guessed from
     its origin alone and from its style alone; both should be near 0.5.
@@ -303,7 +303,8 @@ def remove_command(
 ) -> None:
     """Remove imported candidates of a vulnerability; the next build leaves them out.
 
-    NAMES are the names of the candidates.
+    NAMES are the names of the candidates. If one of them is unknown, nothing is
+    removed.
     """
     from crisol.wargaming.intake import remove
 
@@ -334,10 +335,10 @@ def export_command(
 
 
 def plan(settings: Settings, mutants: int = 40, seed: int = 0) -> Plan:
-    """Return the plan of a corpus build, made from the settings; nothing is built.
+    """Return the plan of a corpus build, which :func:`build` carries out; nothing is built yet.
 
-    ``mutants`` is the largest number of mutants for each vulnerability. The same ``seed`` gives the same
-    mutants.
+    ``settings`` name the sandbox and the folders to use. ``mutants`` is the largest number of mutants for
+    each vulnerability. The same ``seed`` gives the same mutants.
     """
     from crisol.wargaming.corpus import Plan
 
