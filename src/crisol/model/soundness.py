@@ -61,7 +61,7 @@ def sound(walk: Walk) -> bool:
 
     ``walk`` holds five values, as :func:`trees` yields them. The result is True if each child's index is
     larger than its parent's and less than the number of nodes, and each column number is less than the number
-    of columns.
+    of columns. A tree without nodes gives False.
     """
     left, right, leaf, column, columns = walk
     own = np.arange(len(left))

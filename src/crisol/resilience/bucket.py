@@ -246,7 +246,8 @@ class TokenBucket:
     def peek(self, key: str) -> BucketDecision:
         """Return the state of the bucket of ``key`` without taking a token.
 
-        The result is the decision on a request that costs 0 tokens.
+        The result is the decision on a request that costs 0 tokens; for an unknown key the bucket is full, or
+        it is the shared one if ``capacity`` is reached.
         """
         now = self._turn(self._clock())
         moment = max(self._find(key), now)

@@ -67,7 +67,7 @@ class Part(NamedTuple):
     sign: int
 
     def __str__(self) -> str:
-        """Return the part in words, such as ``the call of check in read``."""
+        """Return the part in words: ``the call of check in read``, or ``the removal of … from read``."""
         named = f"the call of {self.text}" if self.kind == "call" else f"the {self.kind} {self.text}"
         return f"{named} in {self.where}" if self.sign > 0 else f"the removal of {named} from {self.where}"
 
