@@ -19,9 +19,9 @@ app = App(help="Show and apply the migrations of the trials' database.")
 
 @app.command()
 def status(as_json: Json = False) -> None:
-    """Print each schema migration of the trials' database and when it was applied.
+    """Print each schema migration of the trials' database, and when it was applied or that it is missing.
 
-    Exit 1 if the database lacks one.
+    Exit 1 if a migration is missing.
     """
     from crisol.backends import migrate
     from crisol.wiring import open_database
@@ -46,9 +46,10 @@ def status(as_json: Json = False) -> None:
 
 @app.command()
 def upgrade() -> None:
-    """Apply the schema migrations that the trials' database lacks.
+    """Apply the schema migrations that the trials' database lacks, and print their names.
 
-    Several processes may run this command at the same time.
+    If none is missing, nothing is changed. Several processes may run this command
+    at the same time.
     """
     from crisol.backends import migrate
     from crisol.wiring import open_database

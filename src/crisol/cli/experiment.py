@@ -36,8 +36,9 @@ def run(
 
     EXPERIMENT is a YAML file of the folder experiments. --parameter NAME=VALUE
     replaces the value of a parameter of the notebook, or the seed. --summary also
-    writes the steps and their results to a file, as JUnit XML if its name ends in
-    .xml, otherwise as Markdown. Exit 70 if a cell of the notebook raises.
+    writes the executed cells with their durations and errors to a file, as JUnit
+    XML if its name ends in .xml, otherwise as Markdown. Exit 70 if a cell of the
+    notebook raises.
     """
     from crisol.lab import experiment as experiments
     from crisol.lab import papermill
@@ -71,7 +72,8 @@ def experiment_command(
 ) -> None:
     """Create the notebook, the experiment file and the test of a new experiment, for you to edit.
 
-    NAME becomes the name of the three files, such as longer_diffs.
+    NAME, such as longer_diffs, becomes a part of their file names, which are
+    printed. Exit 64 if an experiment of this name exists already.
     """
     from crisol.lab.scaffold import new_experiment
 

@@ -96,7 +96,7 @@ def wargame(
 def show_phase(phase: Phase) -> None:
     """Print one phase of a wargame: its name, result, duration and detail.
 
-    Of a long detail only the first and the last lines are printed.
+    Of a detail of more than seven lines only the first three and the last three are printed.
     """
     mark, colour = ("pass", "green") if phase.reason is None else (str(phase.reason), "red")
     out.print(

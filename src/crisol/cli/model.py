@@ -79,13 +79,14 @@ def evaluate(
 ) -> None:  # fmt: skip
     """Measure the model variants on labelled patches, by cross-validation or on a separate test set.
 
-    Give either --data, or --train and --test. With --data no fold splits a group.
-    --group names the field whose value is the group of a patch, --outer the field
-    by which the folds are made (default: the group). With --train and --test the
-    variants learn from one file and are measured on the other. With --stream,
-    which needs --data, the patches of a group arrive one by one, and each is
-    decided with the verdicts on the earlier ones; --repeats is the number of
-    random orders.
+    Give either --data, or --train and --test. With --train and --test the variants
+    learn from one file and are measured on the other. With --data they are
+    cross-validated: --outer names the property by which the folds are made
+    (default: the group), and patches with the same value of it share a fold.
+    --group is the name of the file's field that holds the group of a patch. With
+    --stream, which needs --data, the patches of a group arrive one by one, and
+    each is decided with the verdicts on the earlier ones; --repeats is the number
+    of random orders of arrival for each group.
     """
     if (train is None) != (test is None) or (data is None) == (test is None):
         raise SettingsError("give either --data FILE, or --train FILE and --test FILE")
@@ -135,10 +136,11 @@ def promote(
 ) -> None:
     """Train a challenger, compare it with the champion, and make it champion if it is shown to be no worse.
 
-    VARIANT is the name of a variant in experiments/variants.yaml. Both predict the
-    same patches. A challenger that was trained on fewer vulnerabilities than the
-    champion is refused, too. Exit 1 if it does not become champion; --force makes
-    it champion in any case.
+    VARIANT is the name of a variant in experiments/variants.yaml. It is compared
+    with the champion's variant by cross-validation on the corpus table. A
+    challenger that was trained on fewer vulnerabilities than the champion is
+    refused, too. If there is no champion, the challenger needs no comparison. Exit
+    1 if it does not become champion; --force makes it champion in any case.
     """
     from crisol.lab import compare, nested, promotion
     from crisol.tracking import runs
@@ -240,9 +242,10 @@ def _stream(
     shuffled: bool,
     as_json: bool,
 ) -> None:
-    """Measure how much the verdicts on earlier patches of a group help to decide later ones, and print it.
+    """Measure how much the verdicts on earlier patches of a group help to decide later ones, and print that.
 
-    The arguments are those of :func:`evaluate`; ``shuffled`` is the opposite of ``--in-order``.
+    The arguments are those of :func:`evaluate`, but only the first name of ``variant`` is used, by default
+    ``lightgbm``. ``shuffled`` is the opposite of ``--in-order``.
     """
     from crisol.lab import evidence, first_valid
     from crisol.tracking import runs
@@ -348,10 +351,11 @@ def _show_choices(choices: list[Choice]) -> None:
 
 
 def _show_guarantees(table: pd.DataFrame) -> None:
-    """Print the share of the patches that a variant may decide without a wargame, for each error bound.
+    """Print which share of the patches one variant may decide without a wargame, for each error bound.
 
-    ``table`` has one row for each bound. The column ``level`` holds the bound: the largest share of wrong
-    decisions among the accepted patches, and among the refused ones.
+    ``table`` is the result of :func:`crisol.lab.labelled_sets.guaranteed`: a row for each bound, all of the
+    same variant. The column ``level`` holds the bound: the largest share of wrong decisions among the
+    accepted patches, and among the refused ones.
     """
     percent = "{:.1%}".format
     out.print(

@@ -90,7 +90,11 @@ def promote(
 
 @app.command()
 def rollback() -> None:
-    """Make the previous champion the champion again."""
+    """Make the previous champion the champion again.
+
+    A second call goes back to the champion before that. Exit 69 if there is no
+    earlier champion.
+    """
     from crisol.tracking.models import roll_back
 
     model = roll_back(load_settings())

@@ -225,10 +225,10 @@ def _tracked(
 ) -> Iterator[TrackedRun | None]:
     """Return a context manager that opens an MLflow run, logs parameters and data to it, and yields the run.
 
-    Where MLflow is not installed or its store fails, the context manager prints a line on standard error and
-    yields None; the command then goes on without a run, and still prints its figures. ``name`` is the run's
-    name, ``given`` its parameters, ``frame`` the corpus table and ``corpus`` the table's path; "" means the
-    default table, of three arena programs.
+    Where MLflow is not installed or its store fails, the context manager does not raise: it prints a line on
+    standard error and yields None, and the caller logs nothing. ``name`` is the run's name, ``given`` its
+    parameters, ``frame`` the corpus table. ``corpus`` is the path of this table, "" for the default table,
+    which has three arena programs.
     """
     from crisol.errors import StoreError
 

@@ -55,7 +55,8 @@ def diff(
     """Print, as Markdown, the parameters, code and metrics in which two tracked runs differ.
 
     A run is given by its id, by the beginning of its id, or by its name. NAME
-    means the latest run of that name, NAME~1 the run before the latest.
+    means the latest run of that name, NAME~1 the run before the latest. Exit 69 if
+    no run or more than one run fits.
     """
     from crisol.tracking.differences import difference
 

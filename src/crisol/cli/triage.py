@@ -83,9 +83,10 @@ def triage(
 
 
 def _run(work: Triage, *, quiet: bool) -> None:
-    """Run the triage and, on a terminal, show its table meanwhile, unless ``quiet``.
+    """Run a triage to its end and, on a terminal, print its table on standard error meanwhile.
 
-    Ctrl-C ends the triage; the results until then are kept.
+    ``work`` is the triage, which keeps the results. With ``quiet`` no table is printed. Ctrl-C ends the
+    triage early, without an exception; ``work`` then has the results so far.
     """
     try:
         if quiet or not err.is_terminal:
@@ -116,9 +117,10 @@ def _read(paths: Sequence[Path], vulnerability: str) -> Iterator[Candidate]:
 def _text(text: str, name: str, vulnerability: str) -> Iterator[Candidate]:
     """Yield the candidates in the text of standard input: JSON lines with a diff each, or one diff.
 
-    ``name`` is the name of a single diff. A candidate whose JSON line has no ``name`` is named by ``name``
-    and the number of the line. ``vulnerability`` is the id of the vulnerability. Raises
-    :class:`~crisol.errors.DatasetError` for a line without a diff.
+    A text that does not begin with ``{`` is one diff, and ``name`` the name of its candidate. A candidate
+    whose JSON line has no ``name`` is named by ``name`` and the number of the line, such as ``stdin-2``.
+    ``vulnerability`` is the id of the vulnerability. Raises :class:`~crisol.errors.DatasetError` for a line
+    without a diff.
     """
     if not text.lstrip().startswith("{"):
         yield Candidate(vulnerability, name, Origin.IMPORT, text)
@@ -136,7 +138,7 @@ def _text(text: str, name: str, vulnerability: str) -> Iterator[Candidate]:
 
 
 def _named(candidates: Iterator[Candidate]) -> list[Candidate]:
-    """Return the candidates with unique names: a number is added to a name that occurs again.
+    """Return the candidates in their order, with unique names: a second ``fix`` becomes ``fix-2``.
 
     Raises :class:`~crisol.errors.DatasetError` if there is no candidate.
     """
@@ -155,11 +157,12 @@ def _named(candidates: Iterator[Candidate]) -> list[Candidate]:
 
 
 def _believing(bench: Bench, settings: Settings, model: Path | None) -> Bench:
-    """Return a copy of ``bench`` that predicts with a model and, if the model has one, its second stage.
+    """Return a copy of ``bench``, the resources of a triage, that predicts with a model.
 
-    ``model`` is a model folder or a ``.skops`` file; None takes the champion. Without a usable champion
-    ``bench`` is returned unchanged. Raises :class:`~crisol.errors.ModelError` or
-    :class:`~crisol.errors.StoreError` if ``model`` is given and cannot be loaded.
+    If the model has a second stage, the copy has it, too. ``model`` is a model folder or a ``.skops`` file;
+    None takes the champion. If the champion is missing or cannot be loaded, ``bench`` is returned unchanged.
+    Raises :class:`~crisol.errors.ModelError` or :class:`~crisol.errors.StoreError` if ``model`` is given and
+    cannot be loaded.
     """
     from crisol.evidence.second_stage import SecondStage
     from crisol.model.predictor import Predictor

@@ -44,7 +44,8 @@ def watch_command(
     predictions, and an arm whose number of trials does not fit its planned share
     of the patches. --reference is the share of each arm's trials, from the first
     on, with which the later ones are compared. --share gives the planned share of
-    an arm. Each experiment is examined by itself.
+    an arm; it needs --experiment if trials of several experiments are stored. Each
+    experiment is examined by itself. Exit 64 if there are no trials.
     """
     from crisol.abtest.results import arms_of, experiments_of
     from crisol.abtest.store import TrialFilter
@@ -76,8 +77,10 @@ def _watch(
 
     ``arms`` maps the name of each arm to its trials. ``due`` maps names of arms to their planned shares; an
     arm that is not in it has the share 1. ``reference`` is the share of each arm's trials with which the
-    later ones are compared. Under ``alarm`` the dict says whether any detector found a drift, or the arms
-    missed their planned shares.
+    later ones are compared. The keys are ``experiment`` (its name), ``watches`` (a row for each sequential
+    test), ``drifts`` (two rows for each arm, on the probability and the confidence of its predictions),
+    ``arms`` (the numbers of trials against the planned shares), and ``alarm``: whether any of these shows a
+    change.
     """
     from crisol.abtest.rungs import watch_rungs
     from crisol.abtest.srm import sample_ratio
