@@ -48,15 +48,16 @@ class Settings(BaseSettings):
     ``CRISOL_AB_MODE=shadow`` after the answer is sent, with ``blocking`` before.
 
     Service. The service listens on ``CRISOL_HOST`` and ``PORT``; 0 takes a free port. With
-    ``CRISOL_API_TOKEN`` every request needs this token, except ``GET /health`` and the web page; with
-    ``CRISOL_READS=open`` no GET request needs it. Without a token the service answers only this machine. The
-    next four are lists separated by commas. ``CRISOL_ALLOWED_HOSTS`` are names that are accepted in the
-    header ``Host``, besides ``CRISOL_HOST`` and the loopback names. ``CRISOL_TRUSTED_PROXIES`` are the
-    addresses and networks, such as ``10.0.0.0/8``, whose ``X-Forwarded-For`` header is believed.
-    ``CRISOL_RATE_LIMITS`` are rates such as ``validate=50/60:10`` (name, tokens, seconds, burst) or
-    ``validate=off``. The names are ``ml-first``, ``validate``, ``ml-accuracy``, ``ab-testing``, ``cache``,
-    ``breakers`` and ``vulnerabilities``. ``CRISOL_ADAPTIVE_LIMITS`` are pairs such as ``validate=2``: if
-    answers take longer than 2 seconds, that rate shrinks. ``CRISOL_BODY_LIMIT`` is the largest request body
+    ``CRISOL_API_TOKEN`` every request needs this token, sent as ``Authorization: Bearer TOKEN``, except ``GET
+    /health`` and the web page; with ``CRISOL_READS=open`` no GET request needs it. Without a token the
+    service answers only clients on this machine. The next four settings are lists separated by commas.
+    ``CRISOL_ALLOWED_HOSTS`` are names that a request may have in its header ``Host``, besides ``CRISOL_HOST``
+    and the loopback names. ``CRISOL_TRUSTED_PROXIES`` are the addresses and networks, such as ``10.0.0.0/8``,
+    whose ``X-Forwarded-For`` header is believed. ``CRISOL_RATE_LIMITS`` are rates such as
+    ``validate=50/60:10`` (name, tokens, seconds, burst) or ``validate=off``. The names are ``ml-first``,
+    ``validate``, ``ml-accuracy``, ``ab-testing``, ``cache``, ``breakers`` and ``vulnerabilities``.
+    ``CRISOL_ADAPTIVE_LIMITS`` are pairs such as ``validate=2``: the rate ``validate`` shrinks while more than
+    5 % of its requests fail or take longer than 2 seconds. ``CRISOL_BODY_LIMIT`` is the largest request body
     in bytes, ``CRISOL_CACHE_MB`` the largest cache in this process in MiB; with 0 the process keeps no
     entries. ``CRISOL_METRICS`` is a folder through which several workers share Prometheus metrics; None is
     for a single worker. OpenTelemetry spans are sent to ``OTEL_EXPORTER_OTLP_ENDPOINT``, None sends none;
@@ -176,7 +177,7 @@ class Settings(BaseSettings):
 
     @property
     def cache(self) -> Path:
-        """The path of ``data/cache``: downloads, trained models and tables.
+        """The path of ``data/cache``: downloaded releases, verdicts, traces, tables, models of load tests.
 
         Crisol makes them again if they are deleted.
         """
@@ -280,8 +281,8 @@ def _readable(url: str) -> str:
     """Return ``url`` unchanged, or raise ValueError if its password cannot be told from the other parts.
 
     A ``/``, ``?`` or ``#`` in a password, without percent-encoding, would make a library take the rest of the
-    password for the path. A host with white space or an incomplete percent-encoding is refused, too. The
-    message does not contain the URL.
+    password for the path. ValueError is also raised for white space or an incomplete percent-encoding in
+    front of the path. The message does not contain the URL.
     """
     try:
         parts = urlsplit(url)

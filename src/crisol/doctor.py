@@ -28,8 +28,8 @@ class Finding:
     """One result of :func:`examine`, for people to read.
 
     ``name`` is the checked part, such as "Redis". ``found`` is its version, kind or number, or the reason why
-    it is missing or does not work. ``cost`` describes the limit on Crisol's work if the part is missing or
-    unsuitable, such as "no wargame runs". ``ok`` is True if the part is present and works.
+    it is missing or does not work. ``cost`` says how Crisol is limited if the part is missing or unsuitable,
+    such as "no wargame runs". ``ok`` is True if the part is present, works and is suitable.
     """
 
     name: str

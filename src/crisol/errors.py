@@ -9,7 +9,7 @@ input cannot be used. A patch that breaks the tests raises no error: its verdict
     ├── InputError                  what the caller handed in cannot be used (CLI exit 64, HTTP 4xx)
     │   ├── DiffError               the diff text is refused
     │   │   ├── MalformedDiff       it is not a unified diff
-    │   │   ├── UnsafeDiff          it names a path outside the tree, a link, or a mode that no patch needs
+    │   │   ├── UnsafeDiff          it names a path outside the project's folder, a link or a special file
     │   │   ├── UnsupportedDiff     it is a diff, of a kind that cannot be wargamed (binary)
     │   │   └── DiffTooLarge        it exceeds a size limit
     │   ├── NoInput                 there is nothing to read (CLI exit 66)
@@ -24,11 +24,11 @@ input cannot be used. A patch that breaks the tests raises no error: its verdict
     │   ├── SandboxUnavailable      this machine offers no isolation that is strong enough
     │   ├── SandboxError            the sandbox itself failed while running something
     │   ├── IndexUnavailable        the package index did not give a release
-    │   ├── StoreError              a store refused or lost its connection
-    │   ├── ModelError              a model cannot be loaded, or does not answer as it was trained to
+    │   ├── StoreError              a store refused an operation or cannot be reached
+    │   ├── ModelError              a model cannot be loaded, or does not predict as after its training
     │   ├── Overloaded              a bounded queue is full; ``retry_after`` says how long to wait
     │   ├── RateLimited             a token bucket is empty; ``retry_after`` says how long to wait
-    │   └── CircuitOpenError        a breaker holds the call back; ``retry_after`` says how long
+    │   └── CircuitOpenError        a breaker refuses the call; ``retry_after`` says how long to wait
     └── IntegrityError              content does not match its hash, checksum or schema (CLI exit 65)
 """
 
