@@ -41,8 +41,8 @@ def apply(patch: Patch, read: Callable[[str], str | None]) -> dict[str, str | No
     ``read`` takes a path and returns the text of the file, or None if there is no such file; the ``get``
     method of a dict will do. Context lines and removed lines must match exactly. A hunk that does not match
     at the line of its header is applied where it does match, if that is one place only. Raises
-    :class:`~crisol.errors.PatchDoesNotApply` if a file is missing, a new file exists already, or a hunk does
-    not match or could match at several places.
+    :class:`~crisol.errors.PatchDoesNotApply` if a file is missing, a new file exists already, a deleted file
+    would keep lines, or a hunk does not match or could match at several places.
     """
     result: dict[str, str | None] = {}
     for change in patch.files:
@@ -99,10 +99,12 @@ def split(text: str) -> list[str]:
 
 
 def edits(change: FileChange, lines: Sequence[str]) -> list[Edit]:
-    """Return the edits, in order, that make the change in the file's present lines.
+    """Return the edits, in order, that make the change of one file in the file's lines.
 
-    ``change`` is the change of one file. ``lines`` are the file's lines with their line ends. Raises
-    :class:`~crisol.errors.PatchDoesNotApply` if a hunk does not match, or matches at several places.
+    ``change`` is the change; its paths are not compared with anything. ``lines`` are the lines of the file
+    before the change, with their line ends; a new file has none. Raises
+    :class:`~crisol.errors.PatchDoesNotApply` if a hunk does not match, or matches at several places but not
+    at the line of its header, or if lines would follow a last line without a line feed.
     """
     crlf = bool(lines) and all(line.endswith("\r\n") for line in lines)
     plain = not any(line.endswith("\r\n") for line in lines)
@@ -196,7 +198,7 @@ class _Sides:
     """The lines of a hunk with the line ends that the file uses, LF or CRLF.
 
     ``tagged`` are the hunk's lines in order, as (tag, line) pairs; the tag is a space, ``-`` or ``+``.
-    ``old`` are the lines before the change, ``new`` the lines after it.
+    ``old`` are the lines before the change, ``new`` the lines after it, both without tags.
     """
 
     tagged: list[tuple[str, str]]
@@ -220,7 +222,10 @@ def _sides(hunk: Hunk, *, crlf: bool, plain: bool) -> _Sides:
 
 
 def _edits(sides: _Sides, start: int) -> list[Edit]:
-    """Return the edits of a hunk; ``start`` is the 0-based index in the file of the hunk's first line."""
+    """Return the edits of a hunk in order, one for each run of changed lines between its context lines.
+
+    ``start`` is the 0-based index of the file's line at which the hunk begins.
+    """
     made: list[Edit] = []
     at, removed, added = start, 0, list[str]()
     for tag, line in [*sides.tagged, (" ", "")]:
@@ -238,8 +243,8 @@ def _edits(sides: _Sides, start: int) -> list[Edit]:
 class _Search:
     """A search for runs of lines in one file.
 
-    All calls of :meth:`places` together may compare only a limited number of lines, so that a malicious diff
-    costs little time.
+    All calls of :meth:`places` together may compare only a limited number of lines (about 200 for each line
+    of the file), so that a malicious diff costs little time.
     """
 
     def __init__(self, lines: Sequence[str]) -> None:
@@ -248,9 +253,10 @@ class _Search:
         self.left = _EFFORT * (len(lines) + 1_000)
 
     def places(self, old: list[str], expected: int, done: int) -> list[int]:
-        """Return the 0-based indexes, from ``done`` on, at which the lines ``old`` occur in the file.
+        """Return the 0-based indexes, in ascending order, at which the lines ``old`` occur in the file.
 
-        If they occur at ``expected``, that is the only result; an empty ``old`` occurs there alone. Raises
+        No index is less than ``done``, the index of the first line after the earlier hunks. If the lines
+        occur at ``expected``, the result is this index alone. An empty ``old`` can occur only there. Raises
         :class:`~crisol.errors.PatchDoesNotApply` if the search exceeds its limit.
         """
         lines, last = self.lines, len(self.lines) - len(old)

@@ -1,4 +1,4 @@
-"""Remove from a diff the wrapping in which it was sent: encodings, mails and Markdown code blocks."""
+"""Decode a diff that was sent in a mail, in UTF-16 or in an indented Markdown code block."""
 
 from __future__ import annotations
 
@@ -38,14 +38,15 @@ class DiffLimits:
 
 
 def unwrapped(text: str | bytes, limits: DiffLimits) -> list[str]:
-    """Return the lines of a diff without the wrapping that mails and chats add, and without line feeds.
+    """Decode the text in which a diff was sent, and return its lines without line feeds.
 
     ``text`` is untrusted. UTF-8, UTF-16 with a byte-order mark, and mails in quoted-printable or base64 are
     decoded. If the header of a hunk ends with CRLF, the carriage returns at the ends of all lines are
-    removed. The indentation of a Markdown code block is removed, too. Bytes that are not UTF-8 become lone
-    surrogates, which the parser refuses inside hunks. Raises :class:`~crisol.errors.DiffTooLarge` if the text
-    exceeds the ``bytes``, ``lines`` or ``line_bytes`` of ``limits``, :class:`~crisol.errors.UnsupportedDiff`
-    for a NUL character, and :class:`~crisol.errors.MalformedDiff` for a text that cannot be decoded.
+    removed. The indentation of a Markdown code block is removed, too. Text around the diff, such as mail
+    headers and the fences of code blocks, stays. Bytes that are not UTF-8 become lone surrogates, which the
+    parser refuses inside hunks. Raises :class:`~crisol.errors.DiffTooLarge` if the text exceeds the
+    ``bytes``, ``lines`` or ``line_bytes`` of ``limits``, :class:`~crisol.errors.UnsupportedDiff` for a NUL
+    character, and :class:`~crisol.errors.MalformedDiff` for a text that cannot be decoded.
     """
     if len(text) > limits.bytes:
         raise DiffTooLarge(f"the diff has more than {limits.bytes} bytes; send the hunks that matter")
@@ -80,8 +81,8 @@ def unwrapped(text: str | bytes, limits: DiffLimits) -> list[str]:
 def _decode(content: bytes) -> str:
     """Return bytes decoded as UTF-8, or as UTF-16 if they begin with its byte-order mark.
 
-    PowerShell, for example, writes UTF-16 with a mark when a command's output is redirected to a file. Raises
-    :class:`~crisol.errors.MalformedDiff` for broken UTF-16.
+    Bytes that are not UTF-8 become lone surrogates. PowerShell, for example, writes UTF-16 with a mark when a
+    command's output is redirected to a file. Raises :class:`~crisol.errors.MalformedDiff` for broken UTF-16.
     """
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         try:
@@ -92,10 +93,11 @@ def _decode(content: bytes) -> str:
 
 
 def _mail(lines: list[str]) -> list[str]:
-    """Return the lines of one or several mails with the encoded bodies decoded; a plain text is unchanged.
+    """Return the lines of one or several mails, headers included, with the encoded bodies decoded.
 
-    A body is decoded if the header above it names quoted-printable or base64. Raises
-    :class:`~crisol.errors.MalformedDiff` if that fails.
+    The lines of a text that is no mail are returned unchanged. A body is decoded if the header above it names
+    quoted-printable or base64. A line that separates the parts of a multipart mail becomes empty. Raises
+    :class:`~crisol.errors.MalformedDiff` for a body that cannot be decoded.
     """
     out: list[str] = []
     body: list[str] = []
@@ -152,7 +154,7 @@ def _without_indentation(lines: list[str]) -> list[str]:
     """Return the lines without the indentation of each Markdown code block that holds a diff.
 
     A code block in a list is indented as a whole. The indentation of its opening fence is removed from all
-    its lines.
+    its lines, the fences included.
     """
     out: list[str] = []
     indent, fence = 0, ""

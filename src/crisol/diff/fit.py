@@ -34,10 +34,10 @@ class LeftOut:
 class Fitted:
     """The cut patch: the part of a diff that is judged, with notes on the rest.
 
-    ``patch`` is that part. ``files`` maps each path that it changes to the new text, None for a deleted file;
-    it is empty in a result of :func:`cut`, which reads no texts. ``left_out`` lists the parts of the diff
-    that are not judged. ``notes`` are messages for people about how the diff was read, such as a replaced
-    path prefix or a corrected line count.
+    ``patch`` is that part. ``files`` maps each path of the release that it changes to the new text, None for
+    a deleted file and for the old path of a renamed one; ``files`` is empty in a result of :func:`cut`, which
+    reads no texts. ``left_out`` lists the parts of the diff that are not judged. ``notes`` are messages for
+    people about how the diff was read, such as a replaced path prefix or a corrected line count.
     """
 
     patch: Patch
@@ -109,7 +109,7 @@ def cut(series: Series) -> Fitted:
 
 
 def _without_versions(series: Series) -> tuple[Series, list[LeftOut]]:
-    """Return the diff without the hunks that change only version strings, and the parts that are left out.
+    """Return the diff without the hunks that change version strings alone, and the files that had such hunks.
 
     Such hunks seldom match a release, and have no effect on a vulnerability.
     """
@@ -128,12 +128,12 @@ def _without_versions(series: Series) -> tuple[Series, list[LeftOut]]:
 
 
 def _strays(series: Series, tree: Tree, places: FilePlaces) -> list[LeftOut]:
-    """Return the parts of a diff that no wargame can apply, each with its path and the reason.
+    """Return a :class:`LeftOut` for each stray of a diff, with its path and its kind.
 
-    They are the ``strays`` of ``series``, the diff: binary content, submodules and mere copies of files.
-    ``tree`` is the release, and ``places`` maps the paths of the diff to its paths. If a stray is the binary
-    content of a file that the release contains and a wargame could run, the patch cannot be judged: then the
-    stray's ``error`` is raised.
+    Strays are binary content, submodules and mere copies of files, which no wargame can apply. ``series`` is
+    the diff, ``tree`` the release, and ``places`` maps the paths of the diff to those of the release. Raises
+    the ``error`` of a stray if it is the binary content of a file that the release contains and a wargame
+    could run, since then the patch cannot be judged.
     """
     for stray in series.strays:
         path = places.path(stray.path) or stray.path
@@ -145,10 +145,11 @@ def _strays(series: Series, tree: Tree, places: FilePlaces) -> list[LeftOut]:
 
 @dataclass(slots=True)
 class _File:
-    """One file that a series changes once or several times.
+    """One file that a diff changes once or several times.
 
-    ``origin`` is the file's path in the tree, None for a new file. ``before`` are its lines in the tree,
-    ``lines`` its present lines. ``steps`` holds the edits of each change, in order.
+    ``origin`` is the file's path in the release, None for a new file. ``before`` are its lines in the
+    release, ``lines`` its lines after the changes so far. ``steps`` has a list of edits for each of these
+    changes, in order; the edits of a change apply to the lines that the change before it made.
     """
 
     origin: str | None
@@ -162,7 +163,7 @@ class _File:
         self.steps.append(made)
 
     def edits(self) -> list[Edit]:
-        """Return the edits that lead from ``before`` to ``lines``, several steps composed into one."""
+        """Return the edits that turn ``before`` into ``lines``: the edits of all changes, combined."""
         if len(self.steps) == 1:
             return _trimmed(self.before, self.steps[0])
         origin = list(range(len(self.before)))
@@ -217,7 +218,11 @@ def _trimmed(before: Sequence[str], made: Sequence[Edit]) -> list[Edit]:
 
 
 class _Work:
-    """The files that a series has changed so far, starting from the files of a tree."""
+    """The files of a release to which a diff is applied, step by step.
+
+    Call :meth:`take` for each step of the diff, then :meth:`result`. ``files`` maps the present path of each
+    file that was read or made to the file, ``gone`` the path of each deleted file.
+    """
 
     def __init__(self, tree: Tree, places: FilePlaces) -> None:
         self.tree = tree
@@ -226,11 +231,12 @@ class _Work:
         self.gone: dict[str, _File] = {}
 
     def take(self, step: Step) -> str:
-        """Apply one change of the series to the files; return "", or the reason why it is left out.
+        """Apply one step of the diff to the files; return "", or the reason why the step is left out.
 
-        Left out is a new file that no wargame runs or that lies outside the release. Raises
-        :class:`~crisol.errors.PatchDoesNotApply` if a changed file is missing, a new one exists already, a
-        renamed one leaves the release, a deleted one keeps lines, or a hunk does not match.
+        A step is left out if it creates a file that no wargame runs or that lies outside the release. Raises
+        :class:`~crisol.errors.PatchDoesNotApply` if a changed file is missing, a new file exists already, a
+        file is renamed to a path outside the release, a deleted file would keep lines, or a hunk does not
+        match.
         """
         change, places = step.change, self.places
         old = None if change.old is None else places.path(change.old)
@@ -283,9 +289,9 @@ class _Work:
         return self.files.setdefault(path, _File(path, lines, lines))
 
     def result(self) -> tuple[Patch, dict[str, str | None]]:
-        """Return one patch from the files of the tree to the present ones, and the new texts by path.
+        """Return (one patch that makes all changes so far, the new texts of the changed files by path).
 
-        The text of a deleted file is None.
+        The text is None at the path of a deleted file and at the old path of a renamed one.
         """
         changes: list[FileChange] = []
         texts: dict[str, str | None] = {}

@@ -1,4 +1,4 @@
-"""Read one hunk of a diff, its header and its lines, and check the line after it."""
+"""Read one hunk of a diff, its header and its lines, and check the lines after it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _MOST_STRIPPED = 3
 
 
 class Sized(NamedTuple):
-    """A hunk that was read from a text, and the number of its lines.
+    """A hunk that was read from a text, with the numbers of its old and its new lines.
 
     ``old`` is the number of lines before the change (context and removed lines), ``new`` the number after the
     change (context and added lines). ``end`` is the 0-based index of the text's first line after the hunk.
@@ -52,9 +52,9 @@ class Sized(NamedTuple):
 
 
 def is_header(lines: Sequence[str], at: int) -> bool:
-    """Return whether a file's change begins here: line ``at`` starts with ``---``, the next with ``+++``.
+    """Return whether line ``at`` begins the header of a file: it starts with ``---``, the next with ``+++``.
 
-    ``lines`` are the lines of the diff; ``at`` is a 0-based index.
+    ``lines`` are the lines of the diff; ``at`` is a 0-based index, which may lie after the last line.
     """
     return at + 1 < len(lines) and lines[at].startswith("--- ") and lines[at + 1].startswith("+++ ")
 
@@ -63,8 +63,9 @@ def hunk_at(lines: Sequence[str], at: int, *, recount: bool) -> Sized:
     """Return the hunk whose header (``@@ -1,3 +1,4 @@``) is at the 0-based index ``at`` of ``lines``.
 
     With ``recount`` the hunk's lines are counted, and the counts in its header are ignored. Raises
-    :class:`~crisol.errors.MalformedDiff`, which names the 1-based line, if the hunk breaks the format or its
-    lines are more or fewer than the header says.
+    :class:`~crisol.errors.MalformedDiff`, which names the 1-based line, if there is no header at ``at``, the
+    hunk breaks the format, or its lines are more or fewer than the header says. Up to three missing lines at
+    its end are no error: they are read as empty context lines.
     """
     match = HUNK.match(lines[at])
     if match is None:
@@ -99,12 +100,13 @@ def hunk_at(lines: Sequence[str], at: int, *, recount: bool) -> Sized:
 
 
 def _body(lines: Sequence[str], at: int, old: int, new: int) -> tuple[list[str], bool, bool, int]:
-    """Return the lines of the hunk that begins at index ``at``, and the index of the first line after them.
+    """Return the lines of a hunk with their tags, two flags, and the index of the first line after the hunk.
 
-    The two flags between these results say whether the old and the new file end in this hunk without a line
-    feed. ``old`` and ``new`` are the numbers of old and new lines in the hunk's header. A few empty context
-    lines that are missing at the end of the hunk are added. Raises :class:`~crisol.errors.MalformedDiff` if
-    the hunk has more lines than its header says, or if other lines are missing.
+    ``at`` is the 0-based index of the line below the hunk's header. The first flag says whether the old file
+    ends in this hunk without a line feed, the second says the same of the new file. ``old`` and ``new`` are
+    the numbers of old and new lines in the header. Up to three empty context lines that are missing at the
+    end of the hunk are added. Raises :class:`~crisol.errors.MalformedDiff` if the hunk has more lines than
+    its header says, or if other lines are missing.
     """
     end = len(lines)
     body: list[str] = []
@@ -146,11 +148,11 @@ def _body(lines: Sequence[str], at: int, old: int, new: int) -> tuple[list[str],
 def _ended_early(lines: Sequence[str], at: int, body: list[str], old: int, new: int) -> int:
     """Add the empty context lines that a hunk lacks, and return the index of the first line after the hunk.
 
-    Mail programs remove empty lines at the end. ``at`` is the index of the first line that cannot belong to
-    the hunk. ``body`` are the lines of the hunk so far, to which the missing ones are added; ``old`` and
-    ``new`` are the numbers of old and new lines that are missing. If the last lines of ``body`` are a mail's
-    signature or the next file's header, they are removed first. Raises :class:`~crisol.errors.MalformedDiff`
-    if more is missing than a few empty context lines.
+    Mail programs remove empty lines at the end of a mail. ``at`` is the index of the first line that cannot
+    belong to the hunk. ``body`` are the lines of the hunk so far, to which the missing ones are added;
+    ``old`` and ``new`` are the numbers of old and new lines that are missing. If the last lines of ``body``
+    are a mail's signature or the next file's header, they are removed first. Raises
+    :class:`~crisol.errors.MalformedDiff` if more than three lines are missing, or others than context lines.
     """
     if body and at < len(lines) and body[-1].rstrip() == "--":
         # This line begins a mail's signature and was counted as a removed line.
@@ -171,12 +173,12 @@ def _ended_early(lines: Sequence[str], at: int, body: list[str], old: int, new: 
 
 
 def _goes_on(lines: Sequence[str], at: int) -> bool:
-    """Return whether another file, hunk or mail begins at the 0-based index ``at`` of ``lines``."""
+    """Return whether line ``at`` begins another file, hunk or mail, or ends a mail or code block."""
     return is_header(lines, at) or lines[at].startswith(_NEXT) or lines[at].rstrip() == "--"
 
 
 def _check_end(lines: Sequence[str], end: int) -> None:
-    """Raise :class:`~crisol.errors.MalformedDiff` if lines after a hunk look like further lines of that hunk.
+    """Raise :class:`~crisol.errors.MalformedDiff` if a line after a hunk looks like a line of that hunk.
 
     ``end`` is the index of the first line after the hunk. The lines up to the next file, hunk or mail are
     examined.
@@ -200,8 +202,9 @@ def _check_end(lines: Sequence[str], end: int) -> None:
 def _counted(lines: Sequence[str], header: int) -> tuple[int, int]:
     """Return (number of old lines, number of new lines) of a hunk, counted from its lines.
 
-    ``header`` is the 0-based index of the hunk's header in ``lines``. Raises
-    :class:`~crisol.errors.MalformedDiff` for a line that is no line of a hunk.
+    ``header`` is the 0-based index of the hunk's header in ``lines``. The hunk ends at the next file, hunk or
+    mail, or at a text that follows an empty line; empty lines at its end are not counted. Raises
+    :class:`~crisol.errors.MalformedDiff` for a line before this end that is no line of a hunk.
     """
     old = new = blank = 0
     for at in range(header + 1, len(lines)):

@@ -90,7 +90,7 @@ _VERSION = re.compile(
 
 
 def says_version(hunk: Hunk) -> bool:
-    """Return whether a hunk changes nothing but version strings, such as ``__version__ = "1.2"``."""
+    """Return whether a hunk only replaces version strings, such as ``__version__ = "1.2"``, by others."""
     changed = [line for line in hunk.lines if line[0] != " "]
     removed = sum(line[0] == "-" for line in changed)
     return 2 * removed == len(changed) and all(_VERSION.fullmatch(line[1:].rstrip("\r")) for line in changed)
@@ -99,11 +99,11 @@ def says_version(hunk: Hunk) -> bool:
 def outside(path: str, *, present: bool) -> str:
     """Return the kind of a file that no wargame runs, such as ``a test``; "" for any other file.
 
-    The kind is a text for people: ``a test``, ``documentation``, ``CI``, ``packaging``, ``a type stub``,
-    ``a changelog or notice``, ``an example or a script``, ``left behind by a tool``, ``settings of a tool``,
-    ``a project file``. Only the name ``path``, relative to the project's folder, is examined. ``present``
-    says whether the release contains this file. If it does, a module ``tests.py`` or a folder ``docs`` inside
-    a package is taken for a part of the program.
+    The kind is a text for people: ``a test``, ``documentation``, ``CI``, ``packaging``, ``a type stub``, ``a
+    changelog or notice``, ``an example or a script``, ``left behind by a tool``, ``settings of a tool``, ``a
+    project file``. Only the name ``path``, relative to the project's folder, is examined. ``present`` says
+    whether the release contains this file. If it does, a module ``tests.py`` or a folder ``docs`` inside a
+    package counts as a part of the program, and the result for it is "".
 
     >>> outside("tests/test_app.py", present=False), outside("jinja2/tests.py", present=True)
     ('a test', '')

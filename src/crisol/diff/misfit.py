@@ -16,9 +16,11 @@ _SHOWN = 90
 def misfit(lines: Sequence[str], old: list[str], new: list[str], hunk: Hunk, expected: int) -> str:
     """Return a message for people, one line, that says why a hunk does not match a file.
 
-    The message names the first line that differs, and says whether ``patch --fuzz`` would accept the hunk.
-    ``lines`` are the file's lines. ``old`` and ``new`` are the hunk's lines before and after the change. All
-    have their line ends. ``expected`` is the 0-based index of the line at which the hunk should match.
+    If the file has the hunk's new lines already, the message says so. Otherwise the hunk is compared with the
+    place in the file at which most of its old lines match; the message names the first line that differs
+    there, and says whether ``patch --fuzz`` would accept the hunk. ``lines`` are the file's lines. ``old``
+    and ``new`` are the hunk's lines before and after the change. All have their line ends. ``expected`` is
+    the 0-based index of the line at which the hunk should match.
     """
     where = f"the hunk at line {hunk.old_start} does not fit"
     if not old:
@@ -44,8 +46,8 @@ def misfit(lines: Sequence[str], old: list[str], new: list[str], hunk: Hunk, exp
 def _fuzz(hunk: Hunk, wrong: list[int]) -> str:
     """Return a message for people: the smallest ``--fuzz`` with which ``patch`` would accept the hunk.
 
-    ``wrong`` are the 0-based numbers, among the hunk's old lines, of those that differ from the file's lines.
-    Without such a fuzz the message says that none would help.
+    If no fuzz suffices, the message says so. ``wrong`` are the 0-based positions, among the hunk's old lines,
+    of the lines that differ from the file's.
     """
     changed = [at for at, line in enumerate(hunk.lines) if line[0] != " "]
     head, tail = changed[0], len(hunk.lines) - 1 - changed[-1]

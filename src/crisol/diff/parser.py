@@ -57,15 +57,15 @@ def read(text: str | bytes, limits: DiffLimits = _LIMITS, reading: ReadOptions =
     """Parse untrusted text into a :class:`Series`, in which a file may be changed more than once.
 
     Mails, Markdown code blocks and several commits in one text are accepted. Text before and between the
-    changes, such as a commit message, is skipped; text that looks like a part of a hunk is refused.
-    ``limits`` are the largest accepted sizes; ``reading`` says how to read paths and line counts. Binary
-    content, submodules and mere copies of files become the result's ``strays``.
+    changes, such as a commit message, is skipped. ``limits`` are the largest accepted sizes; ``reading`` says
+    how to read paths and line counts. Binary content, submodules and mere copies of files become the result's
+    ``strays``.
 
-    Raises :class:`~crisol.errors.MalformedDiff` for text that is no unified diff,
-    :class:`~crisol.errors.UnsafeDiff` for a path outside the project's folder or a link,
-    :class:`~crisol.errors.UnsupportedDiff` for the diff of a merge and for binary content without a path, and
-    :class:`~crisol.errors.DiffTooLarge` beyond ``limits``. The ``line`` of each error is the number of the
-    wrong line, 0 if no single line is wrong.
+    Raises :class:`~crisol.errors.MalformedDiff` for text that is no unified diff and for text after a hunk
+    that looks like a part of it, :class:`~crisol.errors.UnsafeDiff` for a path outside the project's folder
+    or a link, :class:`~crisol.errors.UnsupportedDiff` for the diff of a merge and for binary content without
+    a path, and :class:`~crisol.errors.DiffTooLarge` beyond ``limits``. The ``line`` of each error is the
+    number of the wrong line, 0 if no single line is wrong.
     """
     return _Parser(unwrapped(text, limits), limits, reading).run()
 
@@ -140,10 +140,10 @@ class _Parser:
         return MalformedDiff(message, line=self.at + 1)
 
     def _git_file(self) -> Step | None:
-        """Read and return the change of one file, whose text begins with a line ``diff --git``.
+        """Read one file's change, which begins at ``at`` with the line ``diff --git``, and return it.
 
-        The result is None for a stray, which is added to ``strays``, and for a change of the file's mode
-        alone.
+        Afterwards ``at`` is the line after the change. The result is None for a stray, which is added to
+        ``strays``, and for a change of the file's mode alone.
         """
         start, header = self.at, self.lines[self.at][len("diff --git ") :]
         self.at += 1
@@ -223,10 +223,10 @@ class _Parser:
         self.strays.append(Stray(path, "binary", error))
 
     def _header_path(self, header: str, at: int) -> str:
-        """Return the path in a header ``a/PATH b/PATH``, whose two paths must be equal.
+        """Return the path in ``header``, the text ``a/PATH b/PATH`` after ``diff --git``, without its prefix.
 
         ``at`` is the 0-based number of the header's line. Raises :class:`~crisol.errors.MalformedDiff` if the
-        paths differ.
+        two paths differ.
         """
         half = len(header) // 2
         old, new = paths.pair(header[:half], header[half + 1 :], self.reading.strip, at + 1)
@@ -261,11 +261,13 @@ class _Parser:
         return Step(change, start + 1, copied, other if other != change.path else "")
 
     def _sides(self, left: str, right: str, moved: dict[str, str]) -> tuple[str | None, str | None, str]:
-        """Return the old path, the new path and a second name of a file; a path is None for ``/dev/null``.
+        """Return (old path, new path, path after ``---``) of a file, the paths without prefixes.
 
-        ``left`` and ``right`` are the texts after ``---`` and ``+++``. ``moved`` has the paths ``from`` and
-        ``to`` of a rename, and is empty otherwise. The second name of a file that is changed in place is the
-        path after ``---``, which a plain diff may write differently; otherwise it is "". Raises
+        The old path is None for a created file, the new path is None for a deleted one. ``left`` and
+        ``right`` are the texts after ``---`` and ``+++``. ``moved`` has the paths ``from`` and ``to`` of a
+        rename or a copy, and is empty otherwise. A plain diff may write the two paths of one file
+        differently, such as ``x.py.orig`` and ``x.py``: then old and new path are both the one after ``+++``.
+        The third result is "" for a created, deleted, renamed or copied file. Raises
         :class:`~crisol.errors.MalformedDiff` if the paths contradict each other or ``moved``.
         """
         old_name, new_name = paths.named(left), paths.named(right)

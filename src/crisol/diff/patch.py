@@ -92,21 +92,21 @@ class Patch:
 
     @property
     def added(self) -> list[str]:
-        """All lines that the patch adds, in the order of the diff, without ``+`` and line feed."""
+        """All lines that the patch adds, without ``+`` and line feed, in the order of ``files``."""
         return [line for change in self.files for line in change.lines("+")]
 
     @property
     def removed(self) -> list[str]:
-        """All lines that the patch removes, in the order of the diff, without ``-`` and line feed."""
+        """All lines that the patch removes, without ``-`` and line feed, in the order of ``files``."""
         return [line for change in self.files for line in change.lines("-")]
 
     @cached_property
     def identity(self) -> str:
         """The SHA-256 of the patch's normalised text, 64 hexadecimal digits.
 
-        Two patches with the same changed files, hunk positions and hunk lines have the same identity.
-        Timestamps, ``index`` lines, commit messages, section headings, path prefixes, the order of files, and
-        line feeds that became CRLF in transport make no difference.
+        Two patches with the same changed files, hunk lines and positions of the hunks in the old files have
+        the same identity. Timestamps, ``index`` lines, commit messages, section headings, path prefixes, the
+        order of files, and line feeds that became CRLF in transport make no difference.
         """
         digest = hashlib.sha256(b"crisol-patch-1")
         for change in self.files:
@@ -126,8 +126,9 @@ class Patch:
 def header(old: str | None, new: str | None) -> list[str]:
     """Return the lines that git writes for a changed file above the ``---`` line, without line feeds.
 
-    ``old`` is the file's path before the change, None for a new file. ``new`` is its path after the change,
-    None for a deleted file.
+    The first is ``diff --git a/OLD b/NEW``; lines such as ``new file mode 100644`` or ``rename from OLD``
+    follow. ``old`` is the file's path before the change, None for a new file. ``new`` is its path after the
+    change, None for a deleted file.
     """
     left, right = quoted(f"a/{old or new}"), quoted(f"b/{new or old}")
     out = [f"diff --git {left} {right}"]
@@ -144,7 +145,7 @@ def quoted(path: str) -> str:
     """Return a path as git writes it in a diff.
 
     A path with ``"``, a control character or a character beyond ASCII is written in double quotes, with C
-    escapes.
+    escapes. Any other path is returned unchanged.
     """
     if path.isascii() and path.isprintable() and '"' not in path:
         return path

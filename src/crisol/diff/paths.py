@@ -32,7 +32,8 @@ def named(text: str) -> str:
 def epoch(text: str) -> bool:
     """Return whether the text after ``---`` or ``+++`` in a diff has the date 1970-01-01 or 1969-12-31.
 
-    ``diff -N`` writes the start of 1970 in UTC, as local time, for a file that does not exist.
+    ``diff -N`` writes such a date for a file that does not exist: midnight of 1970-01-01 in UTC, which is
+    still 1969-12-31 in some time zones.
     """
     return bool(_EPOCH.search(text))
 
@@ -126,10 +127,11 @@ def _safe(path: str, line: int) -> str:
 
 
 def _unquote(text: str, line: int) -> str:
-    """Return the path that git's quotes and C escapes stand for; ``text`` begins with a quote.
+    """Return the path for which ``text`` stands, without its quotes, and with its C escapes decoded.
 
-    ``line`` is the 1-based line number for error messages. Raises :class:`~crisol.errors.MalformedDiff`
-    without the closing quote, and :class:`~crisol.errors.UnsafeDiff` for a path that is not UTF-8.
+    ``text`` begins with a quote. ``line`` is the 1-based line number for error messages. Raises
+    :class:`~crisol.errors.MalformedDiff` without the closing quote, and :class:`~crisol.errors.UnsafeDiff`
+    for a path that is not UTF-8.
     """
     if len(text) < 2 or not text.endswith('"'):
         raise MalformedDiff("a quoted path without its closing quote", line=line)

@@ -59,9 +59,10 @@ class FilePlaces:
     def path(self, path: str) -> str | None:
         """Return the path in the release that ``path``, a path in the diff, means; None if there is none.
 
-        A path that ``found`` lacks, such as the path of a new file, gets the prefix that the other paths got.
-        If ``src/app/a.py`` is ``app/a.py`` in the release, then ``src/app/new.py`` gives ``app/new.py``. A
-        path with another prefix gives None.
+        A path that ``found`` lacks, such as that of a new file, gets its prefix replaced like a path in
+        ``found``. If ``src/app/a.py`` is ``app/a.py`` in the release, then ``src/app/new.py`` gives
+        ``app/new.py``. If several prefixes fit, the longest is replaced; if none fits, the result is None. If
+        ``found`` is empty, ``path`` is returned unchanged.
         """
         if path in self.found:
             return self.found[path]
@@ -84,11 +85,11 @@ class FilePlaces:
 def place(series: Series, tree: Tree) -> FilePlaces:
     """Return the :class:`FilePlaces` of a diff: which file of the release each of its paths means.
 
-    ``series`` is the diff, ``tree`` the release. If the release has a file with the same path, that file is
-    meant. Otherwise the file is meant whose path ends in the same folders and name, and whose text matches
-    the first hunks of the diff for it. Files that no wargame runs, such as tests, go to ``left_out``. Raises
-    :class:`~crisol.errors.PatchDoesNotApply` if a path may mean several files, or if there is no file for a
-    path that is neither new nor left out.
+    ``series`` is the diff, ``tree`` the release. A path means the file with the same path, if the release has
+    one. Otherwise it means a file whose path ends in the same folder and name. Of several such files it means
+    the one that the diff's first change of this path fits, or else the one whose path differs least. Files
+    that no wargame runs, such as tests, go to ``left_out``. Raises :class:`~crisol.errors.PatchDoesNotApply`
+    if a path may mean several files, or if there is no file for a path that is neither new nor left out.
     """
     places, made = FilePlaces(), set[str]()
     open_: dict[str, list[str]] = {}
@@ -103,7 +104,7 @@ def place(series: Series, tree: Tree) -> FilePlaces:
         choices = _choices(path, tree)
         if not choices and step.other:
             choices = _choices(step.other, tree)
-        kind = outside(path, present=bool(choices)) or _beside_packages(choices, tree)
+        kind = outside(path, present=bool(choices)) or _kind_outside_packages(choices, tree)
         if kind:
             places.left_out[path] = kind
         elif choices:
@@ -115,11 +116,12 @@ def place(series: Series, tree: Tree) -> FilePlaces:
     return places
 
 
-def _beside_packages(choices: list[str], tree: Tree) -> str:
-    """Return the kind of a file, such as ``a test``, if no wargame runs it and it is in no package, else "".
+def _kind_outside_packages(choices: list[str], tree: Tree) -> str:
+    """Return the kind of a file that lies outside all packages and that no wargame runs, such as ``a test``.
 
-    ``choices`` are the paths in the tree that the file may have; only the first is examined. A file is in no
-    package if the top folder of its path has no ``__init__.py``.
+    The result is "" for any other file. ``choices`` are the paths in the release that the file may have; only
+    the first is examined. A file lies outside all packages if it is in a folder, and the top folder of its
+    path has no ``__init__.py``.
     """
     top, _, rest = choices[0].partition("/") if choices else ("", "", "")
     return outside(choices[0], present=False) if rest and tree.read(f"{top}/__init__.py") is None else ""
@@ -128,12 +130,13 @@ def _beside_packages(choices: list[str], tree: Tree) -> str:
 def _decide(places: FilePlaces, open_: dict[str, list[str]], first: dict[str, Step], tree: Tree) -> None:
     """Choose one file of the release for each path of a diff, and add it to ``places.found``.
 
-    ``open_`` maps a path to the files that it may mean. ``first`` maps a path to its first step in the diff.
-    Of several files, those that the step fits are preferred, then those whose paths differ least, see
-    :func:`_ranked`. If that leaves several which the step fits, the path waits until the other paths are
-    decided. It then gets the file for which the same prefix is replaced as for one of them, such as ``src/``
-    by ``lib/``. Raises :class:`~crisol.errors.PatchDoesNotApply` unless that is exactly one file. Paths that
-    mean the same file are then left to :func:`_one_each`.
+    ``open_`` maps a path to the files that it may mean; its lists may be changed. ``first`` maps a path to
+    its first step in the diff. Where a path may mean several files, only those are kept that the step fits
+    (all if it fits none), and of these only those whose paths differ least, see :func:`_ranked`. If the step
+    fits several of the kept files, the path is decided last: it means the file whose path results from a
+    change of prefix that another path needed, such as ``src/`` to ``lib/``. Raises
+    :class:`~crisol.errors.PatchDoesNotApply` unless exactly one file results in this way. At the end
+    :func:`_one_each` is called.
     """
     unclear: dict[str, list[str]] = {}
     for path, choices in open_.items():
@@ -178,10 +181,11 @@ def _one_each(places: FilePlaces, first: dict[str, Step], tree: Tree) -> None:
 
 
 def _choices(path: str, tree: Tree) -> list[str]:
-    """Return the files of the tree that a path of a diff may mean: the same path, or paths with the same end.
+    """Return, sorted, the files of the tree that a path of a diff may mean.
 
-    Two paths have the same end if the file's name and its folder are equal, or if one path is the end of the
-    other. Raises :class:`~crisol.errors.PatchDoesNotApply` if there are more than 64 such files.
+    If the tree has the same path, it is the only result. Otherwise these are the files with the same name in
+    a folder of the same name, and those whose path is the end of ``path`` or ends in ``path``. Raises
+    :class:`~crisol.errors.PatchDoesNotApply` if there are more than 64 such files.
     """
     if tree.read(path) is not None:
         return [path]
@@ -218,9 +222,9 @@ def _ranked(path: str, choices: list[str]) -> list[str]:
 
 
 def _mapping(path: str, target: str) -> tuple[str, str]:
-    """Return (prefix to remove from ``path``, prefix to put in its place) that turn ``path`` into ``target``.
+    """Return the beginnings in which ``path`` and ``target`` differ: (that of ``path``, that of ``target``).
 
-    Each prefix ends in ``/`` or is empty.
+    If the first is replaced by the second, ``path`` becomes ``target``. Each ends in ``/`` or is empty.
     """
     left, right = path.split("/"), target.split("/")
     while left and right and left[-1] == right[-1]:

@@ -26,10 +26,11 @@ class ReadOptions:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change of one file in a diff; ``line`` is the 1-based line of the diff at which it begins.
+    """One change of one file in a diff.
 
-    ``copied`` says that ``change.new`` is a copy of ``change.old``, which stays. A plain diff may name two
-    different paths for one file; ``other`` is then the path after ``---``, otherwise "".
+    ``line`` is the 1-based line of the diff at which the change begins. ``copied`` is True if ``change.new``
+    is a copy of ``change.old``, which stays unchanged. ``other`` is the path after ``---`` where a plain diff
+    gives one file two different paths, otherwise "".
     """
 
     change: FileChange
