@@ -59,14 +59,15 @@ class Examined:
 
 
 def examine(ground: Ground, after: Mapping[str, str | None]) -> Examined:
-    """Return the program that an untrusted patch makes, and the fact that decides the patch.
+    """Return the program that an untrusted patch makes, and the fact that decides it, if there is one.
 
-    :meth:`crisol.evidence.facts.Facts.examine` computes the same without limits. This function computes it in
-    a process with limits, because the text of a patch may be made to exhaust memory or time. ``ground`` has
-    the paths of the release and the traces. ``after`` maps the path of each file that the patch touches,
-    relative to the program's root, to the patched text, None for a deleted file. Raises
-    :class:`~crisol.sandbox.bounded.OutOfBounds` if the computation takes more than 10 s of processor time,
-    120 s of wall time or 768 MiB, or if it fails, such as on a file of traces that cannot be read.
+    Only facts that need no earlier verdict are found. :meth:`crisol.evidence.facts.Facts.examine` computes
+    the same without limits. This function computes it in a process with limits, because the text of a patch
+    may be made to exhaust memory or time. ``ground`` has the paths of the release and the traces. ``after``
+    maps the path of each file that the patch touches, relative to the program's root, to the patched text,
+    None for a deleted file. Raises :class:`~crisol.sandbox.bounded.OutOfBounds` if the computation takes more
+    than 10 s of processor time, 120 s of wall time or 768 MiB, or if it fails, such as on a file of traces
+    that cannot be read.
     """
     texts = {path: text.encode(errors="surrogatepass") for path, text in after.items() if text is not None}
     head = {

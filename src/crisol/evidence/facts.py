@@ -67,7 +67,8 @@ class JudgedPrograms:
         """Store the verdict on a program, unless it is inconclusive or its reason is ``timeout``.
 
         ``program`` is the program's identity, ``name`` the name of the patch that makes it. ``reason`` is
-        None for a valid patch.
+        None for a valid patch. If the program has a verdict already, the first one is kept; but once the two
+        outcomes differ, :meth:`fact` returns None for the program.
         """
         if outcome is Outcome.INCONCLUSIVE or reason is Reason.TIMEOUT:
             return
@@ -107,7 +108,8 @@ class Facts:
     def settle(self, patch: Patch) -> Fact | None:
         """Return the fact that decides a patch, None where no fact does.
 
-        A patch that does not apply to the vulnerable source gets a fact with the outcome invalid.
+        Verdicts that were stored with :meth:`learn` are used, too. A patch that does not apply to the
+        vulnerable source gets a fact with the outcome invalid and the reason ``does_not_apply``.
         """
         try:
             return self.settled(diff.apply(patch, self.tree.read))
@@ -119,8 +121,9 @@ class Facts:
     def settled(self, after: Mapping[str, str | None]) -> Fact | None:
         """Return the fact that decides a patch, given by its patched files; None where no fact does.
 
-        ``after`` maps the path of each file that the patch touches, relative to the program's root, to the
-        patched text, None for a deleted file.
+        In contrast to :meth:`examine`, the verdicts in ``judged`` are used, too. ``after`` maps the path of
+        each file that the patch touches, relative to the program's root, to the patched text, None for a
+        deleted file.
         """
         program, fact = self.examine(after)
         return fact or self.judged.fact(program)
@@ -186,8 +189,8 @@ def gather(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> Facts
 def lay_out(folder: Path, ways: tuple[Way, ...]) -> Facts:
     """Return the :class:`Facts` of the vulnerable release in ``folder``, without verdicts.
 
-    ``ways`` are the traces of its PoVs. A trace is left out if it failed, or if the code in it may read its
-    own source text or line numbers, since even a changed comment may matter then
+    ``ways`` are the traces of its PoVs, that of the public PoV first. A trace is left out if it failed, or if
+    the code in it may read its own source text or line numbers, since even a changed comment may matter then
     (:func:`~crisol.evidence.reach.sees_itself`).
     """
     tree = open_tree(folder)

@@ -127,9 +127,9 @@ def losses(
     With ``side`` 1 the accepted patches are taken, and the invalid ones are errors. With ``side`` -1 the
     rejected patches are taken, and the valid ones are errors. ``label`` (arrivals,) is 1 for a valid patch, 0
     for an invalid one; ``group`` (arrivals,) is the number of each arrival's group. ``order`` (groups,) lists
-    all group numbers. The result is in this order, without groups that have no such decision; all streams of
-    a group are counted together. With ``near`` only patches whose similarity to a known valid patch is above
-    0.8 are taken.
+    all group numbers. The result has one rate for each group of which at least one patch is taken, in the
+    order of ``order``; the patches of all streams of the group count. With ``near`` only patches whose
+    similarity to a known valid patch is above 0.8 are taken.
     """
     truth = label[played.arrival]
     decided = played.decision == side

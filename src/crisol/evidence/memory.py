@@ -147,7 +147,10 @@ class Memory:
         return self._judged
 
     def add(self, judged: Judged) -> None:
-        """Add a patch with its verdict; an earlier verdict on the same patch is replaced."""
+        """Add a patch with its verdict, and remove an earlier verdict on the same patch.
+
+        If the memory is full, the older half of its verdicts is removed first.
+        """
         if judged.identity in self._at:
             kept = [other for other in self._judged if other.identity != judged.identity]
             self._rebuild([*kept, judged])
@@ -160,7 +163,9 @@ class Memory:
         """Return the judged patches that are most similar to a patch, and the memory row of the patch.
 
         ``sketch`` is the patch's sketch. ``probability`` is the probability of valid that the model gives
-        from the diff alone; the memory row contains it.
+        from the diff alone; the memory row contains it as log-odds. If the memory is empty, there is no
+        similar patch, and the row is nan except for the log-odds and the numbers of known, valid and invalid
+        patches. The memory is not changed.
         """
         cold, n = _log_odds(probability), len(self._judged)
         right = int(self._label[:n].sum())
@@ -179,7 +184,7 @@ class Memory:
         nearest: list[Near | None] = []
         for rows in (np.flatnonzero(label), np.flatnonzero(1 - label)):
             at = int(rows[whole[rows].argmax()]) if len(rows) else None
-            row += self._beside(sketch, cold, (alike, whole), rows, at)
+            row += self._compared(sketch, cold, (alike, whole), rows, at)
             nearest.append(None if at is None else self._near(at, float(whole[at])))
         row += self._reason(nearest[1])
         # Products, since numpy's power of 8 takes ten times as long as three of them.
@@ -193,7 +198,7 @@ class Memory:
             row += [float(near[number]), float(nearest_alone[number]), *evidence]
         return Recall(n, nearest[0], nearest[1], np.array(row))
 
-    def _beside(
+    def _compared(
         self,
         sketch: Sketch,
         cold: float,
@@ -203,11 +208,11 @@ class Memory:
     ) -> list[float]:
         """Return the values of the memory row that compare a patch with the judged patches of one class.
 
-        ``alike`` holds two arrays of similarities to the n judged patches: one for each part of the sketch,
-        shape (parts, n), and the weighted means, shape (n,). ``rows`` are the numbers of the judged patches
-        of the class; ``at`` is the number of the nearest of them. If the class is empty, ``at`` is None and
-        the values are NaN. ``cold`` is the log-odds of the model's probability. :data:`_PER_NEAREST` names
-        the values.
+        The classes are valid and invalid. ``sketch`` is the patch's sketch, ``cold`` the log-odds of the
+        model's probability for it. ``alike`` holds the patch's similarities to the n judged patches: for each
+        part of the sketch, shape (parts, n), and their weighted means, shape (n,). ``rows`` are the positions
+        of the class's patches among the judged ones; ``at`` is the position of the most similar of them, None
+        if there is none. In that case all values are NaN. :data:`_PER_NEAREST` names the values.
         """
         if at is None:
             return [math.nan] * len(_PER_NEAREST)
@@ -289,11 +294,12 @@ class _Part:
         """Return the Jaccard similarity of ``items`` to each judged patch, and six values about the items.
 
         ``items`` are those of one patch. ``label`` has one value for each judged patch, 1 for valid and 0 for
-        invalid. Each item that a judged patch has gives log-odds of valid: one number if the patch has the
-        item, another if it lacks it. The six values, which the last six names of :data:`_PER_SHARING` name,
-        are the sum over the present items, the sum over the missing ones, the minimum and the maximum over
-        the present ones (0 included), the minimum over the missing ones (0 included), and the share of
-        ``items`` that no judged patch has. All six are NaN unless there are both valid and invalid patches.
+        invalid. Each stored item tells something about the verdict: log-odds of valid if the patch has the
+        item, and other log-odds if it lacks the item. The six values are named by the last six names of
+        :data:`_PER_SHARING`: the sum of the log-odds over the items that the patch has; the sum over those
+        that it lacks; the minimum and the maximum over those that it has, and the minimum over those that it
+        lacks, where 0 always counts as a further value; and the share of ``items`` that no judged patch has.
+        All six are NaN unless there are both valid and invalid patches.
         """
         present = [number for item in items if (number := self._number.get(item)) is not None]
         numbers = np.array(present, dtype=np.intp)

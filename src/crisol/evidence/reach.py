@@ -12,14 +12,18 @@ A patch leaves the PoV's path untouched if all its changes are in these places:
 
 - functions that were never called, and suites that were never entered;
 - statements after one that was never reached;
-- Python files that were not executed, and, if new or deleted, were not looked for by an import;
+- Python files that were not executed; if such a file is new or deleted, no import may have looked for it;
 - documentation files.
 
-Every other change counts: for example one in a module's own statements, class bodies, decorators, defaults or
-base classes, which run on import, or a statement that is added at the end of a suite that ran. So does any
-change of a file that the program opens other than by import, and a new or deleted file in a folder that it
-lists. In a function that ran, it counts if a name becomes local or is no longer local. In any function, it
-counts if the function becomes one of another kind, such as a generator.
+Every other change touches the path, for example one of these:
+
+- a changed statement in the body of a module or class, or a changed decorator, default or base class, since
+  all of these run on import;
+- a statement that is added at the end of a suite that ran;
+- any change of a file that the program opens other than by import, and a new or deleted file in a folder that
+  it lists;
+- in a function that ran, a name that becomes local or is no longer local;
+- in any function, a change that makes it a function of another kind, such as a generator.
 """
 
 from __future__ import annotations
@@ -95,9 +99,9 @@ def _file(tree: ProgramTree, path: str, text: str | None, way: Way) -> str | Non
 def _as_file(path: str, way: Way, *, comes_or_goes: bool) -> str | None:
     """Return a sentence on how the program may notice the change of a file without executing the file.
 
-    The result is None if it cannot notice the change; this never holds for a file that is neither Python nor
-    documentation. ``path`` is a file that the patch touches, ``way`` the trace of the PoV. ``comes_or_goes``
-    means that the patch creates or deletes the file.
+    The result is None if it cannot notice the change. Every change of a file that is neither Python nor
+    documentation may be noticed. ``path`` is a file that the patch touches, ``way`` the trace of the PoV.
+    ``comes_or_goes`` means that the patch creates or deletes the file.
     """
     if path in way.opened:
         return f"{path} is read as a file"
@@ -138,7 +142,7 @@ class _Ran:
     lines: frozenset[int] | None
 
     def entered(self, node: _Scope | ast.ClassDef) -> bool:
-        """Return whether the body of a definition ran."""
+        """Return whether the body of a function or class ran; it is recognised by its name and first line."""
         first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
         return (node.name, first) in self.codes
 
@@ -163,17 +167,22 @@ def _ran(path: str, way: Way) -> _Ran:
 
 @dataclass(frozen=True, slots=True)
 class _Comparison:
-    """A comparison of two versions of one module; ``ran`` is the code of the first version that ran."""
+    """A comparison of two versions of one module, the vulnerable one and the patched one.
+
+    ``modules`` are the two versions in this order. ``ran`` is the executed code of the vulnerable one.
+    ``habits`` says which parts of its own source text the program reads, such as docstrings.
+    """
 
     modules: tuple[Module, Module]
     ran: _Ran
     habits: Habits
 
     def suite(self, old: Sequence[ast.stmt], new: Sequence[ast.stmt], where: str) -> str | None:
-        """Return a sentence on the first change of a suite that ran, None if no code that ran is changed.
+        """Compare two versions of a suite that ran; return a sentence on the first change in code that ran.
 
-        ``old`` and ``new`` are the statements of the suite in both versions. ``where`` is the qualified name
-        of the function or class that contains the suite, "" for the module.
+        The result is None if there is none. ``old`` and ``new`` are the statements of the suite in both
+        versions. ``where`` is the qualified name of the function or class that contains the suite, "" for the
+        module.
         """
         before, after = kept(old, self.habits), kept(new, self.habits)
         place = f"{self.ran.path}:{where}"
@@ -248,10 +257,10 @@ def _first(node: ast.AST) -> int:
 
 
 def _head(node: ast.AST, habits: Habits) -> list[str]:
-    """Return the head of a compound statement, which is all but its suites, as texts to be compared.
+    """Return the parts of a compound statement except its suites, as texts to be compared.
 
-    Two heads with the same syntax give the same texts. ``habits`` says whether the program reads docstrings;
-    if it does, the docstring of a function or class is part of its head.
+    Parts with the same syntax give the same texts. ``habits`` says whether the program reads docstrings; if
+    it does, the docstring of a function or class is one of the parts.
     """
     parts = [
         f"{name}={_plain(value)}"
@@ -280,7 +289,11 @@ def _suites(old: ast.stmt, new: ast.stmt) -> Iterator[tuple[list[ast.stmt], list
 
 
 def _own(scope: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes in the body of a scope, without the insides of functions and classes within it."""
+    """Yield the nodes in the body of a function, without the insides of functions and classes within it.
+
+    Of a nested function or class the definition and the decorators are yielded, of a lambda the lambda alone,
+    and of a comprehension all but its targets.
+    """
     left: list[ast.AST] = [part for name in _SUITES for part in getattr(scope, name, ())]
     while left:
         node = left.pop()
@@ -334,9 +347,10 @@ def _mentioned(scope: ast.AST) -> set[str]:
 
 
 def _scope(old: _Scope, new: _Scope, place: str) -> str | None:
-    """Return a sentence if the scope of a name may differ between two versions of a function, else None.
+    """Return a sentence if a name may be local in only one of two versions of a function, else None.
 
-    ``place`` is the path and name of the function, with which the sentence begins.
+    ``old`` and ``new`` are the versions. A name that only one of them declares ``global`` or ``nonlocal``
+    counts, too. ``place`` is the path and name of the function, with which the sentence begins.
     """
     before, after = _bound(old), _bound(new)
     if before["declared"] != after["declared"]:
@@ -350,7 +364,10 @@ def _scope(old: _Scope, new: _Scope, place: str) -> str | None:
 
 
 def _running(body: Sequence[ast.stmt], ran: _Ran) -> Iterator[ast.AST]:
-    """Yield all nodes of a module body, without the insides of functions that never ran."""
+    """Yield all nodes of a module body, without the insides of functions that never ran.
+
+    The insides of classes are always yielded.
+    """
     left: list[ast.AST] = list(body)
     while left:
         node = left.pop()

@@ -136,12 +136,12 @@ def train(rows: _Floats, label: _Ints, group: NDArray[np.str_], *, seed: int) ->
 
 
 def across_groups(rows: _Floats, label: _Ints, fold: _Ints, *, seed: int) -> dict[int, SecondStage]:
-    """Return for each fold, by its number, a second stage that was trained on the rows of all other folds.
+    """Return a second stage for each fold, by the fold's number, for predictions of the rows of that fold.
 
-    Each stage is calibrated on the scores of the same rows; the score of a row comes from the trees that were
-    not trained on the row's own fold. ``rows`` (n, columns) are memory rows. ``label`` (n,) is 1 for a valid
-    patch, 0 for an invalid one; ``fold`` (n,) is the number of each row's fold. There must be at least two
-    folds. ``seed`` seeds the training.
+    The stage is trained and calibrated on the rows of all other folds. For the calibration each of these rows
+    gets its score from the trees that were trained without the row's own fold. ``rows`` (n, columns) are
+    memory rows. ``label`` (n,) is 1 for a valid patch, 0 for an invalid one; ``fold`` (n,) is the number of
+    each row's fold. There must be at least two folds. ``seed`` seeds the training.
     """
     trees = {
         int(number): _fit(rows[fold != number], label[fold != number], seed) for number in np.unique(fold)

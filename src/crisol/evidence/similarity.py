@@ -50,9 +50,10 @@ class Sketch:
 
     ``parts`` holds one tuple of hashes for each of nine kinds of part: numbers of changed lines, blocks of
     eight line numbers, files, added lines, removed lines, added tokens, removed tokens, added names, and runs
-    of three tokens. A tuple has at most 1,000 hashes, which are valid in this process only. ``gained`` has
-    the tokens that the patch adds more often than it removes them, ``lost`` those that it removes more often;
-    the count is the difference. ``added`` and ``removed`` are the numbers of added and removed code lines.
+    of three tokens. A tuple has at most 1,000 hashes, which are valid in this process only. ``gained`` says
+    how many times more the patch adds a token than it removes the token, ``lost`` how many times more it
+    removes a token; both have only tokens with a number above 0. ``added`` and ``removed`` are the numbers of
+    added and removed code lines.
     """
 
     parts: tuple[tuple[int, ...], ...]

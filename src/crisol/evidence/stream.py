@@ -62,12 +62,13 @@ class Stream:
 class Played:
     """The result of a simulation: arrays of shape (n,), with one element for each arrival of each stream.
 
-    ``arrival`` is the position in the list of arrivals, ``stream`` that in the list of streams. ``known`` is
-    the number of verdicts that earlier wargames of the stream gave. ``decision`` is 1 for accepted, -1 for
-    rejected, 0 for wargamed. ``rung`` is the rung that decided: ``equivalent`` (an earlier patch changes the
-    same code), ``memory``, ``model`` or ``wargame``. ``probability`` is the probability of valid from the
-    memory row, and 1 or 0 where the rung is ``equivalent``. ``near_valid`` is the similarity to the most
-    similar valid patch that is known, nan where there is none.
+    The elements of one stream are in the order of arrival. ``arrival`` is the position in the list of
+    arrivals, ``stream`` that in the list of streams. ``known`` is the number of verdicts that earlier
+    wargames of the stream gave, without those that were known from the start. ``decision`` is 1 for accepted,
+    -1 for rejected, 0 for wargamed. ``rung`` is the rung that decided: ``equivalent`` (an earlier patch
+    changes the same code), ``memory``, ``model`` or ``wargame``. ``probability`` is the probability of valid
+    from the memory row, and 1 or 0 where the rung is ``equivalent``. ``near_valid`` is the similarity to the
+    most similar valid patch that is known, nan where there is none.
     """
 
     arrival: NDArray[np.int_]
@@ -81,11 +82,11 @@ class Played:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recalled:
-    """The memory row of each arrival of each stream.
+    """The memory row of each arrival of each stream, one stream after the other.
 
     ``rows`` has shape (n, columns); the other arrays have shape (n,). ``arrival`` is the position in the list
     of arrivals, ``stream`` that in the list of streams. ``known`` is the number of verdicts that earlier
-    wargames of the stream gave.
+    wargames of the stream gave, without those that were known from the start.
     """
 
     rows: _Floats
@@ -127,9 +128,9 @@ def streams(
 ) -> list[Stream]:
     """Return ``repeats`` streams for each group, in which the group's candidates arrive in a random order.
 
-    Arrivals with ``reference`` are not in that order; their verdicts are known from the start. ``group``
-    (arrivals,) is the number of each arrival's group; ``seed`` draws the orders. With ``shuffled`` False
-    there is one stream for each group, in the order of ``arrivals``.
+    The groups are in ascending order. Arrivals with ``reference`` are in no order; their verdicts are known
+    from the start. ``group`` (arrivals,) is the number of each arrival's group; ``seed`` draws the orders.
+    With ``shuffled`` False there is one stream for each group, in the order of ``arrivals``.
     """
     rng = np.random.default_rng(seed)
     made = []
@@ -144,7 +145,7 @@ def streams(
 
 
 def recalled(arrivals: Sequence[Arrival], chosen: Sequence[Stream], *, seed: int | None = None) -> Recalled:
-    """Return the memory row at each arrival of the streams ``chosen``.
+    """Return the memory row of each arrival of the streams ``chosen``, from the verdicts known before it.
 
     Without a ``seed`` (None) every patch is wargamed, and all earlier verdicts of the stream are known. With
     a ``seed`` a random share of the verdicts, drawn for each stream, stays unknown, as if a policy had
@@ -178,9 +179,9 @@ def play(
     (n,). ``policy`` is a :class:`~crisol.model.policy.LadderPolicy`, with one policy for the second stage and
     one for the model. Four rungs are tried in this order, until one decides:
 
-    - with ``facts``, the known verdict of an arrival with the same ``code``;
-    - if any verdict is known, ``policy.memory`` at the probability from ``believe``;
-    - ``policy.model`` at the probability from the diff alone;
+    - facts, unless ``facts`` is False: the known verdict on an arrival with the same ``code``;
+    - the memory, if any verdict is known: ``policy.memory`` decides by the probability from ``believe``;
+    - the model: ``policy.model`` decides by the probability from the diff alone;
     - a wargame, whose verdict is known from then on.
     """
     walks = [

@@ -71,7 +71,7 @@ class Way:
 
     @property
     def functions(self) -> tuple[str, ...]:
-        """The executed functions, as texts ``path:name``, each once, in the order of ``code``."""
+        """The executed code objects, as texts ``path:name``, each text once, in the order of ``code``."""
         return tuple(dict.fromkeys(f"{code.path}:{code.name}" for code in self.code))
 
 
@@ -125,10 +125,11 @@ def _tracer() -> str:
 
 
 def _traced(target: Target, tracer: str, script: Script) -> Way:
-    """Run a PoV under the tracer, and return its trace, with the executed lines if possible.
+    """Run a PoV under the tracer, and return its trace; if the run fails, ``lost`` of the trace says why.
 
-    A second run, in which lines are not traced, follows if the first run is killed, or if the tracer slows it
-    so much that time limits in the PoV may have expired. ``tracer`` is the source of the probe.
+    Executed lines are traced, too. If that run is killed, or if the tracer slows it so much that time limits
+    in the PoV may have expired, a second run follows, in which no lines are traced. ``tracer`` is the source
+    of the probe.
     """
     way = Way(script.name, (), frozenset(), frozenset(), frozenset(), ("the run was cut short",))
     for lines in (True, False):
@@ -160,7 +161,10 @@ def _way(told: dict[str, Any]) -> Way:
 
 
 def _keep(path: Path, ways: tuple[Way, ...]) -> None:
-    """Write traces to the file ``path``, which is replaced as a whole, so that it is never incomplete."""
+    """Write traces to the file ``path``, whose folder is created if it is missing.
+
+    The file is replaced as a whole, so that it is never incomplete.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     plain = [
         asdict(way)

@@ -68,7 +68,10 @@ class _Recorder:
         return None
 
     def on_line(self, frame: FrameType, event: str, argument: Any) -> Any:  # noqa: ARG002 - a trace function
-        """Record an executed line; stop tracing a code object once all its lines have been executed."""
+        """Record an executed line; return this method, which traces the next line.
+
+        Once all lines of the code object have been executed, the result is None, which ends its tracing.
+        """
         self.events += 1
         if event == "line":
             left, seen = self.inside[frame.f_code]
@@ -113,7 +116,7 @@ class _Recorder:
     def cost(self) -> float:
         """Measure the processor time of one trace event five times; return the largest result, in seconds.
 
-        Any trace function of this thread is removed.
+        Afterwards this thread has no trace function.
         """
 
         def nothing() -> int:
@@ -136,7 +139,8 @@ class _Recorder:
 def _stretch(factor: float) -> list[float]:
     """Replace ``signal.setitimer`` and ``signal.alarm`` by versions whose timers run ``factor`` times longer.
 
-    Returns a list, empty at first, to which each call of these functions appends the seconds it was given.
+    Returns a list, empty at first. Each call of one of the two functions appends the seconds that the caller
+    asked for, unless they are 0.
     """
     timers: list[float] = []
     set_timer, set_alarm = signal.setitimer, signal.alarm
@@ -187,9 +191,9 @@ def main(arguments: bytes) -> bytes:
     ``arguments`` is JSON with ``name`` and ``source`` of the PoV, ``lines`` (a bool: whether lines are
     traced) and ``stretch`` (the factor by which the PoV's own time limits grow). The result has ``places``
     (for each executed code object of the target its file, name, first line and the sorted lines that ran),
-    ``imports``, ``opened`` and ``listed`` (names of modules, files and folders), and ``lost``: sentences on
-    what was not followed, such as a PoV that broke or timed out. An empty ``lost`` means that nothing was
-    missed.
+    ``imports``, ``opened`` and ``listed`` (names of modules, files and folders), and ``lost``: texts on each
+    event that was not followed, and on a PoV that broke or timed out. An empty ``lost`` means that nothing
+    was missed.
     """
     job = json.loads(arguments)
     place = sys.path[-1] + "/"  # the target stands last
