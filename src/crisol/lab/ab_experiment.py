@@ -95,12 +95,12 @@ def sweep(
 ) -> pd.DataFrame:
     """Run an A/B experiment at each of several sampling rates, and return the champion's accuracy for each.
 
-    ``rates`` are the sampling rates, in [0, 1]. The table has a row for each, with these columns: ``rate`` is
-    the sampling rate, ``trials`` the number of trials, ``wargamed`` that number as a share of the test
-    patches. ``estimate`` is the weighted accuracy, with the ends ``low`` and ``high`` of its 95 % interval.
-    ``naive`` is the accuracy of the trials without weights, ``whole`` the accuracy if every patch is
-    wargamed. For the other arguments and errors see :func:`experiment`; also raises
-    :class:`~crisol.errors.ExperimentError` if ``rates`` is empty.
+    ``rates`` are the sampling rates, in [0, 1]. The table has a row for each rate, in this order, with these
+    columns: ``rate`` is the sampling rate, ``trials`` the number of the champion's trials, ``wargamed`` that
+    number as a share of the test patches. ``estimate`` is the weighted accuracy, with the ends ``low`` and
+    ``high`` of its 95 % interval. ``naive`` is the accuracy of the trials without weights, ``whole`` the
+    accuracy if every patch is wargamed. For the other arguments and errors see :func:`experiment`; also
+    raises :class:`~crisol.errors.ExperimentError` if ``rates`` is empty.
     """
     if not rates:
         raise ExperimentError("rates is empty: give at least one, such as 0.10")
@@ -119,8 +119,9 @@ def sweep(
 class _Meeting:
     """The trained arms of an A/B experiment, and its test patches in the order of arrival.
 
-    ``truths`` maps (vulnerability, patch id) to the verdict, ``policy`` has the champion's thresholds, and
-    ``key`` the arguments ``held_out``, ``errors`` and ``spoiled_after``, which enter the experiment's name.
+    ``truths`` maps (vulnerability, patch id) to the verdict. ``policy`` has the champion's thresholds.
+    ``key`` is the triple of the arguments ``held_out``, ``errors`` and ``spoiled_after``, of which the
+    experiment's name contains a hash. ``seed`` draws the sample.
     """
 
     settings: Settings
@@ -197,8 +198,8 @@ def _meet(
 def _arm(name: str, model: training.FittedModel, patches: Sequence[LabelledPatch]) -> Arm:
     """Predict all patches by ``model`` in one batch; return an arm that looks up these predictions.
 
-    A batch is much faster than single rows, for a forest above all. Each prediction records an equal share of
-    the batch's time.
+    The arm cannot predict any other patch. A batch is much faster than single rows, for a forest above all.
+    Each prediction records an equal share of the batch's time.
     """
     begun = perf_counter()
     probabilities = model.probabilities(patches)

@@ -69,7 +69,7 @@ class ExperimentResult:
 
         A measure gives five figures, one for each of the columns estimate, low, high, naive and whole. Those
         of ``accuracy``, for example, are named ``accuracy`` (the estimate), ``accuracy_low``,
-        ``accuracy_high``, ``accuracy_naive`` and ``accuracy_whole``.
+        ``accuracy_high``, ``accuracy_naive`` and ``accuracy_whole``. For an unknown arm the dict is empty.
         """
         ends = {"": "estimate", "_low": "low", "_high": "high", "_naive": "naive", "_whole": "whole"}
         return {

@@ -64,20 +64,21 @@ def compare(slowdown: Slowdown, policy: AdaptivePolicy, seed: int) -> pd.DataFra
 
     ``policy`` controls which share of its full rate the adaptive limit grants. Both limits have the same full
     rate, 1.5 times that of the client, so that the fixed limit hardly ever refuses. There is a row for each
-    limit and second. Columns: limit (``fixed`` or ``adaptive``), second, admitted and refused (requests), p95
-    (95th percentile of the latency of the requests that arrived in that second, in seconds; nan without any),
-    share (granted share of the full rate, 0 to 1). ``seed`` draws arrivals and service times.
+    limit and second, first all seconds of the fixed limit. Columns: limit (``fixed`` or ``adaptive``),
+    second, admitted and refused (requests that arrived in that second), p95 (95th percentile of the latency
+    of the admitted ones, in seconds; nan without any), share (the share of the full rate that is granted at
+    the last request of that second; 1 without requests). ``seed`` draws arrivals and service times.
     """
     return pd.concat([_run(slowdown, None, seed), _run(slowdown, policy, seed)], ignore_index=True)
 
 
 def summary(frame: pd.DataFrame, slowdown: Slowdown) -> pd.DataFrame:
-    """Return a row for each limit, from the table ``frame`` that :func:`compare` returns.
+    """Return a table with a row for each limit, from the table ``frame`` that :func:`compare` returns.
 
     Columns: limit; p95_slow_median and p95_slow_worst (median and maximum of p95 while the server is slow, in
-    seconds); refused (number of requests); admitted_while_slow (number of requests); recovered_after (seconds
-    from the end of the slowdown to the end of the last second in which p95 exceeds four times its median
-    before the slowdown; 0 if there is no such second).
+    seconds); refused (number of requests in the whole simulation); admitted_while_slow (number of requests
+    while the server is slow); recovered_after (seconds from the end of the slowdown to the end of the last
+    second in which p95 exceeds four times its median before the slowdown; 0 if there is no such second).
     """
     rows = []
     for limit, part in frame.groupby("limit", sort=False):
@@ -98,7 +99,7 @@ def summary(frame: pd.DataFrame, slowdown: Slowdown) -> pd.DataFrame:
 
 
 def metrics(table: pd.DataFrame) -> dict[str, float]:
-    """Return the cells of the table from :func:`summary`, by names ``limit.column``, for MLflow."""
+    """Return the cells of the table from :func:`summary`, by names such as ``fixed.refused``, for MLflow."""
     return {
         f"{row['limit']}.{name}": float(row[name])
         for row in table.to_dict("records")
