@@ -1,7 +1,7 @@
 """The endpoints that decide about a patch: by the whole ladder, or by a wargame alone.
 
-A request is recognised by the SHA-256 of its body if a request with exactly the same body was received
-before. If the decision about that request is cached, the diff is not parsed again.
+The questions of earlier requests are stored by the SHA-256 of the request's body. If a request has the body
+of an earlier one, and the decision on that question is cached, the diff is not parsed again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ EXAMPLE = {
 class ReadQuestions:
     """The last 10,000 questions read from request bodies, so that a repeated body need not be parsed.
 
-    A question is found by the SHA-256 of its body.
+    The key of a question is the SHA-256 of the request body from which it was read.
     """
 
     def __init__(self) -> None:
@@ -47,8 +47,8 @@ class ReadQuestions:
     def keep(self, digest: bytes, question: Question) -> None:
         """Store ``question``, which was read from the body with the SHA-256 ``digest``.
 
-        If more than 10,000 questions are stored, the oldest is removed. A question is not stored if its
-        ``cut``, the message about the files that were left out of the diff, has more than 500 characters.
+        If more than 10,000 questions are stored, the one stored first is removed. A question is not stored if
+        its ``cut``, the message about the files that were left out of the diff, has more than 500 characters.
         """
         if len(question.cut) > _CUT_CHARACTERS:
             return
@@ -67,7 +67,7 @@ def add_decisions(app: Routes, service: Service) -> None:
 
     @app.fast("/wargaming/ml-first", takes=Ask, gives=Answer, tags=["decisions"], example=EXAMPLE)
     async def ml_first(exchange: Exchange, receive: Receive) -> Answer:
-        """Decide by the ladder: cache, facts, memory, model, wargame, fallback."""
+        """Decide about a patch by the ladder: cache, facts, memory, model, wargame, fallback."""
         start = perf_counter()
         digest = hashlib.sha256(exchange.body).digest()
         question = questions.get(digest)
@@ -91,7 +91,7 @@ def add_decisions(app: Routes, service: Service) -> None:
         example=EXAMPLE | {"vulnerability": "arena-zip-slip"},
     )
     async def validate(exchange: Exchange, receive: Receive) -> Answer:
-        """Decide by wargame alone."""
+        """Decide about a patch by a wargame alone; its verdict may come from the cache."""
         start = perf_counter()
         submission = read_submission(exchange.body, exchange.client)
         async with Present(receive):

@@ -128,8 +128,9 @@ def listen(host: str, port: int) -> socket.socket:
 def configure(application: Any, **options: Any) -> uvicorn.Config:
     """Return a configuration of the server program uvicorn that serves ``application``.
 
-    It uses uvloop and :class:`PatientProtocol`, which limits slow clients; it writes no access log.
-    ``options`` are further arguments of ``uvicorn.Config``.
+    ``application`` is an ASGI application. The server uses uvloop and :class:`PatientProtocol`, which sets
+    time limits for slow clients; it writes no access log. ``options`` are further arguments of
+    ``uvicorn.Config``.
     """
     return uvicorn.Config(
         application,
@@ -162,7 +163,10 @@ class _Server(uvicorn.Server):
 
 
 class _Thread(threading.Thread):
-    """A thread that runs the server in an event loop; signals are still handled by the main thread."""
+    """A thread that serves ``application`` on the socket ``listener``, in an event loop of its own.
+
+    Signals are still handled by the main thread.
+    """
 
     def __init__(self, application: Application, listener: socket.socket) -> None:
         super().__init__(name="crisol-server", daemon=True)
@@ -189,8 +193,9 @@ class _Thread(threading.Thread):
     def wait(self) -> None:
         """Wait until the server answers requests, at most 60 seconds.
 
-        If opening the application failed, its error is raised here. Raises
-        :class:`~crisol.errors.UnavailableError` if the server does not start for another reason.
+        Raises the application's error, such as :class:`~crisol.errors.SettingsError`, if the application
+        could not open its service. Raises :class:`~crisol.errors.UnavailableError` after 60 seconds, or if
+        the server did not start for another reason.
         """
         if not self.ready.wait(_START_SECONDS):
             raise UnavailableError(f"the server did not start within {_START_SECONDS:g} s")
@@ -200,6 +205,9 @@ class _Thread(threading.Thread):
             raise UnavailableError(f"the server did not start: {self._error or 'the log says why'}")
 
     def stop(self) -> None:
-        """End the server, and wait at most 60 seconds for its thread to end."""
+        """Tell the server to end, and wait at most 60 seconds for its thread.
+
+        A thread that still runs after that is left running; no exception is raised.
+        """
         self._server.should_exit = True
         self.join(_START_SECONDS)

@@ -26,17 +26,19 @@ _LOOK_SECONDS = 0.05
 
 @dataclass(slots=True)
 class Exchange:
-    """The record of one request and its answer, to which each middleware adds. Times are in seconds.
+    """The record of one request and its answer; each middleware fills some fields. Times are in seconds.
 
-    ``headers`` are the request's headers by name, the last one if a name is repeated; ``body`` is the body of
-    the request. ``request_id`` and ``trace`` identify the request. ``client`` is the address by which
-    requests are limited, ``limit`` the name of the rate limit ("" for none) and ``quota`` the decision of
-    that limit, a :class:`~crisol.resilience.bucket.BucketDecision` (None for none).
+    ``headers`` maps the names of the request's headers, in lower case, to their values; of a repeated header
+    it has the last value. ``body`` is the body of the request. ``request_id`` and ``trace`` identify the
+    request. ``client`` is the address by which requests are limited, ``limit`` the name of the rate limit (""
+    for none) and ``quota`` the decision of that limit, a :class:`~crisol.resilience.bucket.BucketDecision`
+    (None for none).
 
     ``status`` is the HTTP status of the answer, 0 before the answer begins; ``answer_headers`` are added to
     its headers. ``validated`` is the decision about a patch in the answer, None without one.
-    ``limit_seconds`` is the time spent in the middleware that limits the rate, ``gate_seconds`` that in the
-    middleware that checks the token, and ``inside_seconds`` that in the application behind both.
+    ``limit_seconds`` is the time that the rate limit took, ``gate_seconds`` the time that the check of the
+    request (:class:`~crisol.service.gate.Gate`) took, and ``inside_seconds`` the time of the application, to
+    which the request goes after both.
     """
 
     headers: dict[bytes, bytes]
@@ -57,8 +59,8 @@ class Exchange:
 def begin(scope: Scope, traced: float = 0.0) -> Exchange:
     """Make the record of a request, store it as ``scope["crisol"]`` and return it.
 
-    A request with a valid ``traceparent`` header is traced if that header says so. Of the other requests, the
-    share ``traced``, 0 to 1, is traced.
+    ``scope`` is the request's ASGI scope. A request is traced if its ``traceparent`` header says so. A
+    request without a valid header of this name is traced with the probability ``traced``, 0 to 1.
     """
     headers: dict[bytes, bytes] = dict(scope["headers"])
     begun = trace.begin(headers.get(b"traceparent"), traced)
@@ -73,8 +75,9 @@ def begin(scope: Scope, traced: float = 0.0) -> Exchange:
 class Present:
     """A context manager that cancels its block if the client disconnects: ``async with Present(receive):``.
 
-    ``receive`` is the ASGI function of the request. A block that takes less than 50 ms is never cancelled,
-    because the object begins to watch the client only after this time. A cancelled block raises
+    ``receive`` is the ASGI function of the request. The request's body must have been read before, and the
+    block must not call ``receive``. A block that takes less than 50 ms is never cancelled, because the object
+    begins to watch the client only after this time. A cancelled block raises
     :class:`~crisol.service.problems.Problem` with status 499.
     """
 

@@ -24,7 +24,8 @@ class Gate:
 
     ``limit`` is the size of the largest body, in bytes. A ``token`` of None means that no bearer token is
     needed. With ``reads_open``, GET, HEAD and OPTIONS requests need no token; for ``/health`` and the web
-    page they never need one. The body is read here and stored in the request's
+    page they never need one. Any other request is refused if it has a header ``Origin`` that names another
+    host than its header ``Host``. The object reads the body and stores it in the request's
     :class:`~crisol.service.exchange.Exchange`. A refused request raises
     :class:`~crisol.service.problems.Problem`, with the status 400, 401, 403, 413 or 415.
     """
@@ -36,7 +37,10 @@ class Gate:
         self._reads_open = reads_open
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection; raises :class:`Problem` for a request that is refused."""
+        """Check an HTTP request and pass it on to the application, or raise :class:`Problem`.
+
+        A connection of another type is passed on without a check.
+        """
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -63,9 +67,10 @@ class Gate:
             exchange.inside_seconds = perf_counter() - inside
 
     def _admit(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
-        """Raise :class:`Problem` for a wrong token, an origin of another site, or a body that is too large.
+        """Raise :class:`Problem` for a wrong token, the origin of another site, or a body that is too large.
 
-        The size of the body is read from the header ``Content-Length``.
+        ``headers`` are the request's headers. The size of the body is that in ``Content-Length``; a request
+        without a valid header of this name passes here, and its size is checked while the body is read.
         """
         reading = scope["method"] in _READS
         if self._token is not None and not (reading and (self._reads_open or scope["path"] in _OPEN)):
@@ -82,9 +87,10 @@ class Gate:
     def _check_kind(self, kind: bytes, content: bytes) -> None:
         """Raise :class:`Problem` unless the content type ``kind`` is ``application/json``.
 
-        The check protects users from requests that a form on another site sends in their name: a form cannot
-        send this content type. An empty body needs no content type if the service requires a token, because a
-        form cannot send a token either.
+        Parameters such as ``charset`` are allowed. ``content`` is the body of the request. The check protects
+        users from requests that a form on another site sends in their name: a form cannot send this content
+        type. An empty body needs no content type if the service requires a token, because a form cannot send
+        a token either.
         """
         if not content and self._token is not None:
             return

@@ -50,7 +50,7 @@ class HealthReport(Struct, frozen=True):
 
 
 class Health:
-    """Checks the health of the components of ``service``; a report is used again for one second."""
+    """The health check of the components of ``service``; each report is kept for one second."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -61,7 +61,7 @@ class Health:
     async def report(self) -> HealthReport:
         """Return the health of every component, checked within the last second.
 
-        The sandbox is the exception: while it is healthy, it is checked every five minutes.
+        The sandbox is the exception: while it is healthy, its last check may be five minutes old.
         """
         async with self._lock:
             now = time.monotonic()
@@ -118,7 +118,7 @@ class Health:
         return "degraded" if refused else "healthy", f"{refused}in use is {use}" if refused else use
 
     async def _rungs(self) -> tuple[str, str]:
-        """Return (status, sentence) on the rungs: ``degraded`` if one is switched off, else ``healthy``."""
+        """Return the health of the rungs, (status, detail): ``degraded`` if one is off, else ``healthy``."""
         guard = self._service.guard
         if guard.off:
             said = "; ".join(f"{rung} is off, {why}" for rung, why in guard.off.items())

@@ -1,4 +1,4 @@
-"""The measurements of a service: counts of requests, and values that its other objects keep."""
+"""The metrics of a service: counts of requests, and values that are read from the objects of the service."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class Instruments:
     """The Prometheus metrics and the trace spans of one worker.
 
     ``service`` is the worker's service. ``shares`` maps the names of adaptive rate limits to their
-    :class:`~crisol.resilience.adaptive.AdaptiveShare`, which learns the duration of every answer. ``spans``
-    sends trace spans; None sends none.
+    :class:`~crisol.resilience.adaptive.AdaptiveShare`, to which :meth:`record` reports the durations of
+    answers. ``spans`` sends trace spans; None sends none.
     """
 
     def __init__(
@@ -142,10 +142,10 @@ class Instruments:
             self.metrics.counter(names.DEGRADED, dependency).add()
 
     async def refresh(self) -> None:
-        """Update the gauges that are not computed at each export, and write all values of this worker.
+        """Update the values of this worker that other workers export.
 
-        Other workers read the written values for their exports. The updated gauges are the cache entries by
-        kind, the model in use, and its accuracy over the last day.
+        A new kind of cache entry and a new model get their metrics here. The model's accuracy over the last
+        day is computed only here; if the trial store is unavailable, it keeps its last value.
         """
         self._watch_kinds()
         self._watch_model()
@@ -201,7 +201,7 @@ class Instruments:
         watch(names.BREAKER_RECOVERIES, name, "failure", read=lambda: breaker.relapsed)
 
     def _watch_kinds(self) -> None:
-        """Add metrics for the kinds of cache entries that are new since the last call."""
+        """Add the metrics of each kind of cache entry that has none yet."""
         for stats in self._service.shared.cache.stats():
             kind = stats.kind.name
             if kind in self._kinds:
@@ -213,7 +213,10 @@ class Instruments:
             self.metrics.watch(names.CACHE_BYTES, kind, read=partial(getattr, stats, "bytes"))
 
     def _watch_model(self) -> None:
-        """Add a metric for the model in use, unless one exists for this model."""
+        """Add the metric that tells whether the present model is in use, unless this model has one already.
+
+        Nothing happens without a model.
+        """
         predictor = self._service.validator.model.served.predictor
         if predictor is None:
             return

@@ -45,9 +45,11 @@ _FAMILIES = {
 def rates(text: str) -> dict[str, Rate]:
     """Return the rate limits by name: those of :data:`RATES`, changed by ``text``.
 
-    ``text`` is a list such as ``ml-first=600/60:100,cache=off``: a name, tokens / seconds, optionally the
-    burst in tokens; ``off`` means no limit. Raises :class:`~crisol.errors.SettingsError`, which names the
-    entry, for an unknown name or an entry that is not of this form.
+    ``text`` is a list such as ``ml-first=600/60:100,cache=off``; "" changes nothing. An entry has a name, the
+    tokens, the seconds in which so many tokens return, and optionally the burst, which otherwise equals the
+    tokens. ``off`` means no limit: the name then has an unlimited rate. Raises
+    :class:`~crisol.errors.SettingsError`, which names the entry, for an unknown name or an entry that is not
+    of this form.
     """
     chosen = dict(RATES)
     for entry in filter(None, (part.strip() for part in text.split(","))):
@@ -72,9 +74,9 @@ def targets(text: str) -> dict[str, AdaptivePolicy]:
     """Return the settings of the adaptive rate limits by name.
 
     ``text`` is a list such as ``ml-first=0.05,validate=5``: the name of a rate limit and a latency in
-    seconds. While answers take longer than that, the limit allows fewer requests. A limit that is not in the
-    list does not adapt. Raises :class:`~crisol.errors.SettingsError`, which names the entry, for an unknown
-    name or an entry that is not of this form.
+    seconds. While more than one answer in 20 takes longer, the limit allows fewer requests. A limit that is
+    not in the list does not adapt. Raises :class:`~crisol.errors.SettingsError`, which names the entry, for
+    an unknown name or an entry that is not of this form.
     """
     chosen = {}
     for entry in filter(None, (part.strip() for part in text.split(","))):

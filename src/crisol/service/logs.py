@@ -23,10 +23,10 @@ Tasks and threads that are started for the request inherit them.
 
 
 class JsonLines(logging.Formatter):
-    """Formats a log record as one line of JSON with time (UTC), level, logger, process and message.
+    """A formatter that makes a line of JSON of a log record: time (UTC), level, logger, process, message.
 
-    The request id, the trace id and the traceback are added if the record has them. Passwords in URLs are
-    hidden.
+    During a request, its id and trace id are added; the traceback is added if the record has one. Passwords
+    in URLs are hidden.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -48,7 +48,10 @@ class JsonLines(logging.Formatter):
 
 
 def configure_logging(level: str) -> None:
-    """Write log records of ``level`` (such as ``INFO``) and above to standard error, as lines of JSON."""
+    """Write log records of ``level`` (such as ``INFO``) and above to standard error, as lines of JSON.
+
+    Earlier handlers of the root logger are removed. Records of uvicorn below ``WARNING`` are not written.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)

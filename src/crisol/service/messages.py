@@ -26,7 +26,8 @@ _CWE = re.compile(r"(?:CWE-[1-9][0-9]{0,4})?", re.ASCII)
 class Ask(Struct, forbid_unknown_fields=True, frozen=True):
     """The body of a request for a decision: a unified diff, and the vulnerability that it should close.
 
-    ``vulnerability`` is an id and ``cwe`` a weakness class; each is null if the caller does not know it.
+    ``vulnerability`` is an id and ``cwe`` a text such as ``CWE-22``; each is null if the caller does not know
+    it.
     """
 
     diff: Annotated[str, Meta(min_length=1, description="A unified diff, at most 1 MiB.")]
@@ -64,14 +65,15 @@ class Timings(Struct, frozen=True):
 class Answer(Struct, frozen=True):
     """The body of an answer: the decision about a patch, and how it was made.
 
-    ``source`` is the rung that answered, which may be the cache; ``decided_by`` is the rung that made the
-    decision. ``reason`` is a text such as ``exploit_survives``, listed by ``Reason`` in ``crisol.records``,
-    and ``detail`` a message on it for people. ``phases`` and ``sandbox`` (``bubblewrap``, ``namespaces`` or
-    ``weak``) describe the wargame; without one, ``phases`` is empty and ``sandbox`` is null. ``probability``,
-    ``model_version`` and ``feature_version`` describe the prediction; without one, they are null.
-    ``vulnerability`` is null if it is not registered. ``patch`` is the identity of the patch. ``degraded``
-    names the unavailable dependencies among ``cache``, ``database``, ``memory``, ``ml_model`` and
-    ``sandbox``.
+    ``outcome`` is ``valid``, ``invalid``, ``inconclusive``, or ``unknown`` if no rung decided. ``source`` is
+    the rung that answered, which may be the cache; ``decided_by`` is the rung that made the decision.
+    ``reason`` says why the outcome is not valid: a text such as ``exploit_survives``, listed by ``Reason`` in
+    ``crisol.records``, or null. ``detail`` explains the reason to people; it may be "". ``phases`` and
+    ``sandbox`` (``bubblewrap``, ``namespaces`` or ``weak``) describe the wargame; without one, ``phases`` is
+    empty and ``sandbox`` is null. ``probability``, ``model_version`` and ``feature_version`` describe the
+    prediction; without one, they are null. ``vulnerability`` is null if it is not registered. ``patch`` is
+    the identity of the patch. ``degraded`` names the unavailable dependencies among ``cache``, ``database``,
+    ``memory``, ``ml_model`` and ``sandbox``.
     """
 
     outcome: Annotated[
@@ -134,11 +136,11 @@ def read_submission(body: bytes, client: str) -> Submission:
 def answer_of(
     validated: Validated, question: Question, request_id: str, seconds: float, missing: tuple[str, ...]
 ) -> Answer:
-    """Return the answer for a decision, ``validated``.
+    """Return the body of the answer that reports the decision ``validated``.
 
     ``question`` is the request without the text of its patch. ``seconds`` is the duration of the request; it
-    and ``request_id`` are copied into the answer. ``missing`` names dependencies that are unavailable now.
-    The ``degraded`` of the answer holds them and the ``degraded`` of the decision.
+    and ``request_id`` are copied into the answer. ``missing`` names the dependencies that are unavailable
+    now. The field ``degraded`` of the answer names these and the ones that were unavailable for the decision.
     """
     decision = validated.decision
     prediction, verdict, degraded = decision.prediction, decision.verdict, decision.degraded

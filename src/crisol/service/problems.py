@@ -76,7 +76,8 @@ class Problem(Exception):
 def problem_of(error: Exception) -> Problem:
     """Return the error answer for ``error``, such as status 422 for input that cannot be used.
 
-    An exception of an unexpected class is logged and becomes status 500.
+    A :class:`Problem` is returned unchanged. An exception of an unexpected class is logged and becomes status
+    500.
     """
     match error:
         case Problem():

@@ -62,7 +62,7 @@ class PatientProtocol(HttpToolsProtocol):
             self._expect(BODY_SECONDS)
 
     def on_message_begin(self) -> None:
-        """Count received bytes as the head of a request from now on; the parser calls this."""
+        """Count the bytes received from now on as the head of a request; the parser calls this."""
         self._in_head = True
         super().on_message_begin()
 

@@ -1,4 +1,4 @@
-"""ASGI middleware for rate limits: it makes one decision for each request, and all its headers from this one.
+"""ASGI middleware for rate limits: it makes one decision on each request, which all its headers describe.
 
 The headers are ``RateLimit-Policy`` and ``RateLimit`` of draft-ietf-httpapi-ratelimit-headers-10 (structured
 fields, RFC 9651), the older ``X-RateLimit-*``, and ``Retry-After``; the body of a 429 is a problem document
@@ -47,7 +47,10 @@ class _Limit:
         self.state = f'"{name}";r=%d;t=%d'.encode()
 
     def headers(self, decision: BucketDecision) -> tuple[tuple[bytes, bytes], ...]:
-        """Return the headers that tell a client its limit, the requests left and the time of the reset."""
+        """Return the headers that tell a client its limit, the requests left and the seconds to the reset.
+
+        Each header is a pair (name, value).
+        """
         # Whole requests are announced, since each announced one must be available to the next request.
         remaining = int(decision.remaining / decision.cost)
         reset = math.ceil(decision.reset_after)
@@ -65,9 +68,9 @@ class RateLimitMiddleware:
     A request above the limit raises :class:`~crisol.service.problems.Problem` with status 429.
     ``route(scope)`` returns the name of the limit for a request, None for no limit; ``limits`` maps these
     names to buckets. ``adaptive`` maps names of limits to the share of the limit that clients get at present;
-    a limit that is not in it is granted whole. A client is identified by its address; ``trusted`` are the
-    proxies whose header ``X-Forwarded-For`` is believed. The decision and its headers are stored in the
-    request's :class:`~crisol.service.exchange.Exchange`.
+    a limit that is not in it is granted whole. A client is identified by its address; ``trusted`` lists the
+    proxies, by address or network, whose header ``X-Forwarded-For`` is believed. The decision and its headers
+    are stored in the request's :class:`~crisol.service.exchange.Exchange`.
     """
 
     def __init__(

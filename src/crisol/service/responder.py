@@ -34,9 +34,9 @@ class Responder:
 
     ``app`` is the ASGI application behind it. The answer gets the headers of :data:`HEADERS`, the request id,
     the trace id, and the headers that other middleware added to the record. An exception of ``app`` becomes
-    an error document. After each request, ``report(scope, exchange, seconds)`` is called with its ASGI scope,
-    its record and its duration. ``traced`` is the share, 0 to 1, of requests without a ``traceparent`` header
-    that are traced.
+    an error document, unless the answer has begun. After each request, ``report(scope, exchange, seconds)``
+    is called with its ASGI scope, its record and its duration. ``traced`` is the share, 0 to 1, of requests
+    without a ``traceparent`` header that are traced.
     """
 
     def __init__(
@@ -49,7 +49,8 @@ class Responder:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection.
 
-        A websocket is refused. A connection of any other type than HTTP goes to the application unchanged.
+        A websocket is closed with the code 1008. Any other connection that is not HTTP goes to the
+        application unchanged.
         """
         if scope["type"] != "http":
             if scope["type"] == "websocket":

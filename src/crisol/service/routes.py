@@ -112,7 +112,10 @@ class Routes(FastAPI):
         return add
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Serve one connection: by the fast route of its path, if there is one, otherwise by FastAPI.
+
+        Raises :class:`Problem` with status 405 for another method than ``POST`` on a fast route.
+        """
         fast = self._fast.get(scope["path"]) if scope["type"] == "http" else None
         if fast is None:
             await super().__call__(scope, receive, send)

@@ -37,12 +37,13 @@ _log = logging.getLogger(__name__)
 
 
 class RungGuard:
-    """Switches off each rung that breaks its promise, as the latest trials of the model in use show.
+    """The object that examines the latest trials of the model in use, and switches off rungs.
 
-    ``service`` is the service of this worker. ``off`` maps each rung that is switched off, as its
-    :class:`~crisol.records.Source`, to the reason. ``folder`` holds the files that keep the state of the
-    rungs; all workers of this machine share it, and it is made when it is needed. ``trials`` is the number of
-    trials in the last examination, None before the first one.
+    A rung is switched off if these trials show that it breaks its promise. ``service`` is the service of this
+    worker. ``off`` maps each rung that is switched off (a :class:`~crisol.records.Source`) to the reason, a
+    sentence. ``folder`` holds the files that keep the state of the rungs; all workers of this machine share
+    it, and it is made when it is needed. ``trials`` is the number of trials in the last examination, None
+    before the first one.
     """
 
     def __init__(self, service: Service, folder: Path) -> None:
@@ -57,7 +58,8 @@ class RungGuard:
     async def refresh(self) -> None:
         """Read which rungs other workers switched off or on, and once a minute examine the latest trials.
 
-        A rung that breaks its promise in these trials is switched off.
+        A rung that breaks its promise in these trials is switched off. If the trial store is unavailable, the
+        next call examines the trials.
         """
         await asyncio.to_thread(self._follow)
         if time.monotonic() < self._next:

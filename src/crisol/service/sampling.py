@@ -66,7 +66,7 @@ class _Job:
 
 
 class LiveTrials:
-    """Samples decisions for A/B testing: wargames their patches, and stores prediction and verdict as trials.
+    """The A/B test of a running service: it samples decisions, wargames their patches and stores trials.
 
     While ``switch`` is on, each new decision by a wargame becomes a trial with the sampling probability 1.
     Other decisions, except the fallback's, are sampled at the switch's rate. ``validator`` then wargames the
@@ -74,8 +74,8 @@ class LiveTrials:
     run at a time, and at most ``line`` wait.
 
     ``store`` takes the trials, by way of a journal on disk, so that a crash loses none. ``breaker`` is the
-    circuit breaker of the store. ``patches`` keeps the texts of the patches, and ``facts`` gives the program
-    that each patch makes. Use the object in one event loop only, as an async context manager.
+    circuit breaker of the store. ``patches`` keeps the texts of the patches; ``facts`` knows the identity of
+    the program that a patch makes. Use the object in one event loop only, as an async context manager.
     """
 
     def __init__(
@@ -117,7 +117,10 @@ class LiveTrials:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Wait at most five seconds for the sampled wargames, then move the journaled trials to the store."""
+        """Wait at most five seconds for the sampled wargames, then move the journaled trials to the store.
+
+        Wargames that have not ended by then give no trial.
+        """
         await self._shadow.__aexit__(kind, error, trace)
         assert self._writer is not None
         self._writer.cancel()
@@ -147,13 +150,14 @@ class LiveTrials:
         return self._shadow.stats
 
     async def consider(self, submission: Submission, validated: Validated) -> Validated:
-        """Make a trial of a decision, and return the decision to answer with.
+        """Make a trial of a decision if it is sampled, and return the decision that the client gets.
 
         A decision that a wargame made always becomes a trial, any other one by chance. No trial is made while
         the switch is off, for a cached decision, for a decision of the fallback, for a vulnerability that is
         not registered, or if the model gives no prediction. ``submission`` is the request and ``validated``
         the decision. The result is ``validated``, except with ``blocking``: then a sampled patch is wargamed
-        first, and the result is the decision of that wargame, unless the service itself failed in it.
+        first, and the result has the decision of that wargame. If this wargame cannot run, or fails on this
+        machine (sandbox or baseline), the result is ``validated``, too.
         """
         job = await self._job(submission, validated)
         if job is None:
@@ -214,7 +218,7 @@ class LiveTrials:
             await self._hand_over()
 
     async def recollect(self, memory: MemoryRung) -> None:
-        """Read the verdicts that any worker stored since the last call, for the fact rung and for ``memory``.
+        """Add the verdicts that any worker stored since the last call to the fact rung and to ``memory``.
 
         If the store is unavailable, a warning is logged, and the next call reads those verdicts.
         """
@@ -283,9 +287,10 @@ class LiveTrials:
             self._ready.set()
 
     def _note(self, trial: Trial, text: str) -> None:
-        """Store the text of a patch on disk, for retraining, and write its trial to the journal.
+        """Store ``text``, the patch of ``trial``, on disk for retraining, and write ``trial`` to the journal.
 
-        The trial is written even if the text cannot be stored.
+        The trial is written even if the text cannot be stored. Raises :class:`~crisol.errors.StoreError` if
+        the journal cannot be written.
         """
         try:
             self._patches.add(text)

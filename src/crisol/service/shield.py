@@ -38,9 +38,9 @@ class Shield:
     """ASGI middleware in front of ``app`` that refuses requests by their header ``Host`` or their sender.
 
     ``hosts`` are the accepted names in the header, in lower case and without a port. A request is refused
-    with status 421 unless it has exactly one header ``Host``, with an accepted name. With ``loopback_only``,
-    a request that comes from another machine is refused with status 403. A refused request raises
-    :class:`~crisol.service.problems.Problem`.
+    with status 421 unless it has exactly one header ``Host``, with an accepted name; the port in the header
+    may be any. With ``loopback_only``, a request that comes from another machine is refused with status 403.
+    A refused request raises :class:`~crisol.service.problems.Problem`.
     """
 
     def __init__(self, app: App, hosts: Iterable[str], *, loopback_only: bool) -> None:
@@ -50,7 +50,10 @@ class Shield:
         self._seen_hosts: dict[bytes, bool] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection; raises :class:`Problem` for a request that is refused."""
+        """Check an HTTP request and pass it on to the application, or raise :class:`Problem`.
+
+        A connection of another type is passed on without a check.
+        """
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

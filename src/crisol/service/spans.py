@@ -56,17 +56,19 @@ def open_spans(endpoint: str) -> Iterator[Spans]:
 
 
 class Spans:
-    """Makes the OpenTelemetry spans of finished requests, and calls ``send(span)`` with each."""
+    """A recorder of requests: it makes their OpenTelemetry spans, and calls ``send(span)`` with each span."""
 
     def __init__(self, send: Callable[[ReadableSpan], None]) -> None:
         self._send = send
         self._resource = Resource({"service.name": "crisol"}).merge(OTELResourceDetector().detect())
 
     def record(self, method: str, exchange: Exchange, endpoint: str, seconds: float) -> None:
-        """Send the span of a finished request, and child spans for its cache, model, wargame and phases.
+        """Send the span of a finished request, and a child span for each step that answered it.
 
         ``method`` is the HTTP method. ``endpoint`` is the short name of the route, such as ``ml-first``, or
         ``other``; it names the span. ``exchange`` is the record of the request, and ``seconds`` its duration.
+        The steps are the cache alone, or the model, the wargame and the phases of the wargame; a step that
+        did not take place has no span.
         """
         trace, validated = exchange.trace, exchange.validated
         end = time.time_ns()
