@@ -20,10 +20,10 @@ __all__ = ["RelativeArtifacts"]
 class RelativeArtifacts(LocalArtifactRepository):
     """MLflow's artifact repository for addresses ``crisol:/...``, which are relative to the runs' folder.
 
-    MLflow makes the object. ``artifact_uri`` is an address of this kind. ``tracking_uri`` names MLflow's
-    SQLite file, whose folder holds the artifacts; None means the store that MLflow uses now. If the store is
-    no SQLite file, the folder ``mlruns`` of the settings (``settings.runs``) holds the artifacts.
-    ``registry_uri`` is passed on to MLflow.
+    MLflow makes the object. ``artifact_uri`` is an address of this kind. ``tracking_uri`` is the URI of the
+    tracking store; None means the store that MLflow uses now. If the store is a SQLite file, the addresses
+    are relative to the folder of that file, otherwise to the folder ``mlruns`` of the settings
+    (``settings.runs``). ``registry_uri`` is passed on to MLflow.
     """
 
     def __init__(

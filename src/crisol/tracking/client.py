@@ -1,4 +1,4 @@
-"""The names of MLflow that Crisol uses; importing this module first switches off MLflow's telemetry.
+"""The classes and functions of MLflow that Crisol uses; the module switches off MLflow's telemetry first.
 
 Warnings that MLflow's own code causes during its import are suppressed.
 """

@@ -20,10 +20,11 @@ class Curve:
 
 
 def roc_curve(truth: NDArray[np.int_], score: NDArray[np.float64]) -> Curve:
-    """Return the ROC curve: at each threshold, the shares of invalid (x) and valid patches (y) accepted.
+    """Return the ROC curve, whose points belong to different thresholds of the score.
 
-    ``truth`` (n,) is 1 for a valid patch, 0 for an invalid one; ``score`` (n,) is higher for patches that are
-    more likely valid. The curve has no points if all patches are of one class.
+    A point's x is the share of the invalid patches at or above the threshold, its y that of the valid
+    patches. ``truth`` (n,) is 1 for a valid patch, 0 for an invalid one; ``score`` (n,) is higher for patches
+    that are more likely valid. The curve has no points if all patches are of one class.
     """
     if len(set(truth.tolist())) < 2:
         return Curve(np.array([]), np.array([]))
@@ -48,8 +49,8 @@ def reliability_curve(truth: NDArray[np.int_], score: NDArray[np.float64], bins:
 
     The x of a point is the mean score of the patches in the bin, the y is the share of valid patches in it.
     ``truth`` (n,) is 1 for a valid patch, 0 for an invalid one; ``score`` (n,) is the predicted probability
-    of valid. The patches are sorted by score and cut into ``bins`` bins of equal size; empty bins, which
-    occur if there are fewer patches than bins, give no point.
+    of valid. The patches are sorted by score and cut into ``bins`` bins, whose sizes differ by at most one;
+    empty bins, which occur if there are fewer patches than bins, give no point.
     """
     order = np.argsort(score, kind="stable")
     parts = [part for part in np.array_split(order, bins) if len(part)]

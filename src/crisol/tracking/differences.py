@@ -43,7 +43,8 @@ class Listed:
 def listed(settings: Settings, limit: int = 20) -> list[Listed]:
     """Return the latest ``limit`` tracked runs, the newest first; nested runs are left out.
 
-    Raises :class:`~crisol.errors.StoreError` if the tracking store cannot be opened.
+    Only the latest 1,000 runs of the store, nested ones included, are looked at. Raises
+    :class:`~crisol.errors.StoreError` if the tracking store cannot be opened.
     """
     client = open_client(settings)
     rows = []
@@ -69,9 +70,10 @@ def difference(settings: Settings, first: str, second: str) -> str:
 
     ``first`` and ``second`` each name a run: by its id, by the beginning of its id (four characters or more),
     or by its name. A name means the latest run of that name; ``NAME~1`` means the run of that name before the
-    latest, ``NAME~2`` the one before that. The metrics of nested runs are compared by the nested runs' names;
-    a nested run that only one of the two runs has is listed, too. Raises :class:`~crisol.errors.StoreError`
-    if no run or more than one run fits, and if the tracking store cannot be opened.
+    latest, ``NAME~2`` the one before that. The metrics of two nested runs are compared if they have the same
+    name; a nested run that only one of the two runs has is listed, too. If nothing differs, the text says so.
+    Raises :class:`~crisol.errors.StoreError` if no run or more than one run fits, and if the tracking store
+    cannot be opened. Only the latest 1,000 runs of the store, nested ones included, are found.
     """
     client = open_client(settings)
     runs = _all(client)
@@ -140,9 +142,9 @@ def _unlike(first: Mapping[str, object], second: Mapping[str, object]) -> dict[s
 def _section(
     title: str, names: list[str], pairs: Mapping[str, tuple[object, object]], *, change: bool = False
 ) -> list[str]:
-    """Return the lines of a Markdown section with the table ``pairs``; an empty list if ``pairs`` is empty.
+    """Return the lines of a Markdown section with a table of ``pairs``; an empty list if ``pairs`` is empty.
 
-    ``pairs`` maps each name with different values to its values in the two runs; ``names`` are the runs'
+    ``pairs`` maps the name of each parameter or metric to its values in the two runs; ``names`` are the runs'
     names. With ``change``, a further column has the second value minus the first, and is blank if one of the
     two is missing.
     """

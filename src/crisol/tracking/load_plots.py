@@ -24,7 +24,7 @@ def adaptation(frame: pd.DataFrame, begins: float, ends: float, target: float) -
     ``frame`` comes from :func:`crisol.lab.adaptive.compare`. It has one row for each rate limit and each
     second of the test. Its columns are ``limit`` (at most four names), ``second``, ``p95`` (latency in
     seconds), ``refused`` (the number of refused requests) and ``share`` (the part of its configured rate that
-    a limit grants). The server is slow from the second ``begins`` to the second ``ends``; this span is
+    a limit grants). The server is slow from ``begins`` to ``ends``, in seconds of the test; this span is
     shaded. ``target`` is the latency in seconds that the adaptive limit aims at.
     """
     figure, axes = panels(3, width=4.4, height=3.6, title="What a limit does while the server is slow")

@@ -78,16 +78,20 @@ class RegisteredModel:
 
     @property
     def since(self) -> str:
-        """The time at which the version last became champion, in ISO 8601; "" if it never was champion."""
+        """The time at which :func:`move_alias` last made the version champion, in ISO 8601.
+
+        It is "" if :func:`move_alias` never did that; :func:`roll_back` does not change it.
+        """
         return self.tags.get(_SINCE, "")
 
 
 def register(run: TrackedRun, folder: Path, tags: Mapping[str, str], alias: str = CHAMPION) -> str:
     """Store a model folder in MLflow, register it as a new version, and return the version's number.
 
-    ``run`` is the run that trained the model. The new version gets the tags ``tags`` and the alias ``alias``.
-    If the version that has the alias already has all these tags, nothing is stored, and that version's number
-    is returned. Raises :class:`~crisol.errors.StoreError` if the model or the alias cannot be registered.
+    ``run`` is the run that trained the model. The new version gets the tags ``tags`` and the alias ``alias``;
+    as ``champion`` it is the version that services load. If the version that has the alias already has all
+    these tags, nothing is stored, and that version's number is returned. Raises
+    :class:`~crisol.errors.StoreError` if the model or the alias cannot be registered.
     """
     try:
         _ensure_model(run.client)

@@ -193,8 +193,8 @@ def forest(
 ) -> Figure:
     """Draw estimates with their 95 % intervals, one below the other (a forest plot).
 
-    ``rows`` are (name, estimate, low end, high end). ``what`` is the text at the axis. ``reference`` is the
-    value at which a vertical line is drawn, None for no line.
+    ``rows`` are (name, estimate, low end, high end), the first one on top. ``what`` is the text at the axis.
+    ``reference`` is the value at which a vertical line is drawn, None for no line.
     """
     figure, (axis,) = panels(
         1, width=6.8, height=1.3 + 0.34 * len(rows), title=f"{what}, with 95 % intervals"

@@ -36,12 +36,11 @@ _ADVICE = {Outcome.VALID: "accept", Outcome.INVALID: "reject", None: "wargame"}
 class TabularModel:
     """A model in MLflow's form (pyfunc), made from a model folder: :meth:`predict` takes a table.
 
-    For single patches use :class:`~crisol.model.predictor.Predictor`. Raises
-    :class:`~crisol.errors.ModelError` where the folder holds no usable model.
+    For single patches use :class:`~crisol.model.predictor.Predictor`.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Open the folder of an exported model; raises what :meth:`Predictor.load` raises."""
+        """Open a model folder; raises :class:`~crisol.errors.ModelError` if it holds no usable model."""
         self.predictor = Predictor.load(folder, load_settings().trust)
 
     def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:  # noqa: ARG002 - MLflow's form
@@ -50,9 +49,10 @@ class TabularModel:
         Its columns are ``probability``, ``advice`` and ``model_version``. The advice follows the model's
         policy: ``accept``, ``reject``, or ``wargame`` for a probability between the thresholds.
         ``model_input`` has the column ``diff`` with unified diffs, and may have the column ``cwe`` with texts
-        such as CWE-22 or empty cells. ``params`` is ignored. Raises :class:`~crisol.errors.InputError`, with
-        the row's number, for a text that is no diff and for a diff that changes only files that no wargame
-        runs, such as tests. Raises :class:`~crisol.errors.ModelError` if the model fails.
+        such as CWE-22 or empty cells. ``params`` is ignored. Raises ``KeyError`` without a column ``diff``,
+        and :class:`~crisol.errors.InputError`, with the row's number, counted from 0, for a text that is no
+        diff and for a diff that changes only files that no wargame runs, such as tests. Raises
+        :class:`~crisol.errors.ModelError` if the model fails.
         """
         weaknesses = model_input["cwe"].fillna("") if "cwe" in model_input else [""] * len(model_input)
         rows = []

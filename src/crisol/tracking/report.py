@@ -24,7 +24,11 @@ _LONGEST_DIFF = 400
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A table of text in the HTML report; ``numeric`` has the indices of the right-aligned columns."""
+    """A table of text in the HTML report, with its caption.
+
+    Each of ``rows`` has one text for each of ``columns``; ``numeric`` has the indices of the right-aligned
+    columns.
+    """
 
     caption: str
     columns: tuple[str, ...]
@@ -86,6 +90,7 @@ class Conclusion:
 class Report:
     """The content of the HTML report, which :func:`render` turns into a page.
 
+    ``conclusion`` is the top of the page, ``sections`` and ``disagreements`` follow in this order.
     ``provenance`` is a table of the data, package versions and commands from which the results come.
     """
 
@@ -113,7 +118,8 @@ def render(report: Report) -> str:
 def sheet(frame: pd.DataFrame, caption: str) -> Sheet:
     """Return a data frame as a table of texts for the report, with a caption.
 
-    Floats have three decimals, missing values are empty, and columns of numbers are right-aligned.
+    The index is left out. Floats have three decimals, None and nan become "", and columns of numbers are
+    right-aligned.
     """
     numeric = frozenset(i for i, kind in enumerate(frame.dtypes) if pd.api.types.is_numeric_dtype(kind))
     rows = tuple(tuple(_text(value) for value in row) for row in frame.itertuples(index=False, name=None))

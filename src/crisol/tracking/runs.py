@@ -4,7 +4,7 @@
 
     with runs.start(settings, "compare") as run:
         run.params({"seed": 0})
-        with run.child("lightgbm") as variant:  # nested below it, with its parameters and data sets
+        with run.child("lightgbm") as variant:  # a nested run, with the parameters and data sets of `run`
             variant.metrics({"auc": 0.75})
 """
 
@@ -72,9 +72,9 @@ class TrackedRun:
     """The lock of the process that opened this run; the system releases it when that process dies."""
 
     def fetch(self) -> Path:
-        """Return a folder on this machine that holds the run's files.
+        """Return the folder on this machine that holds the run's files.
 
-        Files on an MLflow server are downloaded into it first.
+        If the files are on an MLflow server, they are first downloaded into a folder below ``mlruns``.
         """
         if not is_server(self.settings):
             return local_folder(self.artifacts, self.settings.runs)
@@ -131,7 +131,7 @@ class TrackedRun:
     def table(self, name: str, frame: pd.DataFrame) -> None:
         """Store a data frame in the run, as ``tables/NAME.csv`` and ``tables/NAME.json``; NAME is ``name``.
 
-        The JSON is an object with ``columns`` and ``rows``; its numbers stay numbers.
+        The index is left out. The JSON is an object with ``columns`` and ``rows``; its numbers stay numbers.
         """
         self.content(f"tables/{name}.csv", frame.to_csv(index=False))
         self.content(f"tables/{name}.json", _to_json(frame))
@@ -279,10 +279,10 @@ def _to_json(frame: pd.DataFrame) -> str:
 
 
 def of_trials(settings: Settings, experiment: str) -> str:
-    """Return the id of the latest MLflow run whose trials are stored under the name ``experiment``.
+    """Return the id of the latest MLflow run that stored its trials for the A/B experiment ``experiment``.
 
-    The id is "" if there is no such run. Raises :class:`~crisol.errors.StoreError` if the tracking store
-    cannot be opened.
+    ``experiment`` is the experiment's name in the trial store. The id is "" if there is no such run. Raises
+    :class:`~crisol.errors.StoreError` if the tracking store cannot be opened.
     """
     client = open_client(settings)
     ids = [listed.experiment_id for listed in client.search_experiments()]

@@ -81,7 +81,8 @@ def open_store(settings: Settings) -> str:
 def _other_store(uri: str, runs: Path) -> str:
     """Return ``uri``, the URI of a store outside ``mlruns``, after checking that the store answers.
 
-    A process checks each URI once. If the store is an empty database, the check creates its schema.
+    A process checks each URI once. If the store is an empty database, the check creates its schema. Raises
+    :class:`~crisol.errors.StoreError` if the store does not answer.
     """
     if uri in _answered:
         return uri
@@ -101,9 +102,10 @@ def _other_store(uri: str, runs: Path) -> str:
 
 
 def _reach(uri: str) -> None:
-    """Connect once to the server or database at ``uri``; raises the error of the connection if that fails.
+    """Connect once to the server or database at ``uri``, so that an absent one is noticed at once.
 
-    MLflow alone would repeat a failed connection for minutes.
+    MLflow alone would repeat a failed connection for minutes. Raises ``OSError`` if the server cannot be
+    reached, and SQLAlchemy's error, ``ImportError`` or ``ValueError`` for a database or a wrong URI.
     """
     parts = urlsplit(uri)
     if parts.scheme in {"http", "https"}:

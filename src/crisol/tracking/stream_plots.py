@@ -23,9 +23,9 @@ def known_verdicts(frame: pd.DataFrame, coverage: Mapping[str, tuple[_Floats, _F
     The left plot shows AUCs, the middle plot the share of wargames skipped; both against the number of
     earlier verdicts. ``frame`` has their data: it is the table ``by_known`` of
     :class:`crisol.lab.evidence.Measured`. ``known`` is the number of earlier verdicts. ``auc`` is the AUC of
-    the memory, ``auc_low`` and ``auc_high`` are its bounds. ``auc_cold``, ``auc_nearest_neighbour`` and
-    ``auc_mean_label`` are the AUCs of the cold model, the nearest neighbour and the mean label. ``skipped``
-    is a share.
+    the memory, ``auc_low`` and ``auc_high`` are the ends of its 95 % interval. ``auc_cold``,
+    ``auc_nearest_neighbour`` and ``auc_mean_label`` are the AUCs of the cold model, the nearest neighbour and
+    the mean label. ``skipped`` is a share.
 
     The right plot shows the error rate (y) against the share of patches that are decided, the most confident
     ones first (x). ``coverage`` maps the names of at most four lines to their arrays (x, y).
@@ -60,8 +60,9 @@ def known_verdicts(frame: pd.DataFrame, coverage: Mapping[str, tuple[_Floats, _F
 def first_valid(frame: pd.DataFrame) -> Figure:
     """Draw the share of vulnerabilities for which a valid patch was found, against the number of wargames.
 
-    ``frame`` comes from :func:`crisol.lab.first_valid.found_by`. Its column ``wargames`` is x. Each other
-    column (at most four) is drawn as a line; its name says in which order candidates are wargamed.
+    ``frame`` comes from :func:`crisol.lab.first_valid.found_by`. Its column ``wargames`` is the x of all
+    lines. Each other column (at most four) is drawn as a line; its name says in which order candidates are
+    wargamed.
     """
     figure, (axis,) = panels(1, width=6.4, height=3.8, title="Until the first valid patch")
     for index, name in enumerate(name for name in frame.columns if name != "wargames"):
