@@ -42,10 +42,11 @@ PATTERN: Kind[Pattern] = Kind("vulnerability_pattern", Pattern)
 
 
 class Catalogue:
-    """The registered vulnerabilities of a service: those with a folder below ``roots``, a path or several.
+    """The registered vulnerabilities of a service: those with a valid folder below ``roots``.
 
-    A vulnerability that was read is kept in ``cache``, and read again when the files of its folder change.
-    :meth:`find` notices a change at once, :meth:`known` within a second. ``clock`` returns seconds.
+    ``roots`` is a path or several paths. ``cache`` is the service's cache: it keeps each vulnerability that
+    was read, until the files of its folder change. :meth:`find` notices a change at once, :meth:`known` after
+    at most one second. ``clock`` returns seconds.
     """
 
     def __init__(self, roots: Path | Sequence[Path], cache: Cache, *, clock: Clock = time.monotonic) -> None:
@@ -55,9 +56,9 @@ class Catalogue:
         self._current: dict[str, tuple[Pattern, float]] = {}
 
     def known(self, name: str) -> Pattern | None:
-        """Return the vulnerability with the id ``name`` if :meth:`find` read it in the last second, or None.
+        """Return the vulnerability that :meth:`find` returned for ``name`` in the last second, or None.
 
-        Reads no file.
+        The call reads no file.
         """
         current = self._current.get(name)
         if current is None or self._clock() - current[1] > _CURRENT_SECONDS:
@@ -87,9 +88,9 @@ class Catalogue:
         return pattern
 
     def names(self) -> list[str]:
-        """Return the ids of all registered vulnerabilities, sorted; the call reads the disk.
+        """Return the ids of all folders of vulnerabilities below ``roots``, sorted; the call reads the disk.
 
-        An id is among them even if its folder has an invalid description.
+        The id of a folder with an invalid description is among them, although :meth:`find` returns None.
         """
         return sorted({path.parent.name for path in descriptions(self._roots)})
 

@@ -43,8 +43,8 @@ class FactRung:
 
     It decides a patch that leaves the vulnerable program as it was, a patch that makes a judged program, and
     a patch that changes nothing that a PoV executes. For the last kind, the PoVs of each vulnerability are
-    traced once, in the background; until the trace has ended, patches of this kind are not recognised. A
-    failed trace is tried again after a minute.
+    traced once, in the background. Before the trace has ended, the rung leaves patches of this kind to the
+    later rungs. A failed trace is tried again after a minute.
 
     ``catalogue`` finds vulnerabilities; ``cache`` is the folder of downloaded releases. ``sandbox`` is the
     kind of sandbox for traces: ``auto``, ``bubblewrap``, ``namespaces`` or ``weak``, as in
@@ -76,7 +76,10 @@ class FactRung:
         self._tracer = asyncio.Semaphore(1)
 
     async def __call__(self, case: Case) -> Decision | None:
-        """Return the decision if a fact about the patch is known, otherwise None."""
+        """Return the decision if a fact decides the patch, otherwise None.
+
+        The result is None, too, if the vulnerability is not registered.
+        """
         if case.pattern is None:
             return None
         self._follow(case.pattern)

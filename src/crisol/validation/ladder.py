@@ -50,7 +50,8 @@ class Question:
     """A request to the ladder without the text of its patch, small enough to keep thousands in memory.
 
     ``patch`` is the identity of the patch. ``vulnerability`` (an id) and ``cwe`` are "" if the caller named
-    none. ``cut`` says how the patch was read and which files were left out; "" if it was taken as it is.
+    none. ``cut`` is a line for people on what was corrected in the diff and which of its files were left out;
+    it is "" for a diff that is judged unchanged.
     """
 
     patch: str
@@ -65,10 +66,10 @@ class Submission:
 
     ``patch`` is the parsed patch and ``text`` its text. ``vulnerability`` (an id) and ``cwe`` are "" if the
     caller named none. ``client`` is the caller's address, by which the queue of wargames is kept fair.
-    ``cut`` says how the patch was read and which files were left out; "" if it was taken as it is. ``misfit``
-    says why the patch does not apply to the release, "" if it applies; the decision on a misfit is
-    inconclusive. ``files`` maps the paths of the patched files to their new text, None for a deleted file; it
-    is empty if the release is not available.
+    ``cut`` is a line for people on what was corrected in the diff and which of its files were left out; it is
+    "" for a diff that is judged unchanged. ``misfit`` says why the patch does not apply to the release; it is
+    "" if the patch applies. With a ``misfit`` the decision is inconclusive. ``files`` maps the paths of the
+    patched files to their new text, None for a deleted file; it is empty if the release is not available.
     """
 
     patch: Patch
@@ -112,8 +113,8 @@ class Rung(Protocol):
     """One step of the ladder: an ``async`` function of a case that returns a decision or None.
 
     None passes the case to the next rung. A decision says in ``evidence`` why it was made. If a dependency is
-    unavailable, a rung adds its name to ``case.missing`` and returns None. An exception is passed on to the
-    caller of the ladder.
+    unavailable, a rung adds its name to ``case.missing`` and returns None. An exception that a rung raises
+    ends the ladder and reaches the caller of :meth:`~crisol.validation.validator.Validator.decide`.
     """
 
     @property

@@ -26,12 +26,12 @@ class _Place:
 
 
 class Line:
-    """A queue for wargames: at most ``seats`` run at a time, at most ``length`` wait. For one event loop.
+    """A queue for wargames: at most ``seats`` run at a time, at most ``length`` wait.
 
     A *seat* is the right to run a wargame, a *place* is a position in the queue. A client gets another place
     only if more places are free than it has already, so one client never gets more than about half of them. A
     free seat goes to the waiting client with the fewest seats; among equals, to the first in the queue. A
-    place is given up when all callers that wait for its verdict have left.
+    place is given up when all callers that wait for its verdict have left. Use it in one event loop.
     """
 
     def __init__(self, seats: int, length: int) -> None:
@@ -51,7 +51,8 @@ class Line:
         """Return a context manager; in its block the caller counts as waiting for a verdict.
 
         ``key`` is the key of the verdict. When the last caller of a key leaves the block, the places of this
-        key are given up: :meth:`enter` then raises :class:`~crisol.errors.Overloaded`.
+        key are given up: the calls of :meth:`enter` that wait in them raise
+        :class:`~crisol.errors.Overloaded`.
         """
         self._callers[key] += 1
         try:
@@ -100,7 +101,7 @@ class Line:
             raise
 
     def leave(self, client: str) -> None:
-        """Give back the right of ``client`` to run a wargame; a waiting wargame gets it."""
+        """Give back the right of ``client`` to run a wargame; if wargames wait, one of them gets it."""
         self._seated[client] -= 1
         if not self._seated[client]:
             del self._seated[client]

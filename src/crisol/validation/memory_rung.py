@@ -61,7 +61,10 @@ class MemoryRung:
         return self._model.served.second is not None
 
     async def __call__(self, case: Case) -> Decision | None:
-        """Return the decision if the policy of the second stage lets this rung decide, otherwise None."""
+        """Return the decision if the policy of the second stage lets this rung decide, otherwise None.
+
+        The result is None, too, if the vulnerability is not registered.
+        """
         served, pattern = self._model.served, case.pattern
         if served.second is None or pattern is None:
             return None
@@ -106,7 +109,10 @@ class MemoryRung:
         await asyncio.gather(*self._reading, return_exceptions=True)
 
     def _begin(self, pattern: Pattern) -> None:
-        """Start to read the known fix of a vulnerability in the background, once for each content hash."""
+        """Start to read the known fix of a vulnerability in the background, once for each content hash.
+
+        A reading that fails is not tried again.
+        """
         if self._fixes.get(pattern.id) == pattern.content_hash:
             return
         self._fixes[pattern.id] = pattern.content_hash
@@ -127,7 +133,7 @@ class MemoryRung:
         """Return the known fix as a judged patch, with the verdict valid.
 
         None means that there is no known fix or no model, or that the vulnerability's folder has changed or
-        gone.
+        is missing.
         """
         vulnerability, predictor = self._catalogue.open(pattern.id), self._model.served.predictor
         if vulnerability is None or predictor is None or vulnerability.content_hash != pattern.content_hash:

@@ -114,16 +114,20 @@ class ModelRung:
         return None if outcome is None else _decision(outcome, prediction, served.policy)
 
     async def predict(self, case: Case) -> Prediction | None:
-        """Return the model's prediction for ``case``; it is computed at most once for a case.
+        """Return the model's prediction for ``case``, and store it in ``case.prediction`` for later calls.
 
-        None means that there is no model, or that it failed.
+        None means that there is no model, or that it failed; after a failure the next call tries again.
         """
         if case.prediction is None and self.served.predictor is not None:
             case.prediction = await self._predict(self.served.predictor, case)
         return case.prediction
 
     async def _predict(self, predictor: Predictor, case: Case) -> Prediction | None:
-        """Return the model's prediction; None if the call fails, times out or is rejected."""
+        """Return the prediction of ``predictor`` for ``case``.
+
+        The result is None if the prediction fails or times out, if the circuit breaker rejects the call, or
+        if too many predictions are running.
+        """
         patch, characters = case.submission.patch, len(case.submission.text)
         try:
             if self._slow < 2 and characters <= _INLINE_CHARACTERS:

@@ -66,7 +66,8 @@ class Validated:
 
     ``cached`` is True if the decision came from the cache, or from another request that asked the same at the
     same time. ``pattern`` is the registered vulnerability, None if it is not registered. ``key`` is the cache
-    key of the decision; ``seconds`` is how long this answer took.
+    key of the decision; in a result of :meth:`Validator.validate` it is usually that of the verdict.
+    ``seconds`` is how long this answer took.
     """
 
     decision: Decision
@@ -77,7 +78,7 @@ class Validated:
 
 
 class _NotKept(Exception):
-    """Raised with a computed ``value``, so that the cache does not store this value."""
+    """The exception that carries a computed ``value`` past the cache, which then does not store the value."""
 
     def __init__(self, value: Any) -> None:
         super().__init__("not worth keeping")
@@ -87,14 +88,14 @@ class _NotKept(Exception):
 class Validator:
     """The ladder: it decides about patches by cache, ``rungs``, ``model``, wargame, fallback, in that order.
 
-    The first one that returns a decision decides. ``cache`` holds decisions and verdicts. ``referees`` run
-    the wargames, guarded by the circuit breaker ``sandbox``. ``catalogue`` finds vulnerabilities; for a
-    vulnerability that is not registered no wargame runs. Each function in ``learners`` is called after every
-    wargame: ``await learner(submission, pattern, verdict)``.
+    The decision is the first one that a step of this order returns. ``cache`` holds decisions and verdicts.
+    ``referees`` run the wargames, guarded by the circuit breaker ``sandbox``. ``catalogue`` finds
+    vulnerabilities; for a vulnerability that is not registered no wargame runs. Each function in ``learners``
+    is called after every wargame: ``await learner(submission, pattern, verdict)``.
 
     The attribute ``off`` is a frozenset of :class:`~crisol.records.Source`: decisions of these rungs are
-    ignored. A dependency that is unavailable is skipped and named in the decision's ``degraded``; such a
-    decision is not cached. Use it in one event loop.
+    ignored. The ladder goes on without a dependency that is unavailable, and names it in the decision's
+    ``degraded``; such a decision is not cached. Use it in one event loop.
     """
 
     def __init__(
@@ -133,11 +134,11 @@ class Validator:
         return Validated(decision, cached=True, pattern=pattern, key=key, seconds=perf_counter() - start)
 
     async def fitted(self, submission: Submission) -> Submission:
-        """Return ``submission`` with the cut patch: the patch reduced to files of the release.
+        """Return a copy of ``submission`` with the cut patch: the patch reduced to files of the release.
 
-        If the patch does not apply, ``misfit`` of the result says why. If the vulnerability is not
-        registered, the submission is returned unchanged. Raises :class:`~crisol.errors.DiffError` for a text
-        that is not a diff.
+        The copy has new values of ``patch``, ``text``, ``cut``, ``misfit`` and ``files``. If the patch does
+        not apply, only ``misfit`` is new: it says why. If the vulnerability is not registered, the submission
+        is returned unchanged. Raises :class:`~crisol.errors.DiffError` for a text that is not a diff.
         """
         pattern = await self._find(submission)
         if pattern is None:
@@ -153,8 +154,9 @@ class Validator:
     async def decide(self, submission: Submission) -> Validated:
         """Return the decision of the ladder on a patch, in a :class:`Validated` that says how it was made.
 
-        A wargame runs only if no earlier rung decides. Raises :class:`~crisol.errors.Overloaded` if the queue
-        of wargames has no place for the client.
+        A wargame runs only if no earlier rung decides. A submission with a ``misfit`` gets an inconclusive
+        decision, and no rung is asked. Raises :class:`~crisol.errors.Overloaded` if the queue of wargames has
+        no place for the client.
         """
         start = perf_counter()
         question, pattern = submission.question, await self._find(submission)
@@ -209,8 +211,8 @@ class Validator:
         """Return the verdict on the patch of ``submission``, from the cache or by a wargame.
 
         ``pattern`` is the vulnerability. Raises :class:`~crisol.errors.UnavailableError` if no wargame can
-        run, and :class:`~crisol.errors.UnknownVulnerability` if the vulnerability's folder has changed or
-        gone.
+        run, and :class:`~crisol.errors.UnknownVulnerability` if the vulnerability's folder has changed or is
+        missing.
         """
         with self._referees.attended(_verdict_key(submission.question, pattern)):
             verdict, _ = await self._verdict(submission, pattern)
@@ -310,8 +312,8 @@ class Validator:
         """Return a decision or verdict from the cache, or compute it once for all callers that wait for it.
 
         ``kind``, ``key`` and ``tags`` are those of the cache entry. ``await compute()`` returns the value. It
-        is stored only if ``keeps(value)`` is true. The second element of the result is False if this call
-        computed the value, True if it came from the cache or from another caller.
+        is stored only if ``keeps(value)`` is true. The result is (value, shared): ``shared`` is False if this
+        call computed the value, True if the value came from the cache or from another caller.
         """
         fresh = False
 

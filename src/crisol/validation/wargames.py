@@ -55,7 +55,7 @@ class RefereeStats:
 
 
 class _Table:
-    """An open match, with the ``ExitStack`` whose ``close()`` ends its sandbox."""
+    """An open sandbox: the ``match`` that judges patches in it, and the ``ExitStack`` that closes it."""
 
     __slots__ = ("match", "stack")
 
@@ -69,11 +69,12 @@ class Referees:
 
     ``catalogue`` finds vulnerabilities; ``cache`` is the folder of downloaded releases. ``sandbox`` is
     ``auto``, ``bubblewrap``, ``namespaces`` or ``weak``, as in :func:`crisol.sandbox.choose`. At most
-    ``warm`` sandboxes stay open between wargames. ``seconds`` limits the time of all runs of one patch. With
-    ``secret``, scripts draw random values that a patch cannot predict; without it, they draw the same values
-    as in a corpus build, so that verdicts repeat. ``experience`` orders the scripts such that wrong patches
-    fail early; None begins with an empty experience. Use it in one event loop, as ``async with``. Raises
-    :class:`~crisol.errors.SettingsError` if ``concurrency`` or ``line`` is below 1, or ``warm`` below 0.
+    ``warm`` sandboxes stay open between wargames. ``seconds`` is the time limit of all runs of one patch
+    together. With ``secret``, scripts draw random values that a patch cannot predict; without it, they draw
+    the same values as in a corpus build, so that verdicts repeat. ``experience`` orders the scripts such that
+    wrong patches fail early; None begins with an empty experience. Use it as an async context manager, in one
+    event loop. Raises :class:`~crisol.errors.SettingsError` if ``concurrency`` or ``line`` is below 1, or
+    ``warm`` below 0.
     """
 
     def __init__(
@@ -165,7 +166,7 @@ class Referees:
         wargame that has begun is not cancelled. Raises :class:`~crisol.errors.Overloaded` if the wargame is
         rejected or the queue has no place for the client, :class:`~crisol.errors.UnavailableError` if there
         is no sandbox or no release, and :class:`~crisol.errors.UnknownVulnerability` if the vulnerability's
-        folder has changed or gone.
+        folder has changed or is missing.
         """
         try:
             await self._line.enter(key, client, self.patience)
@@ -213,9 +214,9 @@ class Referees:
     def _on_release(self, pattern: Pattern, verdict: Verdict) -> Verdict:
         """Run the baseline in a new sandbox, after a wargame in which the old sandbox failed.
 
-        If the baseline succeeds, the patch made the old sandbox fail, not this machine. ``verdict`` is that
-        of the failed wargame. The result is ``verdict`` with the new baseline as its first phase; or, if the
-        new sandbox fails, too, a verdict with this baseline alone.
+        ``verdict`` is the verdict of that wargame. If the new sandbox works, the patch caused the failure:
+        the result is ``verdict`` with the new baseline as its first phase. If the new sandbox fails, too,
+        this machine caused the failure: the result is a verdict whose only phase is the failed baseline.
         """
         table = self._make(pattern)
         baseline = next(table.match.phases(""))
