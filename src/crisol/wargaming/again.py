@@ -112,28 +112,30 @@ def again(
 ) -> tuple[tuple[Script, ...], ...]:
     """Return scripts that run the public PoV again, each in a changed process or environment.
 
-    The scripts expose a patch that acts only where a wargame usually runs, in the first calls, or at random.
-    Each inner tuple holds alternatives. The first one with which the unpatched release shows its flaw judges
-    the patch.
+    The scripts expose a patch that closes the flaw only where a wargame usually runs, only in the first
+    calls, or only sometimes. Each inner tuple holds alternative scripts. To judge a patch, run the first of
+    them that shows the flaw of the unpatched release (see :func:`shows`).
 
-    - Every patch meets other surroundings: user, folder, variables, clock, files, streams.
-    - Every patch meets a process that has run ``pov`` and the ``checks`` many times, for 0.4 seconds of CPU
-      time. All runs of ``pov`` have the same working folder, so that a patch finds its files again. Some
-      releases show their flaw only in an empty folder; for these each run has a new one.
-    - A patch that newly uses a source of chance or a clock meets ``pov`` unchanged several times, each time
-      in a new process. All these runs together take about 0.5 seconds of CPU time, but there are at least
-      five; ``cost`` is the CPU time of one run in seconds. ``noted`` says what the patch newly uses, see
-      :class:`.tampering.Findings`.
+    - The first tuple has one script, which runs ``pov`` in another environment: user, folder, variables,
+      clock, files, streams.
+    - The second tuple has two scripts. They run ``pov`` and the ``checks`` many times in one process, for 0.4
+      seconds of CPU time, and then ``pov`` once more. In the first script, all runs of ``pov`` have the same
+      working folder, so that a patch finds its files again. In the second one, each run has a new folder,
+      because some releases show their flaw only in an empty folder.
+    - If the patch newly uses a source of chance or a clock, further tuples hold ``pov`` alone, unchanged: as
+      many as take about 0.5 seconds of CPU time together, but at least five. ``cost`` is the CPU time of one
+      run in seconds. ``noted`` says what the patch newly uses, see :class:`.tampering.Findings`.
 
-    A script exits with 0 if the PoV shows the flaw at the end, or in more than 1 % of the many runs. ``seed``
+    A script exits with 0 if its last run of ``pov`` shows the flaw. A script of the second tuple does so,
+    too, if more than 1 % of its other runs of ``pov`` show it, unless ``pov`` has a judge. ``seed``
     determines the random user name, process id, hash seed and year.
     """
     scripts = [
-        (Script(ELSEWHERE_NAME, _behind(elsewhere(seed), PLACE, pov.source), Role.POV),),
+        (Script(ELSEWHERE_NAME, _preceded(elsewhere(seed), PLACE, pov.source), Role.POV),),
         tuple(
             Script(
                 f"{pov.name} after many calls{where}",
-                _behind(_lived(pov, [pov, *checks], stays=stays), _LAST, pov.source),
+                _preceded(_lived(pov, [pov, *checks], stays=stays), _LAST, pov.source),
                 Role.POV,
             )
             for where, stays in ((" in one folder", True), ("", False))
@@ -157,10 +159,9 @@ def shows(target: Target, script: Script, limits: Limits) -> bool:
     """Run a script of :func:`again` on the unpatched release, and return whether it shows the flaw.
 
     If it does not, the script cannot be used to judge patches. ``target`` is a sandbox over the release;
-    ``limits`` are the result of :func:`patient`. A script that reaches its time limit and has only waited
-    does not show the flaw, either. If it took more than 0.75 seconds of CPU time, or waited for a CPU for
-    more than half of the time, the machine may just be busy, and :class:`~crisol.errors.SandboxError` is
-    raised.
+    ``limits`` are the result of :func:`patient`. If the script reaches its time limit, the result is False.
+    But if such a script used more than 0.75 seconds of CPU time, or waited for a CPU for more than half of
+    the time, the machine may just be busy; then :class:`~crisol.errors.SandboxError` is raised.
     """
     run = target.run(script, limits=limits)
     if run.ending is Ending.TIMEOUT and (run.cpu_seconds > _COMPUTES or run.waited > run.seconds / 2):
@@ -171,8 +172,9 @@ def shows(target: Target, script: Script, limits: Limits) -> bool:
 def _lived(pov: Script, scripts: Sequence[Script], *, stays: bool) -> str:
     """Return the code that runs ``scripts``, of which ``pov`` is the first, many times.
 
-    Each run has a new working folder. With ``stays`` all runs of ``pov`` have the folder of the PoV behind
-    them; a check never has it, since it could leave a file that the PoV takes for its own success.
+    The PoV that follows this code runs in the working folder ``cold``. With ``stays``, all runs of ``pov``
+    have this folder, too. Every other run has a new folder: a check could leave a file in ``cold`` that the
+    PoV takes for its own success.
     """
     before = _LIVED.format(
         sources=[script.source for script in scripts],
@@ -183,19 +185,19 @@ def _lived(pov: Script, scripts: Sequence[Script], *, stays: bool) -> str:
         decides=not parts(pov.source)[1],  # from outside, nothing of the warm-up is to be seen
     )
     # If the PoV measures processor time, the warm-up takes exactly the time that its judge subtracts.
-    return before + _ALL_SPENT.format(spent=_SPENT) if _times(pov) else before
+    return before + _ALL_SPENT.format(spent=_SPENT) if _measures_cpu(pov) else before
 
 
-def _times(pov: Script) -> bool:
-    """Return whether the judge of a PoV measures the CPU time that the target uses."""
+def _measures_cpu(pov: Script) -> bool:
+    """Return whether ``pov`` has a judge that measures the CPU time of the target."""
     return "CPU_USED" in parts(pov.source)[1]
 
 
-def _behind(before: str, place: str, text: str) -> str:
+def _preceded(before: str, place: str, text: str) -> str:
     """Return the PoV ``text`` with the code ``before`` in front of it.
 
-    ``place`` is the working directory that the code ``before`` sets. In a PoV with a judge, only the process
-    of the target runs this code; the judge then begins in the same folder ``place``.
+    ``before`` ends in the working folder ``place``. In a PoV with a judge, ``before`` precedes the part that
+    runs in the process of the target; the judge, in its own process, begins in ``place``, too.
     """
     future = "from __future__ import annotations\n"
     head, text = (future, text.removeprefix(future)) if text.startswith(future) else ("", text)
