@@ -273,9 +273,9 @@ def _rows(match: Match, plan: Plan) -> Iterator[dict[str, object]]:
 
 
 def _cut(candidate: Candidate, tree: Path) -> Candidate:
-    """Return a candidate whose diff changes only files that a wargame runs, so not its tests, for example.
+    """Return a candidate whose diff leaves out the files that no wargame runs, such as tests.
 
-    Features are computed from this diff. A candidate that does not apply to the source in ``tree`` is
+    So these files do not count for the features. A candidate that does not apply to the source in ``tree`` is
     returned unchanged.
     """
     try:

@@ -120,10 +120,10 @@ def _rename(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
 
 
 def _equivalent(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:  # noqa: ARG001 - its type
-    """Yield the source in which the comparison or condition ``node`` is replaced by an equivalent one.
+    """Yield the source in which a comparison or a condition is replaced by an equivalent one.
 
-    A condition is that of an ``if``, a ``while`` or a conditional expression. At most one source is yielded,
-    and none for any other node. ``rng`` is not used.
+    ``node`` is the comparison, or the ``if``, ``while`` or conditional expression that has the condition. At
+    most one source is yielded, and none for any other node. ``rng`` is not used.
     """
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
         left, right = text.of(node.left), text.of(node.comparators[0])

@@ -1,7 +1,8 @@
-"""The surroundings of a program on another machine and years later, as code that runs before a PoV.
+"""Code that gives a process the surroundings of another machine, years later; it runs before a PoV.
 
-The code replaces functions of the standard library in the process of the target alone. Each answers as a
-server in use would: other user, folder, variables, clocks, limits, files, streams, threads and network.
+The code replaces functions of the standard library, in the process of the target alone. They then answer as
+on a server in use: with another user, folder, environment variables, clocks, limits, files, streams, threads
+and network.
 """
 
 from __future__ import annotations

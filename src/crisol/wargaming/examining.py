@@ -129,9 +129,10 @@ def _undefined(text: str) -> frozenset[str]:
 def _unquoted(before: str, after: str) -> set[str]:
     """Return the placeholders, such as ``__VIRTUAL_ENV__``, from which a patch removes the quotes.
 
-    A placeholder is a text constant that is one name in capitals; it lost its quotes if ``after`` has fewer
-    such constants than ``before``. It does not count as an undefined name, because a program fills it in
-    later and may add the quotes itself.
+    A placeholder is a text constant that is one name in capitals; it lost its quotes if ``after``, the
+    patched text, has fewer such constants than ``before``, the unpatched one. The referee does not count a
+    placeholder without quotes as an undefined name, because a program fills it in later and may add the
+    quotes itself.
     """
     old, new = _capitals(before), _capitals(after)
     return {name for name, count in old.items() if new[name] < count}

@@ -2,7 +2,7 @@
 
 There are three kinds of harmless uses:
 
-- A type is used in a test: in ``isinstance(value, types.FunctionType)`` the type creates no function.
+- A type is used to test a value: in ``isinstance(value, types.FunctionType)`` it creates no function.
 - A command-line program ends its process by ``sys.exit``, to report a failure. This is harmless below
   ``if __name__ == "__main__"``, and in a function if functions of the unpatched file already end the process.
 - A module compiles a text that it executes. This is harmless if functions of the unpatched file already

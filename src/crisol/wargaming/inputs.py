@@ -37,8 +37,8 @@ _MAX_LITERAL = 4096
 def unsteady(source: str) -> bool:
     """Return whether a script measures time or memory or starts threads, so that its result may vary.
 
-    ``source`` is its text, in which names such as ``perf_counter`` and ``threading`` are searched; the text
-    need not parse.
+    ``source`` is the text of the script; it need not parse. It is searched for names such as ``perf_counter``
+    and ``threading``.
     """
     return _UNSTEADY.search(source) is not None
 

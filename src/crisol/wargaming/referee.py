@@ -178,7 +178,10 @@ class Match:
         return look(files)
 
     def _partial(self, files: Mapping[str, bytes | None]) -> _Finding:
-        """Run the generated PoVs that fail on the reference; the finding is a partial fix if one succeeds."""
+        """Run the generated PoVs that fail on the reference, and return the finding.
+
+        The reason is ``PARTIAL_FIX`` if one succeeds; the detail names it.
+        """
         try:
             surviving = self._measured().partial(self.target, files)
         except SandboxError as error:
@@ -186,7 +189,11 @@ class Match:
         return (Reason.PARTIAL_FIX, surviving) if surviving else (None, "")
 
     def _divergence(self, files: Mapping[str, bytes | None]) -> _Finding:
-        """Compare patch and reference on generated benign inputs; the finding names the first difference."""
+        """Compare patch and reference on generated benign inputs, and return the finding.
+
+        The reason is ``DIVERGES_FROM_REFERENCE`` if they behave differently; the detail names the first
+        difference.
+        """
         try:
             difference = self._measured().divergence(self.target, files)
         except SandboxError as error:
@@ -223,9 +230,9 @@ class Match:
         """Analyse the patched files without running them, and return the finding.
 
         The reason is ``TAMPERS`` for a construct that counts as tampering or a file that hides another
-        module, ``DOES_NOT_LOAD`` for a syntax error, ``TIMEOUT`` for an analysis that exceeds its limits, and
-        otherwise None. ``overlay`` maps paths to the new texts. The call adds the examination of each Python
-        file to ``facts``, by path, until a file gives a reason.
+        module, ``DOES_NOT_LOAD`` for a new syntax error, ``TIMEOUT`` for an analysis that exceeds its limits,
+        and otherwise None. ``overlay`` maps paths to the new texts. The call adds the examination of each
+        Python file to ``facts``, by path, until a file gives a reason.
         """
         noted: list[str] = []
         for name, after in overlay.items():

@@ -92,8 +92,8 @@ class Yardstick:
         """Return a message on a benign input to which patch and reference react differently, "" if none.
 
         ``target`` is a sandbox over the vulnerable release; ``files`` maps the paths of the patched files to
-        their content, None for a deleted file. Raises :class:`~crisol.errors.SandboxError` if the sandbox
-        fails.
+        their content, None for a deleted file. If the process that runs the patch ends early, the message
+        says so. Raises :class:`~crisol.errors.SandboxError` if the sandbox fails.
         """
         told = behaviours(target, self.benign, files) if self.benign else {}
         if isinstance(told, Ending):
