@@ -166,7 +166,8 @@ def features(patches: Iterable[LabelledPatch], *, own: Sequence[Callable[[Readin
     (True, 'quotes')
 
     ``own`` are functions that you wrote. Each gets the :class:`~crisol.model.reading.Reading` of a patch and
-    returns a number, which becomes a further column with the function's name.
+    returns a number, which becomes a further column with the function's name. A malformed diff raises no
+    error; it counts as a patch that changes nothing.
     """
     import numpy as np  # noqa: PLC0415 - importing crisol must stay cheap
 
