@@ -114,10 +114,10 @@ def gather(settings: Settings, frame: pd.DataFrame, experiment: str | None = Non
 
 
 def labelled(trials: Iterable[Trial], frame: pd.DataFrame, store: PatchStore) -> Gathered:
-    """Return labelled patches from trials, one for each pair of vulnerability and patch.
+    """Return labelled patches from trials, one for each pair of vulnerability and patch, sorted by both.
 
-    Of several verdicts on a patch the last one counts. The diff comes from the corpus table ``frame`` or,
-    where the table lacks it, from ``store``.
+    Of several conclusive trials of a patch, the last one in ``trials`` counts. The diff comes from the corpus
+    table ``frame`` or, where the table lacks it, from ``store``.
     """
     rows_by_patch = {(str(row["vulnerability"]), str(row["id"])): row for row in frame.to_dict("records")}
     projects = {name: str(row["project"]) for (name, _), row in rows_by_patch.items()}

@@ -37,8 +37,9 @@ class Rungs:
 
     ``memory`` names the way in which the memory rung predicts: ``memory`` (the second stage),
     ``nearest neighbour``, ``mean label`` or ``cold``, see :func:`beliefs`; "" means that there is no memory
-    rung. ``model`` adds the model that reads the diff alone. With ``facts`` a patch that changes the same
-    code as an earlier patch (:func:`crisol.evidence.stream.same_code`) gets the verdict of that patch.
+    rung. With ``model`` there is a rung of the model that reads the diff alone. With ``facts`` a patch that
+    changes the same code as an earlier patch (:func:`crisol.evidence.stream.same_code`) gets the verdict of
+    that patch.
     """
 
     memory: str = ""

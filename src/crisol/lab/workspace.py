@@ -37,8 +37,8 @@ _IGNORED = "data/cache/\nmlruns/\n__pycache__/\n.ipynb_checkpoints/\n"
 def make(folder: Path) -> list[Path]:
     """Copy notebooks, experiments, examples and arena programs into a folder; return the files that are new.
 
-    A file that exists is not changed. Raises :class:`~crisol.errors.CannotCreate` where a file cannot be
-    written.
+    The folder is made if it is missing; it also gets a folder ``mlruns`` and a file ``.gitignore``. A file
+    that exists is not changed. Raises :class:`~crisol.errors.CannotCreate` where a file cannot be written.
     """
     files = [
         path
