@@ -122,8 +122,8 @@ def prepare(settings: Settings, frame: pd.DataFrame, seed: int, *, unsure: float
 def policy_leaving(probabilities: Sequence[float], unsure: float) -> Policy:
     """Return a policy that leaves about the share ``unsure`` of the patches, 0 to 1, to a wargame.
 
-    ``probabilities`` are the predicted probabilities of valid, one for each patch. The policy's two
-    thresholds have the same distance from 0.5.
+    ``probabilities`` are the predicted probabilities of valid, one for each patch, at least one. The policy's
+    two thresholds have the same distance from 0.5.
     """
     distance = np.sort(np.abs(np.asarray(probabilities) - 0.5))
     at = min(round(unsure * len(distance)), len(distance) - 1)

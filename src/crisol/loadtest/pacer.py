@@ -62,8 +62,8 @@ class Pacer:
     def due(self, now: float) -> Iterator[float]:
         """Yield the times, up to ``now``, of requests that are due and were not yielded before.
 
-        All times are in seconds of the monotonic clock. Call the method when ``fd`` is readable; after the
-        last of these times it sets the timer for the next request.
+        All times are in seconds of the monotonic clock. Call the method when ``fd`` is readable, and read the
+        iterator to its end: only then is the timer set for the next request.
         """
         os.read(self.fd, 8)
         while self._at < len(self._moments) and self._moments[self._at] <= now:

@@ -144,7 +144,10 @@ class Load:
         return self.result
 
     def cancel(self) -> None:
-        """Kill the client process, from any thread; :meth:`run` then raises ``UnavailableError``."""
+        """Kill the client process, from any thread; :meth:`run` then raises ``UnavailableError``.
+
+        Nothing happens if no client process was started.
+        """
         if self._process is not None:
             self._process.kill()
 

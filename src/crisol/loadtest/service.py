@@ -71,9 +71,9 @@ class ServiceProcess:
     def start(self) -> None:
         """Start the service, and return when ``GET /health`` answers 200.
 
-        Do not call it while the service runs. A start after :meth:`stop` or :meth:`kill` uses the same port
-        again. Raises :class:`~crisol.errors.UnavailableError`, with the service's messages, if the process
-        ends or does not answer within a minute.
+        Do not call it while the service runs. The first start takes a free port; a start after :meth:`stop`
+        or :meth:`kill` uses the same port again. Raises :class:`~crisol.errors.UnavailableError`, with the
+        service's messages, if the process ends or does not answer within a minute.
         """
         port = str(urlsplit(self.url).port or 0)
         command = [sys.executable, "-m", "crisol", "serve", "--workers", str(self.workers), "--port", port]
@@ -107,7 +107,7 @@ class ServiceProcess:
         raise UnavailableError(f"the service did not answer within {_START_SECONDS:g} s; see {self.log}")
 
     def kill(self) -> None:
-        """Kill the process and its workers (SIGKILL); no error if they have ended already."""
+        """Kill the process and its workers (SIGKILL); do nothing if they do not run."""
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
@@ -116,7 +116,7 @@ class ServiceProcess:
     def stop(self) -> None:
         """Stop the service (SIGTERM) and wait for its end; kill it after 30 seconds.
 
-        No error if the service has ended already.
+        Nothing happens if the service does not run.
         """
         if self.process is None or self.process.poll() is not None:
             return

@@ -117,7 +117,7 @@ def measure(
     test. They are only parsed here; the caller compares them with the figures. Raises
     :class:`~crisol.errors.ExperimentError` for a malformed target, before any load,
     :class:`~crisol.errors.DatasetError` for a table without both valid and invalid patches, and
-    :class:`~crisol.errors.UnavailableError` if the service does not start.
+    :class:`~crisol.errors.UnavailableError` if the service does not start or a client fails.
     """
     parse_all(targets)
     material = prepare(settings, frame, load.seed)
@@ -143,8 +143,8 @@ def measure(
 def marks(targets: Sequence[str]) -> dict[str, tuple[float, float]]:
     """Return the upper bounds that load targets set for percentiles of the latency, to mark them in a plot.
 
-    ``targets`` are texts of load targets. The result maps the text of each target that bounds a percentile
-    from above to (percentile, milliseconds); all other targets are left out. Raises
+    ``targets`` are texts of load targets. The result maps each target that bounds a percentile from above, as
+    a text with single spaces, to (percentile, milliseconds); all other targets are left out. Raises
     :class:`~crisol.errors.ExperimentError` for a malformed text.
 
     >>> marks(["p99_ms < 300", "errors < 0.001", "p99.9_ms < 900"])
