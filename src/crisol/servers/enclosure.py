@@ -41,9 +41,10 @@ class Enclosure:
     """Linux user and mount namespaces that exist while the ``with`` block runs.
 
     A process runs inside if it is started with the command line of :meth:`command`. At ``folder``, such a
-    process finds an empty file system in memory (tmpfs) of ``megabytes`` MiB. If ``megabytes`` is 0, no
-    file system is made, and ``folder`` need not exist. Entering the block raises :class:`EnclosureRefused`
-    if ``folder`` is missing though needed, or if the kernel does not permit namespaces.
+    process finds an empty file system in memory (tmpfs) of ``megabytes`` MiB. If ``megabytes`` is 0, no file
+    system is made, and ``folder`` need not exist. Call the methods inside the block only. Entering the block
+    raises :class:`EnclosureRefused` if ``folder`` is missing though needed, or if the kernel does not permit
+    namespaces.
     """
 
     def __init__(self, folder: Path, megabytes: int = 0) -> None:
@@ -69,21 +70,23 @@ class Enclosure:
         """Return the command line that runs ``command`` inside the namespaces; nothing is started.
 
         ``user`` is the name of the user that the command runs as; "" means the caller. A process that is
-        started with this command line executes ``command`` itself, not in a child, so its process id stays.
+        started with this command line replaces itself by ``command``, so the process id of ``command`` is
+        that of the started process.
         """
         return [*_PROGRAM, "enter", str(self._held().pid), user, *command]
 
     def path(self, path: Path) -> Path:
-        """Return the path, below ``/proc``, by which this process reaches a file inside the namespaces.
+        """Return the path by which a process outside the namespaces reaches a file inside.
 
-        ``path`` is the absolute path of the file inside.
+        ``path`` is the absolute path of the file inside; the result lies below ``/proc``.
         """
         return Path(f"/proc/{self._held().pid}/root") / path.relative_to("/")
 
     def allow(self, namespaces: int) -> None:
         """Let the processes inside create at most ``namespaces`` further namespaces of each kind.
 
-        0 forbids new ones. Raises :class:`EnclosureRefused` if the kernel refuses the limit.
+        0 forbids new ones. Raises :class:`EnclosureRefused` if the kernel refuses the limit; the namespaces
+        then end.
         """
         holder = self._held()
         assert holder.stdin is not None
@@ -107,9 +110,9 @@ class Enclosure:
 def _hold(folder: str, megabytes: int) -> None:
     """Create the namespaces and the small disk, and keep them until standard input ends.
 
-    Each line of standard input is a number, the limit on further namespaces of each kind from then on. After
-    the start and after each line, the function prints the line ``done``. After an error it prints the message
-    instead, and returns.
+    ``folder`` and ``megabytes`` are those of :class:`Enclosure`. Each line of standard input is a number, the
+    limit on further namespaces of each kind from then on. After the start and after each line, the function
+    prints the line ``done``. After an error it prints the message instead, and returns.
     """
     try:
         _unshare()

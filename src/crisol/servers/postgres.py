@@ -31,10 +31,10 @@ class PostgresServer:
     """A private PostgreSQL server on a Unix socket in ``folder``; make one with :meth:`start`.
 
     ``binaries`` is the folder with ``initdb`` and ``postgres``; ``options`` are settings ``name=value``. The
-    data are on the small disk of ``enclosure``; None means the system's disk. ``process`` is the server's
-    main process, None before the start. ``reaper`` kills the server if the process that started it dies.
-    Under root, the server runs as ``nobody``. Committed data survive if the server is killed, but can be lost
-    if the machine fails, because ``fsync`` is off.
+    data are on the small disk of ``enclosure``; with an ``enclosure`` of None they are on the system's disk.
+    ``process`` is the server's main process, None before the start. ``reaper`` kills the server if the
+    process that started it dies. If the caller is root, the server runs as ``nobody``. Committed data survive
+    if the server is killed, but can be lost if the machine fails, because ``fsync`` is off.
     """
 
     folder: Path
@@ -55,8 +55,8 @@ class PostgresServer:
         ``options`` are settings such as ``"max_connections=20"``. ``disk_mb`` is the size of a separate disk
         for the data, in MiB; 0 uses the system's disk. Raises :class:`~crisol.servers.programs.ServerMissing`
         if PostgreSQL's programs are not found, :class:`~crisol.servers.enclosure.EnclosureRefused` if the
-        kernel does not permit a separate disk, and :class:`~crisol.errors.UnavailableError`,
-        ``ChildProcessError`` or ``TimeoutError`` if the server does not start.
+        kernel does not permit a separate disk, :class:`~crisol.errors.UnavailableError` if ``initdb`` fails,
+        ``ChildProcessError`` if the server ends at once, and ``TimeoutError`` if the server does not answer.
         """
         programs = postgres_programs()
         folder = Path(tempfile.mkdtemp(prefix="crisol-pg-"))
@@ -238,8 +238,9 @@ def alive(pid: int) -> bool:
 def _reachable(binaries: Path, folder: Path) -> Path:
     """Return a folder with the server's programs that the server's user can enter.
 
-    It is ``binaries``, or a copy below ``folder`` if the server runs as ``nobody`` and ``binaries`` is in a
-    folder that this user cannot enter, such as a private home.
+    The result is ``binaries``. If the server runs as ``nobody`` and ``binaries`` is in a folder that this
+    user cannot enter, such as a private home, the programs are copied, and the result is a new folder below
+    ``folder``.
     """
     open_to_all = all(parent.stat().st_mode & stat.S_IXOTH for parent in binaries.resolve().parents)
     if _server_user() is None or open_to_all:

@@ -18,8 +18,9 @@ class SlowProxy:
     ``url`` must contain a host and a port; a server on a Unix socket cannot be reached. If the server refuses
     a connection, the proxy closes the connection of the client.
 
-    Set ``delay`` to delay each piece of an answer by so many seconds; it is 0 at first. Set ``cut`` to True
-    to close every connection in the middle of its next answer. Both can be set at any time, from any thread.
+    Set ``delay`` to delay each piece of an answer (at most 64 KiB) by so many seconds; it is 0 at first.
+    While ``cut`` is True, each connection is closed in the middle of its next answer; it is False at first.
+    Both can be set at any time, from any thread.
     """
 
     def __init__(self, url: str) -> None:

@@ -84,9 +84,10 @@ def _main(folder: Path) -> None:
 
 
 def _ended(fds: list[int], patience: int) -> bool:
-    """Wait for processes to end, and return whether all of them have ended.
+    """Wait for processes to end; return whether all of them ended in time.
 
-    ``fds`` are the pidfds of the processes. The function waits at most ``patience`` milliseconds for each.
+    ``fds`` are the pidfds of the processes. The function waits at most ``patience`` milliseconds for each of
+    them; 0 means that it does not wait.
     """
     for fd in fds:
         poll = select.poll()

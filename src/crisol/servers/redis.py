@@ -54,8 +54,9 @@ class RedisServer:
         """Start a server on a free port, and return it.
 
         ``options`` are command-line options such as ``"--maxmemory", "3mb"``. Raises
-        :class:`~crisol.servers.programs.ServerMissing` if ``redis-server`` is not found, and
-        :class:`~crisol.errors.UnavailableError` or ``TimeoutError`` if the server does not start.
+        :class:`~crisol.servers.programs.ServerMissing` if ``redis-server`` is not found,
+        :class:`~crisol.errors.UnavailableError` if the server ends at once on each of five ports, and
+        ``TimeoutError`` if it does not answer.
         """
         server = cls(Path(tempfile.mkdtemp(prefix="crisol-redis-")), options=options)
         try:
