@@ -40,7 +40,7 @@ CONFUSION: Kind[_Grouped] = Kind("confusion_matrix", _Grouped)
 
 
 class Accuracy:
-    """Estimates how accurate the model is, from the trials of A/B testing in the trial store of ``service``.
+    """Estimates of the model's accuracy, from the trials of A/B testing in the trial store of ``service``.
 
     Estimates are cached for five minutes. Every method raises :class:`~crisol.errors.UnavailableError` if the
     trial store fails or its circuit breaker is open, and ``TimeoutError`` if the store takes too long.
@@ -52,9 +52,10 @@ class Accuracy:
     async def report(self, time_range: str, model_version: str | None) -> AccuracyReport:
         """Return a report that compares predictions with verdicts, over a time range that ends now.
 
-        ``time_range`` is a number of minutes, hours or days, such as ``90m``, ``24h`` or ``7d``, or ``all``;
-        any other text raises :class:`~crisol.errors.InputError`. A ``model_version`` of None means the trials
-        of all versions.
+        ``time_range`` is a number of minutes, hours or days, such as ``90m``, ``24h`` or ``7d``, up to ten
+        years, or ``all``; any other text raises :class:`~crisol.errors.InputError`. A ``model_version`` of
+        None means the trials of all versions. An estimate for which there are no trials is None in the
+        report.
         """
         tallies = await self._tallies(time_range, model_version, None)
         return _report(dict(tallies.groups).get("", Tally()), time_range, model_version, tallies.seconds)
@@ -63,11 +64,10 @@ class Accuracy:
         """Return, for each group of trials, a report that compares predictions with verdicts.
 
         ``by`` is the property by which trials are grouped, such as ``Slice.CWE``. The keys of the result are
-        the values of that property, such as ``CWE-22``. With ``Slice.RUNG``, the answers that callers got are
-        compared with the verdicts, instead of the model's predictions. ``time_range`` ends now. It is a
-        number of minutes, hours or days, such as ``90m``, ``24h`` or ``7d``, or ``all``; any other text
-        raises :class:`~crisol.errors.InputError`. A ``model_version`` of None means the trials of all
-        versions.
+        the values of that property, such as ``CWE-22``; it is empty if there are no trials. With
+        ``Slice.RUNG``, the answers that callers got are compared with the verdicts, instead of the model's
+        predictions. ``time_range`` and ``model_version`` select the trials, as in :meth:`report`, and raise
+        the same error.
         """
         tallies = await self._tallies(time_range, model_version, by)
         return {
@@ -75,7 +75,10 @@ class Accuracy:
         }
 
     async def recent(self, limit: int) -> list[TrialReport]:
-        """Return the newest ``limit`` trials that services wrote to the trial store, the newest first."""
+        """Return the ``limit`` newest trials in the trial store, or all if there are fewer, the newest first.
+
+        Only trials that services wrote are among them, not those of experiments.
+        """
         trials = self._service.trials
         both = [
             trial

@@ -22,7 +22,7 @@ _FORWARDED_BYTES = 1024
 class TrustedProxies:
     """The proxies whose header ``X-Forwarded-For`` is believed: those with an address in ``networks``.
 
-    If ``networks`` is empty, the header of no proxy is believed.
+    If ``networks`` is empty, there are no such proxies.
     """
 
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
@@ -54,9 +54,10 @@ def client_address(scope: MutableMapping[str, Any], trusted: TrustedProxies = Tr
     """Return the client by which requests are limited: an IPv4 address, an IPv6 /64 network, or ``unknown``.
 
     ``scope`` is the request's ASGI scope. The client is the sender of the request, unless the sender is a
-    proxy of ``trusted``. Then the header ``X-Forwarded-For`` is read from right to left: the first address
-    that is not a trusted proxy is the client. An entry that is not an address ends the reading; the client is
-    then the address that was read last.
+    proxy of ``trusted``. In that case the header ``X-Forwarded-For`` is read from right to left, at most 16
+    entries, until an address comes that is not a trusted proxy. An entry that is not an address also ends the
+    reading. The client is the last address that was read, or the sender if none was read. The result is
+    ``unknown`` if the sender has no IP address.
     """
     client = scope.get("client")
     peer = "unknown" if client is None else str(client[0])

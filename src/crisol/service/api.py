@@ -80,7 +80,7 @@ def _health(app: Routes, service: Service) -> None:
 
     @app.get("/health", tags=["health"])
     async def liveness() -> dict[str, str]:
-        """Report that the process is alive."""
+        """Return the status ``alive`` if the process can answer; no component is checked."""
         return alive()
 
     @app.get(
@@ -115,7 +115,10 @@ def _accuracy(app: Routes, service: Service) -> None:
 
     @app.get("/wargaming/ml/stats", tags=["model"])
     async def stats() -> Stats:
-        """Return the model in use, the thresholds at which it decides alone, and counters of wargames."""
+        """Return the model in use, the thresholds at which it decides alone, and counters of wargames.
+
+        The counters are those of the worker that answers.
+        """
         served, referees = service.validator.model.served, service.referees.stats
         serving = None if served.predictor is None else served.predictor.serving
         return Stats(
@@ -143,8 +146,9 @@ def _accuracy(app: Routes, service: Service) -> None:
     ) -> AbResults:
         """Return, for each group of trials, a report that compares the model's predictions with verdicts.
 
-        If trials are grouped by ``rung``, the answers that callers got are compared with the verdicts,
-        instead of the model's predictions.
+        The parameter ``by`` is the property by which trials are grouped; without it all trials are one group,
+        ``all``. If trials are grouped by ``rung``, the answers that callers got are compared with the
+        verdicts, instead of the model's predictions.
         """
         if by is None:
             return AbResults(by=None, groups={"all": await accuracy.report(time_range, model_version)})
@@ -152,7 +156,7 @@ def _accuracy(app: Routes, service: Service) -> None:
 
     @app.get("/wargaming/ab-testing/trials", tags=["A/B testing"])
     async def trials(limit: Annotated[int, Query(ge=1, le=100)] = 20) -> list[TrialReport]:
-        """Return the latest trials, newest first."""
+        """Return the ``limit`` latest trials, newest first."""
         return await accuracy.recent(limit)
 
 
@@ -190,7 +194,8 @@ def _switch(app: Routes, service: Service) -> None:
     ) -> AbStatus:
         """Switch on a rung that was switched off because it broke its promise.
 
-        The other workers follow within ten seconds.
+        The rungs are ``equivalent``, ``untouched``, ``memory`` and ``model``; the HTTP status for another
+        name is 404. The other workers follow within ten seconds.
         """
         await asyncio.to_thread(service.guard.enable, name)
         return _ab_status(service)
@@ -217,7 +222,7 @@ def _cache(app: Routes, service: Service) -> None:
 
     @app.get("/wargaming/cache/stats", tags=["cache"])
     async def stats() -> CacheReport:
-        """Return the hits, the misses and the size of the cache, for each kind of entry."""
+        """Return the hits, the misses and the size of this worker's cache, for each kind of entry."""
         kinds = cache.stats()
         hits = sum(kind.hits + kind.shared_hits for kind in kinds)
         lookups = hits + sum(kind.misses for kind in kinds)
@@ -251,7 +256,7 @@ def _kind(stats: KindStats) -> KindReport:
 def _vulnerabilities(app: Routes, service: Service) -> None:
     @app.get("/wargaming/vulnerabilities", tags=["decisions"])
     async def vulnerabilities() -> list[str]:
-        """Return the ids of the vulnerabilities that can be wargamed."""
+        """Return the ids, sorted, of the registered vulnerabilities; only these can be wargamed."""
         return await asyncio.to_thread(service.catalogue.names)
 
 
@@ -265,5 +270,9 @@ def _breakers(app: Routes, view: BreakerView) -> None:
     async def reset(
         name: Annotated[str, Path(pattern=r"^[a-z_]{1,32}$", examples=["cache"])],
     ) -> BreakerReport:
-        """Close a circuit breaker and forget its recent calls; other workers follow within ten seconds."""
+        """Close a circuit breaker and forget its recent calls; other workers follow within ten seconds.
+
+        The breakers are ``cache``, ``database``, ``ml_model`` and ``sandbox``; the HTTP status for another
+        name is 404.
+        """
         return view.reset(name)

@@ -71,7 +71,11 @@ class Application:
             )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection, or the server's lifespan."""
+        """Serve one HTTP request, or the start and the stop of the server, as ``scope`` says.
+
+        The signature is that of every ASGI application. At the start the service is opened, at the stop it is
+        closed.
+        """
         if scope["type"] == "lifespan":
             await self._live(receive, send)
             return
@@ -150,7 +154,10 @@ def from_environment() -> Application:
 
 
 def _end_with_parent() -> None:
-    """Tell the kernel to end this worker when its supervisor process dies, for any cause (Linux only)."""
+    """Tell the kernel to end this worker when its supervisor process dies, for any cause.
+
+    Nothing happens if there is no supervisor process, or on a system other than Linux.
+    """
     supervisor = multiprocessing.parent_process()
     if supervisor is None or sys.platform != "linux":
         return

@@ -24,11 +24,11 @@ _WORST = (State.FORCED_OPEN, State.OPEN, State.HALF_OPEN, State.CLOSED, State.ME
 
 
 class BreakerView:
-    """Reports and resets the circuit breakers of all workers of this machine.
+    """A view of the circuit breakers of all workers of this machine, which reports and resets them.
 
-    ``service`` is the service of this worker. Workers read each other's counters from the folder of
-    ``metrics``. A report shows a change of a breaker's state in another worker at once, and its counters
-    after at most ten seconds.
+    ``service`` is the service of this worker, ``metrics`` are its metrics. The workers read each other's
+    metrics from files in a folder. A report shows a change of a breaker's state in another worker at once,
+    and its counters after at most ten seconds.
     """
 
     def __init__(self, service: Service, metrics: Metrics) -> None:
@@ -66,7 +66,10 @@ class BreakerView:
         return _report(breaker, self._metrics.gather())
 
     async def follow(self) -> None:
-        """Close the circuit breakers of this worker that another worker has reset since the last call."""
+        """Close the circuit breakers of this worker that another worker has reset since the last call.
+
+        The first call looks back to the time at which this object was made.
+        """
         requests = self._asked()
         for name, time in requests.items():
             if time != self._seen[name]:

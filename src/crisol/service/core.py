@@ -54,7 +54,8 @@ class Service:
     ``guard`` switches off rungs that break their promise. ``shared`` holds the cache and the token buckets,
     ``breakers`` the circuit breakers; all are made from ``settings``. ``started`` is the time of the start,
     in seconds of the monotonic clock. The functions in ``on_refresh`` are called at the start and then every
-    ten seconds. ``refused`` says why the newest model is not in use; "" if it is in use.
+    ten seconds. ``refused`` says why the newest model could not be loaded; "" if it was loaded, or if there
+    is no model.
     """
 
     settings: Settings
@@ -82,7 +83,7 @@ class Service:
         return time.monotonic() - self.started
 
     def missing(self) -> tuple[str, ...]:
-        """Return the names of the unavailable dependencies among ``cache`` and ``database``.
+        """Return the names of the unavailable dependencies: ``cache``, ``database``, both or none.
 
         A dependency counts as unavailable if its circuit breaker is not closed, or if the last call to the
         dependency failed. The method itself calls no dependency.
@@ -100,8 +101,8 @@ class Service:
         """Bring this worker up to date with the disk and the trial store.
 
         It calls :meth:`reload`, reads the A/B switch, moves journaled trials to the store, reads verdicts
-        that other workers stored, and calls the functions in ``on_refresh``. :meth:`run` calls it every ten
-        seconds.
+        that other workers stored, and calls the functions in ``on_refresh``. A missing model or trial store
+        raises nothing. :meth:`run` calls it every ten seconds.
         """
         await asyncio.to_thread(self.reload)
         await self.trials.refresh()
@@ -112,7 +113,8 @@ class Service:
     def reload(self) -> None:
         """Load the model that the settings name, or else the champion, if its files have changed.
 
-        If the model cannot be loaded, the error is logged, not raised, and the present model stays in use.
+        If the model cannot be loaded, the error is logged and put into ``refused``, not raised, and the
+        present model stays in use.
         """
         try:
             folder = self.settings.model or champion_folder(self.settings)
@@ -148,8 +150,9 @@ def load_model(folder: Path, settings: Settings) -> ServedModel:
     """Return the model in ``folder`` with its policy, and with its second stage if it has one.
 
     Thresholds in ``settings`` replace those of the policy. Raises :class:`~crisol.errors.ModelError` if the
-    folder holds no usable model, :class:`~crisol.errors.IntegrityError` if the model's predictions differ
-    from those at its export, and :class:`~crisol.errors.SettingsError` for thresholds that overlap.
+    folder holds no usable model, :class:`~crisol.errors.IntegrityError` if the model no longer gives its test
+    patch the probability from its export, and :class:`~crisol.errors.SettingsError` for thresholds that
+    overlap.
     """
     # Imported here, so that a service whose model is broken or absent starts all the same.
     from crisol.model.predictor import Predictor  # noqa: PLC0415 - see above
