@@ -59,8 +59,9 @@ class Exchange:
 def begin(scope: Scope, traced: float = 0.0) -> Exchange:
     """Make the record of a request, store it as ``scope["crisol"]`` and return it.
 
-    ``scope`` is the request's ASGI scope. A request is traced if its ``traceparent`` header says so. A
-    request without a valid header of this name is traced with the probability ``traced``, 0 to 1.
+    ``scope`` is the request's ASGI scope. The trace spans of a request are sent if its ``traceparent`` header
+    says so. For a request without a valid header of this name, they are sent with the probability ``traced``,
+    0 to 1.
     """
     headers: dict[bytes, bytes] = dict(scope["headers"])
     begun = trace.begin(headers.get(b"traceparent"), traced)

@@ -24,9 +24,9 @@ class Gate:
 
     ``limit`` is the size of the largest body, in bytes. A ``token`` of None means that no bearer token is
     needed. With ``reads_open``, GET, HEAD and OPTIONS requests need no token; for ``/health`` and the web
-    page they never need one. Any other request is refused if it has a header ``Origin`` that names another
-    host than its header ``Host``. The object reads the body and stores it in the request's
-    :class:`~crisol.service.exchange.Exchange`. A refused request raises
+    page they never need one. A request with any method but GET, HEAD and OPTIONS is refused if its header
+    ``Origin`` names another host than its header ``Host``. The object reads the body and stores it in the
+    request's :class:`~crisol.service.exchange.Exchange`. A refused request raises
     :class:`~crisol.service.problems.Problem`, with the status 400, 401, 403, 413 or 415.
     """
 

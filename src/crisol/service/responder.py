@@ -35,8 +35,8 @@ class Responder:
     ``app`` is the ASGI application behind it. The answer gets the headers of :data:`HEADERS`, the request id,
     the trace id, and the headers that other middleware added to the record. An exception of ``app`` becomes
     an error document, unless the answer has begun. After each request, ``report(scope, exchange, seconds)``
-    is called with its ASGI scope, its record and its duration. ``traced`` is the share, 0 to 1, of requests
-    without a ``traceparent`` header that are traced.
+    is called with its ASGI scope, its record and its duration. ``traced`` is the share, 0 to 1, of the
+    requests without a ``traceparent`` header whose trace spans are sent.
     """
 
     def __init__(

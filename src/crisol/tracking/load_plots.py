@@ -78,12 +78,12 @@ def slowest(frame: pd.DataFrame, bounds: Mapping[str, tuple[float, float]]) -> F
 def latency_over_time(frame: pd.DataFrame, spans: Sequence[tuple[float, float, str]] = ()) -> Figure:
     """Draw the course of a load test in two plots, one below the other.
 
-    The upper plot shows latency, the lower one answers a second, by source, and failed requests a second.
-    ``frame`` comes from :func:`crisol.loadtest.result.timeline`. It has the columns ``time`` (seconds),
-    ``p50_ms`` and ``p99_ms`` (latency), ``errors`` (failed requests a second), and ``cache``, ``model``,
-    ``wargame`` and ``fallback`` (answers a second from this source). ``spans`` are events as (start, end,
-    name), in seconds; bars above the plots show them, in one row for each name. The time of the first event
-    is shaded in both plots.
+    The upper plot shows latency. The lower plot shows the answers per second, by source, and the failed
+    requests per second. ``frame`` comes from :func:`crisol.loadtest.result.timeline`. It has the columns
+    ``time`` (seconds), ``p50_ms`` and ``p99_ms`` (latency), ``errors`` (failed requests a second), and
+    ``cache``, ``model``, ``wargame`` and ``fallback`` (answers a second from this source). ``spans`` are
+    events as (start, end, name), in seconds; bars above the plots show them, in one row for each name. The
+    time of the first event is shaded in both plots.
     """
     names = list(dict.fromkeys(name for _, _, name in spans))
     lanes = 0.22 * len(names)
@@ -129,7 +129,7 @@ def _plain(value: float, _: int) -> str:
 
 
 def saturation(frame: pd.DataFrame) -> Figure:
-    """Draw answers a second against requests a second (left), and latency against answers a second (right).
+    """Draw answers against requests per second (left), and latency against answers per second (right).
 
     ``frame`` is the table ``saturation`` of :class:`crisol.loadtest.study.LoadMeasurement`, with the columns
     ``rate`` (requests a second), ``throughput`` (answers a second), ``p50_ms`` and ``p99_ms`` (latency).

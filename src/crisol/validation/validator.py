@@ -182,10 +182,10 @@ class Validator:
     async def validate(self, submission: Submission) -> Validated:
         """Return the decision of a wargame on a patch, in a :class:`Validated` that says how it was made.
 
-        The verdict of an earlier wargame may come from the cache. Raises
-        :class:`~crisol.errors.UnknownVulnerability` if the vulnerability is not registered, and
-        :class:`~crisol.errors.UnavailableError` if no wargame can run; its subclass
-        :class:`~crisol.errors.Overloaded` says that the queue has no place for the client.
+        The verdict of an earlier wargame may come from the cache. A submission with a ``misfit`` gets an
+        inconclusive decision without a wargame. Raises :class:`~crisol.errors.UnknownVulnerability` if the
+        vulnerability is not registered, and :class:`~crisol.errors.UnavailableError` if no wargame can run;
+        its subclass :class:`~crisol.errors.Overloaded` says that the queue has no place for the client.
         """
         start = perf_counter()
         pattern = await self._find(submission)
