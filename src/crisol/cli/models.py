@@ -45,7 +45,11 @@ def show(
     version: Annotated[str, typer.Argument(help="Number of a model version; default the champion.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Print the record of one model version: data, seed, gate, and the MLflow run that made it."""
+    """Print the record of one model version: data, seed, gate, and the MLflow run that made it.
+
+    Exit 69 if the version is not registered, or if none is given and there is no
+    champion.
+    """
     from crisol.tracking.models import holder, versions
 
     settings = load_settings()
