@@ -67,10 +67,10 @@ def certify(
     rejected ones, both averaged over vulnerabilities, each with the confidence 1 - ``delta``.
 
     Thresholds to reject, from 0.02 up to 0.3, are tested first, then thresholds to accept, from 0.99 down to
-    0.8. A threshold at which too few vulnerabilities are decided is passed over. Each list stops at the first
-    failed test, and the last threshold that passes is taken, None if there is none. ``seed`` draws the order
-    in which the tests take the vulnerabilities. Raises ValueError unless ``alpha``, ``beta`` and ``delta``
-    lie in (0, 1). Method: Learn then Test (Angelopoulos et al., 2021).
+    0.8. A threshold at which patches of too few vulnerabilities are decided for a test is passed over. Each
+    list stops at the first failed test, and the last threshold that passes is taken, None if there is none.
+    ``seed`` draws the order in which the tests take the vulnerabilities. Raises ValueError unless ``alpha``,
+    ``beta`` and ``delta`` lie in (0, 1). Method: Learn then Test (Angelopoulos et al., 2021).
     """
     if not all(0 < level < 1 for level in (alpha, beta, delta)):
         raise ValueError("alpha, beta and delta lie between 0 and 1")

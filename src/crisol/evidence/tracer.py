@@ -30,7 +30,9 @@ _CALLS = 2000
 class _Recorder:
     """Records a run: executed code and opened files below ``place``, imports, and the number of trace events.
 
-    ``lost`` names the events that could not be followed, such as the start of another interpreter.
+    ``place`` is the target's folder, with a slash at the end, ``source`` the source of the PoV. ``lines``
+    says whether lines are traced. ``lost`` names the events that could not be followed, such as the start of
+    another interpreter.
     """
 
     def __init__(self, place: str, source: str, *, lines: bool) -> None:
