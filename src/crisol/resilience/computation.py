@@ -91,8 +91,9 @@ COMPUTING: ContextVar[Computation | None] = ContextVar("computing", default=None
 async def produced(computation: Computation) -> Any:
     """Return the value that ``computation.produce()`` returns; an awaitable is awaited first.
 
-    Raises what ``produce`` raises, with one exception: a ``CancelledError`` is passed on only if the running
-    task itself was cancelled; otherwise :class:`~crisol.errors.UnavailableError` is raised in its place.
+    Raises what ``produce`` raises, but ``CancelledError`` only if the running task itself was cancelled. If
+    ``produce`` ends with ``CancelledError`` for another reason, :class:`~crisol.errors.UnavailableError` is
+    raised.
     """
     try:
         value = computation.produce()

@@ -42,12 +42,12 @@ T = TypeVar("T")
 class CircuitBreaker(BreakerCore):
     """A circuit breaker around calls: as a decorator, by :meth:`call`, :meth:`call_sync` or :meth:`guard`.
 
-    Make it with a name, a policy and a clock, see :class:`~crisol.resilience.breaker.BreakerCore`. Each way
-    raises :class:`~crisol.errors.CircuitOpenError` if the breaker rejects the call. The exception of an
-    admitted call is passed on; the breaker's policy decides whether it counts as a failure. An exception
+    Each way raises :class:`~crisol.errors.CircuitOpenError` if the breaker rejects the call. The exception of
+    an admitted call is passed on; the breaker's policy decides whether it counts as a failure. An exception
     group counts as a failure if one of its exceptions does. If the policy has a ``timeout``, an ``async``
     call that takes longer is cancelled and raises ``TimeoutError``. A plain function that takes longer still
-    returns its result, but counts as a failure.
+    returns its result, but counts as a failure. The arguments of the class are those of
+    :class:`~crisol.resilience.breaker.BreakerCore`: name, policy and clock.
     """
 
     __slots__ = ()

@@ -14,8 +14,8 @@ class TierEntry:
 
     ``entry`` is the encoded value, None if the key has no entry or the entry was invalidated. ``remaining``
     is the rest of the entry's lifetime in seconds, 0 without an entry; it is exact only if the clocks of the
-    machines agree. ``ticket`` is for :meth:`SharedTier.put`, which stores the value that the caller computes
-    without an entry.
+    machines agree. If ``entry`` is None, compute the value, and pass ``ticket`` to :meth:`SharedTier.put`
+    with it.
     """
 
     entry: bytes | None
