@@ -98,7 +98,8 @@ class _Said(NamedTuple):
     exception ended it. ``LIMIT``: it reached a limit, and the exception for that ended it, such as
     ``MemoryError``. A report of the kind ``DECIDED`` or ``OTHER`` is valid only if its ``secret`` is one of
     the two secrets of this run. ``changed`` names functions and classes that the run replaced; it contains
-    ``the working folder`` if the run left that folder. ``report`` holds the bytes that a probe reported.
+    ``the working folder`` if the run changed to another one. ``report`` holds the bytes that a probe
+    reported.
     """
 
     kind: bytes

@@ -129,9 +129,10 @@ class Run:
     run waited for a CPU. ``report`` is the result of a probe, empty for other scripts. ``canary`` is the exit
     code of the canary: None if there was none, -1 if the canary ended without an exit code.
 
-    ``changed`` names what the run changed outside the target, if ``ending`` is ``exited``: replaced functions
-    and classes, such as ``pathlib.Path.exists``; ``the working folder`` if the run left it; ``other
-    processes`` if the run had such processes when the script exited.
+    ``changed`` names what the run changed outside the target, and is empty unless ``ending`` is ``exited``.
+    It contains replaced functions and classes, such as ``pathlib.Path.exists``. It contains ``the working
+    folder`` if the run changed to another one, and ``other processes`` if the run still had other processes
+    when the script exited.
     """
 
     ending: Ending

@@ -102,11 +102,11 @@ class Target:
         """Run a script in the sandbox, and return the run with its ending, exit code and output.
 
         ``overlay`` maps relative paths to the content that replaces a file, None for a deleted file; without
-        an overlay the files are unpatched. ``limits`` None means the limits of the target, of which
-        ``scratch_mb`` holds in any case. With ``canary`` the script runs a second time in the same process,
-        on the unpatched files; the exit code of this second run is ``Run.canary``. A script with a judge
-        never runs a second time. A script that fails, or does not compile, raises nothing here: the returned
-        run says so. Raises :class:`~crisol.errors.SandboxError` if the sandbox itself fails, and
+        an overlay the files are unpatched. ``limits`` None means the limits of the target; ``scratch_mb`` is
+        always that of the target. With ``canary`` the script runs a second time in the same process, on the
+        unpatched files; the exit code of this second run is ``Run.canary``. A script with a judge never runs
+        a second time. A script that fails, or does not compile, raises nothing here: the returned run says
+        so. Raises :class:`~crisol.errors.SandboxError` if the sandbox itself fails, and
         :class:`~crisol.errors.InputError` for a path in ``overlay`` outside the program's folder.
         """
         limits = limits or self.limits

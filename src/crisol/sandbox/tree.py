@@ -27,10 +27,10 @@ class Places:
     """The paths inside a sandbox.
 
     ``isolated`` says that the sandbox has a file system of its own. ``root`` is a folder that looks like a
-    virtual environment. The argument ``requires`` is the number of dependencies, the attribute ``requires``
-    the list of their folders. ``target`` is the folder of the target's files, ``release`` the folder of the
-    unpatched files. ``layer`` is the folder of the files that a run changes, ``scratch`` the working folder
-    of a run.
+    virtual environment. As an argument, ``requires`` is the number of the dependencies; as an attribute, it
+    is the list of their folders. ``target`` is the folder of the target's files, ``release`` the folder of
+    the unpatched files. ``layer`` is the folder of the files that a run changes, ``scratch`` the working
+    folder of a run.
     """
 
     def __init__(self, *, isolated: bool, root: str, requires: int) -> None:
@@ -82,7 +82,7 @@ def write(place: str, files: Mapping[str, bytes]) -> None:
 
 
 def change(overlay: Iterable[Mapping[str, Any]], contents: Iterable[bytes]) -> dict[str, bytes | None]:
-    """Return the changes of a run: new contents of source files and their .pyc files, by relative path.
+    """Return the new contents of the files that a run changes, and of their .pyc files, by relative path.
 
     A content of None stands for a deleted file; a .pyc file is deleted if its source no longer has one. A
     deleted file is left out if a new file lies below its path or replaces a folder above it. ``overlay`` has

@@ -129,8 +129,8 @@ def _dictionaries() -> Iterator[tuple[str, dict[str, Any]]]:
 def _counts_changes() -> bool:
     """Return whether this Python keeps in every dictionary a count of the changes to that dictionary.
 
-    CPython before 3.14 does (PEP 509). The count must be :data:`_VERSION_AT` bytes behind the address of the
-    dictionary; this is tried on a new dictionary.
+    CPython before 3.14 does (PEP 509). The function changes a new dictionary, and checks that the number at
+    :data:`_VERSION_AT` bytes after its address changes with it.
     """
     if sys.version_info >= (3, 14) or sys.implementation.name != "cpython" or sys.maxsize < 1 << 32:
         return False
