@@ -64,7 +64,7 @@ class Accuracy:
         """Return, for each group of trials, a report that compares predictions with verdicts.
 
         ``by`` is the property by which trials are grouped, such as ``Slice.CWE``. The keys of the result are
-        the values of that property, such as ``CWE-22``; it is empty if there are no trials. With
+        the values of that property, such as ``CWE-22``; the result is empty if there are no trials. With
         ``Slice.RUNG``, the answers that callers got are compared with the verdicts, instead of the model's
         predictions. ``time_range`` and ``model_version`` select the trials, as in :meth:`report`, and raise
         the same error.
@@ -77,7 +77,7 @@ class Accuracy:
     async def recent(self, limit: int) -> list[TrialReport]:
         """Return the ``limit`` newest trials in the trial store, or all if there are fewer, the newest first.
 
-        Only trials that services wrote are among them, not those of experiments.
+        Only the trials of services are among them, not those of experiments that a user ran.
         """
         trials = self._service.trials
         both = [

@@ -163,7 +163,10 @@ def _accuracy(app: Routes, service: Service) -> None:
 def _switch(app: Routes, service: Service) -> None:
     @app.get("/wargaming/ab-testing/status", tags=["A/B testing"])
     async def status() -> AbStatus:
-        """Return whether A/B testing is on, its sampling rate, and its queue of sampled patches."""
+        """Return whether A/B testing is on, its sampling rate, its queue, and the rungs that are off.
+
+        The queue holds the sampled patches that wait for a wargame.
+        """
         return _ab_status(service)
 
     @app.post("/wargaming/ab-testing/enable", tags=["A/B testing"])

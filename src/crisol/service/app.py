@@ -74,7 +74,7 @@ class Application:
         """Serve one HTTP request, or the start and the stop of the server, as ``scope`` says.
 
         The signature is that of every ASGI application. At the start the service is opened, at the stop it is
-        closed.
+        closed. A request before the start raises ``AssertionError``.
         """
         if scope["type"] == "lifespan":
             await self._live(receive, send)

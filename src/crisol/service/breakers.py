@@ -42,7 +42,8 @@ class BreakerView:
     def report(self) -> list[BreakerReport]:
         """Return a report on each circuit breaker: its worst state in any worker, and its counters.
 
-        The counters are sums over the workers.
+        The states, from the worst: forced open, open, half open, closed, metrics only, disabled. The counters
+        are sums over the workers.
         """
         values = self._metrics.gather()
         return [_report(breaker, values) for breaker in self._service.breakers]
@@ -68,7 +69,7 @@ class BreakerView:
     async def follow(self) -> None:
         """Close the circuit breakers of this worker that another worker has reset since the last call.
 
-        The first call looks back to the time at which this object was made.
+        The first call closes those that were reset since this object was made.
         """
         requests = self._asked()
         for name, time in requests.items():
