@@ -1,7 +1,7 @@
 r"""Call functions that parse or compile untrusted text in a process with limits on memory and CPU time.
 
 >>> head = {"name": "app.py", "before": False}
->>> bounded("crisol.sandbox.reading:prepare", head, [b"a = 1\\n"])  # doctest: +SKIP
+>>> bounded("crisol.sandbox.reading:prepare", head, [b"a = 1\n"])  # doctest: +SKIP
 
 A hostile text can make a parser use gigabytes or minutes, or crash the interpreter. Therefore a worker
 process parses it; a worker that exceeds its limits or crashes is replaced. Workers are kept for later texts;
