@@ -71,8 +71,9 @@ def learn(
     """Run trusted scripts, and return the modules and regular expressions that they load.
 
     ``run`` executes a script on the unpatched release and returns the run. ``tree`` holds the relative paths
-    of the target's files, ``available`` the names of the dependencies' top-level modules. A script that
-    raises an exception adds what it has loaded until then; one that crashes or exceeds a limit adds nothing.
+    of the target's files, ``available`` the names of the dependencies' top-level modules. If an exception
+    ends a script, the modules that it has loaded until then count; if it crashes or exceeds a limit, none of
+    its modules do. The regular expressions are those that the target's modules compile on import.
     """
     own = frozenset(file.partition("/")[0].removesuffix(".py") for file in tree)
     loaded: dict[str, None] = {}

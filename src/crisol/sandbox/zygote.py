@@ -172,7 +172,7 @@ def _serve(
 
 
 def _fork(places: tree.Places) -> int:
-    """Fork, with a new process namespace if the sandbox isolates; return the child's id, 0 in the child."""
+    """Fork a child, in a new process namespace if the sandbox isolates; return its id, and 0 in the child."""
     if not places.isolated:
         return os.fork()
     from crisol.sandbox import kernel  # noqa: PLC0415 - Linux only
