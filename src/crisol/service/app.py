@@ -47,10 +47,10 @@ _log = logging.getLogger(__name__)
 class Application:
     """The ASGI application: it opens its service when the server starts, and closes it when the server stops.
 
-    ``service`` is None before the start; ``failure`` is the error if the service could not be opened, else
-    None. With ``freeze``, all objects loaded at the start are exempt from garbage collection; use it in a
-    process that does nothing but serve. Raises :class:`~crisol.errors.SettingsError` for contradictory
-    ``settings``, before anything is opened.
+    ``service`` is None before the start. ``failure`` is the error if the service could not be opened, else
+    None; the server does not start after such an error. With ``freeze``, all objects loaded at the start are
+    exempt from garbage collection; use it in a process that does nothing but serve. Raises
+    :class:`~crisol.errors.SettingsError` for contradictory ``settings``, before anything is opened.
     """
 
     def __init__(self, settings: Settings, *, freeze: bool = False) -> None:
@@ -145,7 +145,8 @@ def _spans(endpoint: str | None) -> AbstractContextManager[Spans | None]:
 def from_environment() -> Application:
     """Return the ASGI application that the environment variables describe; each worker process calls it.
 
-    Raises :class:`~crisol.errors.SettingsError` for a wrong or contradictory setting.
+    The call also sets up logging, and lets the worker end when its supervisor process dies. Raises
+    :class:`~crisol.errors.SettingsError` for a wrong or contradictory setting.
     """
     _end_with_parent()
     settings = load_settings()
