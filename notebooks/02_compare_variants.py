@@ -130,7 +130,7 @@ run.table("risk", comparison.risk)
 shown.whole(comparison.risk)
 
 # %% [markdown]
-# The best of the trees at other levels, for either class: what may be skipped with the guarantee, how many vulnerabilities
+# The champion at other levels, for either class: what may be skipped with the guarantee, how many vulnerabilities
 # without an error it takes at least, and what the same patches look like without a guarantee.
 
 # %%
@@ -168,8 +168,7 @@ run.table("ablation", ablation)
 shown.whole(ablation)
 
 # %%
-best = compare.chosen_variants(settings, [comparison.champion])[comparison.champion]
-shap_values = attribution(best, comparison.patches, seed=seed)
+shap_values = attribution(compare.explained(settings, comparison), comparison.patches, seed=seed)
 run.table("attribution", shap_values)
 shown.whole(shap_values)
 

@@ -20,6 +20,7 @@ from crisol.lab.frontier import frontier, guarantees, risk_coverage
 from crisol.lab.ground_truth import wargames_per_second
 from crisol.model import dataset, evaluation, variants
 from crisol.model.ablation import ablate
+from crisol.model.compiled import compilable
 from crisol.model.controls import controls
 from crisol.model.cut import policy_within
 from crisol.model.evaluation import Evaluation, Outer
@@ -36,6 +37,7 @@ __all__ = [
     "chosen_variants",
     "compare",
     "evaluate_each",
+    "explained",
     "run",
     "with_source",
 ]
@@ -353,17 +355,29 @@ def _aucs(evaluated: Evaluation) -> dict[str, Any]:
     }
 
 
-def ablations(settings: Settings, comparison: VariantComparison, seed: int) -> pd.DataFrame:
-    """Return a table of the champion's AUC without one feature group, for each feature group.
+def explained(settings: Settings, comparison: VariantComparison) -> Variant:
+    """Return the variant whose features are worth a look: the best one made of trees that can be served.
 
-    The first row is that of the whole model. Columns: variant, and the fields of
-    :class:`crisol.model.ablation.Ablation` (without, features, auc, auc_alone). If a variant of the
-    comparison reads the vulnerable source, the best such variant has rows, too, but only for the feature
-    groups that are computed from the source. ``seed`` draws folds and seeds estimators.
+    Trees (:func:`crisol.model.compiled.compilable`) read features alone and no words, so each feature's
+    contribution can be measured. If no variant is made of trees, the champion is returned.
     """
     chosen = chosen_variants(settings, list(comparison.scores))
-    best = comparison.champion
-    rows = as_table(ablate(chosen[best], comparison.patches, seed=seed)).assign(variant=best)
+    ranked = [chosen[name] for name in comparison.table["variant"] if name in comparison.served]
+    trees = (variant for variant in ranked if compilable(variant.estimator(0)[-1]))
+    return next(trees, chosen[comparison.champion])
+
+
+def ablations(settings: Settings, comparison: VariantComparison, seed: int) -> pd.DataFrame:
+    """Return a table of the AUC without one feature group, for each feature group.
+
+    The variant is that of :func:`explained`; its first row is that of the whole model. Columns: variant,
+    and the fields of :class:`crisol.model.ablation.Ablation` (without, features, auc, auc_alone). If a
+    variant of the comparison reads the vulnerable source, the best such variant has rows, too, but only for
+    the feature groups that are computed from the source. ``seed`` draws folds and seeds estimators.
+    """
+    chosen = chosen_variants(settings, list(comparison.scores))
+    variant = explained(settings, comparison)
+    rows = as_table(ablate(variant, comparison.patches, seed=seed)).assign(variant=variant.name)
     reader = next(
         (name for name in comparison.table["variant"] if name in chosen and chosen[name].reads_source), ""
     )
