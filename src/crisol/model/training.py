@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import skops.io
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
@@ -93,6 +92,8 @@ class FittedModel:
         The file's folder must exist; an existing file is replaced. ``held_out`` is not written. Raises
         :class:`~crisol.errors.ModelError` where the file cannot be written; no partial file is left then.
         """
+        import skops.io  # noqa: PLC0415 - it imports all of scikit-learn, and only model files need it
+
         path = Path(path)
         content = {
             part.name: getattr(self, part.name)
@@ -187,6 +188,8 @@ def load_fitted(path: Path | str, trust: Collection[str] = ()) -> FittedModel:
 
 
 def _content(path: Path, trust: Collection[str]) -> Any:
+    import skops.io  # noqa: PLC0415 - see FittedModel.save
+
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise ModelError(f"{path}: more than {_MAX_BYTES} bytes; Crisol wrote no such model")
