@@ -127,6 +127,13 @@ def test_a_disk_that_refuses_is_said_and_not_acknowledged(tmp_path: Path) -> Non
         JournaledStore(inner, Journal(tmp_path / "j"), clock=lambda: NOW).append([make_trial(1)])
 
 
+def test_a_journal_that_cannot_be_read_is_an_error_of_the_store(tmp_path: Path) -> None:
+    occupied = tmp_path / "folder"
+    occupied.write_text("")
+    with pytest.raises(StoreError, match="journal"):
+        JournaledStore(MemoryStore(), Journal(occupied / "j")).replay()
+
+
 WRITER = """
 import sys
 from pathlib import Path

@@ -136,6 +136,8 @@ class Journal:
             return self.path.stat().st_size == 0
         except FileNotFoundError:
             return True
+        except OSError as error:
+            raise StoreError(f"journal {self.path}: {error.strerror or error}") from error
 
     def _beside(self, suffix: str) -> Path:
         return self.path.with_name(f"{self.path.name}.{suffix}")

@@ -16,8 +16,8 @@ class PatchStore:
     """A folder of diffs, each in a file named by the diff's identity.
 
     ``folder`` is the path of the folder, which is created when the first diff is added. Threads and processes
-    may share the folder. A file appears whole under its name, and is never changed. A file whose content does
-    not match its name is treated as missing.
+    may share the folder. A file appears whole under its name. A file whose content does not match its name is
+    treated as missing.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -26,14 +26,14 @@ class PatchStore:
     def add(self, text: str) -> str:
         """Store the diff ``text`` and return its identity, 64 hexadecimal digits.
 
-        If the folder has a file for this identity, nothing is written. Raises
+        If :meth:`get` finds the identity, nothing is written; a damaged file is replaced. Raises
         :class:`~crisol.errors.DiffError` for a text that is no diff, and :class:`~crisol.errors.StoreError`
         if the file cannot be written.
         """
         identity = parse(text).identity
-        path = self._path(identity)
-        if path.is_file():
+        if self.get(identity) is not None:
             return identity
+        path = self._path(identity)
         name = ""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -274,7 +274,7 @@ def _finite(value: Any) -> bool:
 def _bytes(path: Path) -> bytes:
     try:
         if path.stat().st_size > _MAX_BYTES:
-            raise ModelError(f"{path}: more than {_MAX_BYTES} bytes; this is no model of ours")
+            raise ModelError(f"{path}: more than {_MAX_BYTES} bytes; Crisol wrote no such file")
         return path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: the model cannot be read: {error}") from None
