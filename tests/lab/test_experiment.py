@@ -128,6 +128,7 @@ def test_an_override_of_the_wrong_type_names_itself(path: Path, name: str, value
         ("jobs: 3", "seed: 3", "a key of its own"),
         ("jobs: 3", "rate: .inf", "finite"),
         ("version: 1", "version: [", "not YAML"),
+        ("version: 1", "? [version]\n: 1", "not YAML"),
         ("version: 1", "version: !!python/object/apply:os.getcwd []", "not YAML"),
     ],
 )

@@ -217,10 +217,12 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys: set[str] = set()
         for key, _ in node.value:
+            # SafeLoader itself refuses lists and mappings as keys.
+            if not isinstance(key, yaml.ScalarNode):
+                continue
             if key.value in keys:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"key {key.value!r} twice", key.start_mark
                 )
-            if isinstance(key.value, str):
-                keys.add(key.value)
+            keys.add(key.value)
         return super().construct_mapping(node, deep)
