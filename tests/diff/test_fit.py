@@ -52,6 +52,16 @@ def test_a_prefix_is_found_where_one_choice_fits_and_said(path: str, note: tuple
     assert fitted.patch == diff.parse(change("pkg/app.py"))
 
 
+def test_a_file_found_by_its_other_name_lends_no_prefix_to_new_files() -> None:
+    """``diff -u app.py app_new.py`` names a copy; the folder is still that of the release."""
+    edit = change("pkg/app.py").partition("@@")[2]
+    new = "--- /dev/null\n+++ pkg/new.py\n@@ -0,0 +1 @@\n+C = 1\n"
+    fitted = fit(f"--- pkg/app.py\n+++ pkg/app_new.py\n@@{edit}{new}")
+    assert fitted.files == {"pkg/app.py": FIXED, "pkg/new.py": "C = 1\n"}
+    assert fitted.left_out == ()
+    assert fitted.notes == ("pkg/app_new.py read as pkg/app.py",)
+
+
 def test_the_change_decides_between_files_of_one_name() -> None:
     """Two modules are called util.py; the hunk fits one."""
     assert fit(change("util.py", "B = 1\n", "B = 2\n")).files == {"pkg/sub/util.py": "B = 2\n"}
@@ -70,7 +80,7 @@ def test_of_two_copies_for_two_pythons_the_one_that_fits_is_taken() -> None:
     """lib/ and lib3/ hold the same package; the release was built of one."""
     older = APP.replace("open(name)", "file(name)")
     text = change("lib/pkg/app.py", older, older.replace("file(", "file(2, ")) + change("lib3/pkg/app.py")
-    fitted = fit(text)
+    fitted = fit(f"--- pkg/app.py\n+++ pkg/app_new.py\n@@{edit}{new}")
     assert fitted.files == {"pkg/app.py": FIXED}
     assert [str(left) for left in fitted.left_out] == ["lib/pkg/app.py (another copy of pkg/app.py)"]
     with pytest.raises(PatchDoesNotApply, match="could both be"):

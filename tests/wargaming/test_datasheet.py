@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
+from crisol.errors import StoreError
 from crisol.model.dataset import read_jsonl
 from crisol.wargaming.census import census
 from crisol.wargaming.corpus import COLUMNS, content_hash, load_table
@@ -40,6 +42,12 @@ def test_an_export_is_read_back_and_counted(tmp_path: Path) -> None:
     assert "1 valid, 1 invalid, 1 inconclusive. 1 pass every PoV" in text
     assert "| undefined_name | 1 |" in text
     assert "| pass basic, fail strict | 1: 1 undefined_name |" in text
+
+
+def test_a_folder_that_takes_no_files_is_an_error_of_the_store(tmp_path: Path) -> None:
+    (tmp_path / "README.md").mkdir()
+    with pytest.raises(StoreError, match="cannot be written"):
+        export(pd.DataFrame([row("a", "valid")]), [], tmp_path)
 
 
 def test_the_census_names_what_is_lacking() -> None:

@@ -23,7 +23,13 @@ from crisol.cli.console import (
 )
 from crisol.cli.progress import progress
 from crisol.config import Settings, load_settings
-from crisol.errors import IndexUnavailable, UnavailableError, UnknownVulnerability, VulnerabilityError
+from crisol.errors import (
+    IndexUnavailable,
+    IntegrityError,
+    UnavailableError,
+    UnknownVulnerability,
+    VulnerabilityError,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -212,7 +218,7 @@ def audit_command(
             candidates = zip(rows["name"], rows["diff"], strict=True)
             try:
                 audits.append(audit(vulnerability, candidates, sandbox, settings.cache))
-            except IndexUnavailable as error:
+            except (IndexUnavailable, IntegrityError) as error:
                 left_out(error)
             bar.update(task, advance=1)
     if as_json:

@@ -93,7 +93,10 @@ def evaluate(
     if stream:
         if data is None or outer != "group":
             raise SettingsError("--stream asks for --data FILE, and its folds are made by group")
-        _stream(data, group, variant, folds, seed, repeats, shuffled=not in_order, as_json=as_json)
+        if len(variant or []) > 1:
+            raise SettingsError("--stream measures one variant: give --variant once")
+        cold = variant[0] if variant else "lightgbm"
+        _stream(data, group, cold, folds, seed, repeats, shuffled=not in_order, as_json=as_json)
         return
     from crisol.lab import labelled_sets as lab
     from crisol.lab.compare import chosen_variants
@@ -234,7 +237,7 @@ def retrain(
 def _stream(
     data: Path,
     group: str,
-    variant: list[str] | None,
+    cold: str,
     folds: int,
     seed: int,
     repeats: int,
@@ -244,8 +247,8 @@ def _stream(
 ) -> None:
     """Measure how much the verdicts on earlier patches of a group help to decide later ones, and print that.
 
-    The arguments are those of :func:`evaluate`, but only the first name of ``variant`` is used, by default
-    ``lightgbm``. ``shuffled`` is the opposite of ``--in-order``.
+    The arguments are those of :func:`evaluate`; ``cold`` is the name of the one variant. ``shuffled`` is
+    the opposite of ``--in-order``.
     """
     from crisol.lab import evidence, first_valid
     from crisol.tracking import runs
@@ -253,7 +256,6 @@ def _stream(
     settings = load_settings()
     if data.suffix == ".parquet" and group == "bug_id":
         group = "vulnerability"
-    cold = (variant or ["lightgbm"])[0]
     question = evidence.StreamQuestion(data, group, cold, repeats, folds, seed, shuffled)
     with runs.start(settings, "evaluate-stream") as run, err.status("learning from other groups") as status:
         prepared = evidence.prepare(settings, question)

@@ -66,7 +66,7 @@ class FilePlaces:
         """
         if path in self.found:
             return self.found[path]
-        mappings = sorted({_mapping(*pair) for pair in self.found.items()}, key=lambda pair: -len(pair[0]))
+        mappings = sorted(set(self._prefixes), key=lambda pair: -len(pair[0]))
         for cut, put in mappings:
             if path.startswith(cut):
                 return put + path[len(cut) :]
@@ -74,12 +74,18 @@ class FilePlaces:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Messages for people, one for each path prefix that was replaced, such as ``src/ read as ./``."""
-        out = []
-        for cut, put in dict.fromkeys(_mapping(*pair) for pair in self.found.items()):
-            if cut or put:
-                out.append(f"{cut or './'} read as {put or './'}")
-        return tuple(out)
+        """Messages for people, one for each path prefix that was replaced, such as ``src/ read as ./``.
+
+        A file that was found by the diff's other name for it has a message of its own.
+        """
+        prefixes = (pair for pair in dict.fromkeys(self._prefixes) if pair != ("", ""))
+        renamed = [pair for pair in self.found.items() if not _same_file_name(*pair)]
+        return tuple(f"{cut or './'} read as {put or './'}" for cut, put in (*prefixes, *renamed))
+
+    @property
+    def _prefixes(self) -> list[tuple[str, str]]:
+        """The replaced prefix and its replacement, for each path of ``found`` that kept its file name."""
+        return [_mapping(*pair) for pair in self.found.items() if _same_file_name(*pair)]
 
 
 def place(series: Series, tree: Tree) -> FilePlaces:
@@ -240,6 +246,10 @@ def _result(step: Step, target: str, tree: Tree) -> str | None:
         return "".join(edited(lines, edits(step.change, lines)))
     except PatchDoesNotApply:
         return None
+
+
+def _same_file_name(path: str, target: str) -> bool:
+    return path.rpartition("/")[2] == target.rpartition("/")[2]
 
 
 def _same_name(path: str, tree: Tree) -> list[str]:

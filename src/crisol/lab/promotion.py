@@ -115,8 +115,10 @@ def promote(
     It never passes if it was trained on fewer vulnerabilities than the champion, or if the comparison lacks
     the champion's variant. ``force`` makes any model champion. ``seed`` seeds the training and draws
     resamples. Raises :class:`~crisol.errors.ModelError` if the exported ONNX file gives other probabilities
-    than the model, or if the variant reads the vulnerable source.
+    than the model, if the variant reads the vulnerable source, or if it was not compared.
     """
+    if name not in comparison.certified:
+        raise ModelError(f"{name} was not compared; compared were {', '.join(comparison.certified)}")
     tags = models.holder_tags(settings)
     evaluation = next(evaluation for evaluation in comparison.evaluations if evaluation.name == name)
     judged = evaluation, comparison.certified[name]

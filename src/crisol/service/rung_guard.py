@@ -66,7 +66,7 @@ class RungGuard:
             return
         trials, version = self._service.trials, self._service.validator.model.served.version[0]
         where = TrialFilter(experiment=EXPERIMENT, model_version=version)
-        with suppress(CrisolError, TimeoutError):
+        with suppress(CrisolError, OSError):
             latest = await trials.ask(trials.store.latest, _TRIALS, where)
             await asyncio.to_thread(self.watch, latest[::-1])
             self._next = time.monotonic() + _EVERY

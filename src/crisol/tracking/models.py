@@ -139,7 +139,10 @@ def holder(settings: Settings, alias: str = CHAMPION) -> RegisteredModel | None:
     if version is None:
         return None
     if alias == CHAMPION:
-        _serve(settings, version)
+        try:
+            _serve(settings, version)
+        except MlflowException as error:
+            raise _unreadable(error) from error
     return _record(version, {alias: str(version.version)})
 
 

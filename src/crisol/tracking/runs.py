@@ -287,13 +287,13 @@ def of_trials(settings: Settings, experiment: str) -> str:
     client = open_client(settings)
     ids = [listed.experiment_id for listed in client.search_experiments()]
     quoted = experiment.replace("'", "")
-    rows = client.search_runs(
+    latest = client.search_runs(
         ids,
         f"tags.`{EXPERIMENT_TAG}` = '{quoted}'",
-        order_by=["attributes.start_time ASC"],
+        order_by=["attributes.start_time DESC"],
     )
-    tops = [run.info.run_id for run in rows if "mlflow.parentRunId" not in run.data.tags]
-    return tops[-1] if tops else ""
+    tops = (run.info.run_id for run in latest if "mlflow.parentRunId" not in run.data.tags)
+    return next(tops, "")
 
 
 def _experiment_id(client: MlflowClient, settings: Settings, name: str) -> str:

@@ -85,8 +85,8 @@ def doubting(check: Script, drawn: Random) -> Script:
     In each ``assert`` with ``==`` and a literal on the right side, the left side is compared twice: with the
     right side, and with a copy of the right side in which a literal has a wrong value. If the left side
     equals both, the script ends with exit code 77 (:data:`PASSES_ANYTHING`). A check without such an
-    ``assert`` is copied unchanged. ``drawn`` is the random generator that determines the wrong value and
-    which comparison comes first. Raises ``SyntaxError`` for a check that does not parse.
+    ``assert``, or one that does not parse, is copied unchanged. ``drawn`` is the random generator that
+    determines the wrong value and which comparison comes first.
 
     >>> from random import Random
     >>> from crisol.sandbox import Role, Script
@@ -105,9 +105,13 @@ def doubting(check: Script, drawn: Random) -> Script:
     def said(node: ast.expr) -> str:
         return text[slice(*span(node))].decode()
 
+    try:
+        tree = ast.parse(check.source)
+    except SyntaxError:  # its run says so, with the line
+        return check
     asserts = [
         (node.test, list(_expected(node.test.comparators[0])))
-        for node in ast.walk(ast.parse(check.source))
+        for node in ast.walk(tree)
         if isinstance(node, ast.Assert)
         and isinstance(node.test, ast.Compare)
         and len(node.test.ops) == 1

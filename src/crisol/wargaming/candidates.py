@@ -196,14 +196,15 @@ def _apply_edits(edits: list[dict[str, Any]], tree: Path) -> str:
     """Return edits by line range as a unified diff against the source in ``tree``.
 
     Each edit has the keys ``file``, ``lines`` and ``text``: the lines from ``lines[0]`` to ``lines[1]``,
-    counted from 1 in the unpatched file, are replaced by ``text``. Edits of one file must not overlap; this
-    is not checked. If all lines of a file end in CRLF, the new lines end in CRLF, too. An edit with the lines
-    1 to 0 and the name of a missing file creates the file. Raises ``ValueError`` for a file or lines that do
-    not exist, and ``KeyError`` or ``TypeError`` for an edit of another form.
+    counted from 1 in the unpatched file, are replaced by ``text``. Edits of one file must not overlap. If all
+    lines of a file end in CRLF, the new lines end in CRLF, too. An edit with the lines 1 to 0 and the name of
+    a missing file creates the file. Raises ``ValueError`` for a file or lines that do not exist and for edits
+    that overlap, and ``KeyError`` or ``TypeError`` for an edit of another form.
     """
     before: dict[str, str] = {}
     made: dict[str, str] = {}
     lines: dict[str, list[str]] = {}
+    starts: dict[str, int] = {}
     # From the last line upwards, so that earlier numbers stay true.
     for edit in sorted(edits, key=lambda edit: edit["lines"], reverse=True):
         name, (first, last) = edit["file"], edit["lines"]
@@ -218,6 +219,9 @@ def _apply_edits(edits: list[dict[str, Any]], tree: Path) -> str:
             lines[name] = before[name].split("\n")
         if not 1 <= first <= last + 1 <= len(lines[name]) + 1:
             raise ValueError(f"lines {first} to {last} are not in {name}")
+        if last >= starts.get(name, last + 1):
+            raise ValueError(f"lines {first} to {last} of {name} overlap with another edit")
+        starts[name] = first
         text = edit["text"].removesuffix("\n")
         new = text.split("\n") if text else []
         if before[name].count("\n") == before[name].count("\r\n") > 0:

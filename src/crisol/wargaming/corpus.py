@@ -24,7 +24,14 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from crisol import diff
-from crisol.errors import DatasetError, IndexUnavailable, InputError, VulnerabilityError, unwritable
+from crisol.errors import (
+    DatasetError,
+    IndexUnavailable,
+    InputError,
+    IntegrityError,
+    VulnerabilityError,
+    unwritable,
+)
 from crisol.records import Candidate, Outcome, Reason, Strength, Verdict
 from crisol.sandbox import choose
 from crisol.wargaming.candidates import candidates, read_source
@@ -227,8 +234,8 @@ def judge(folder: Path, plan: Plan) -> Shard:
     The rows are stored below ``plan.cache``. If the vulnerability, its candidates, the referee's version and
     the settings in ``plan`` are those of an earlier call, the stored rows are returned. Rows are not stored
     if one of them has the reason ``baseline_failed`` or ``sandbox_failed``, because then the machine may be
-    to blame and not the patch. A vulnerability that cannot be read, or whose release cannot be downloaded,
-    gives a :class:`Shard` with ``missing`` set.
+    to blame and not the patch. A vulnerability that cannot be read, or whose release cannot be downloaded or
+    is another file than expected, gives a :class:`Shard` with ``missing`` set.
     """
     try:
         vulnerability = load(folder)
@@ -237,7 +244,7 @@ def judge(folder: Path, plan: Plan) -> Shard:
             return Shard(vulnerability.id, pd.read_parquet(path))
         with _opened(vulnerability, plan) as match:
             rows = pd.DataFrame(_rows(match, plan), columns=list(COLUMNS))
-    except (IndexUnavailable, VulnerabilityError) as error:
+    except (IndexUnavailable, IntegrityError, VulnerabilityError) as error:
         return Shard(folder.name, pd.DataFrame(columns=list(COLUMNS)), missing=str(error))
     if not rows["reason"].isin(_FAILED_HERE).any():
         save_table(rows, path)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from crisol.errors import unwritable
 from crisol.records import Outcome
 from crisol.wargaming.census import basic_only, census
 from crisol.wargaming.corpus import content_hash, save_table
@@ -20,17 +21,18 @@ _METHOD = """\
 ## How a label came about
 
 A candidate is valid when, in one sandbox, the PoVs succeed and the checks pass on the vulnerable code, and
-after the patch every PoV fails and every check passes (basic), and the patch brings no name that is defined
-nowhere, closes the generated variants of the PoVs that the reference fix closes, and does what it does on
-generated benign inputs (strict). Inconclusive candidates, where a baseline or the sandbox failed, count for
-neither class."""
+after the patch every PoV fails and every check passes, a public PoV also in other surroundings and after many
+calls in one process (basic), and the patch brings no name that is defined nowhere, closes the generated
+variants of the PoVs that the reference fix closes, and does what it does on generated benign inputs (strict).
+Inconclusive candidates, where a baseline or the sandbox failed, count for neither class."""
 
 _LIMITS = """\
 ## Known limits
 
-A label says what these PoVs, variants and checks show, no more. Candidates are mutants and patches written by
-the authors of the corpus, not a sample of what people, bots or agents send; the share of valid ones is
-therefore no estimate of theirs. One language, Python 3.11."""
+A label says what these PoVs, variants and checks show, no more. Candidates are patches by the authors of the
+corpus, by agents that saw the description and the vulnerable source alone, and by upstream, and mutants of
+these. They are no sample of what people, bots or agents send; the share of valid ones is therefore no
+estimate of theirs. One language, Python 3.11."""
 
 
 def export(frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability], folder: Path) -> tuple[Path, ...]:
@@ -45,16 +47,18 @@ def export(frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability], folder
     candidate's origin, ``id`` the vulnerability's id and the diff's identity with a slash between them.
     ``label`` is the strict label: 1 for a valid patch, 0 for an invalid one. ``reason`` is "" for a valid
     patch. The JSONL leaves out inconclusive candidates, which have no label. Raises
-    :class:`~crisol.errors.StoreError` if the Parquet file cannot be written, and ``OSError`` for the two
-    others.
+    :class:`~crisol.errors.StoreError` if a file cannot be written.
     """
     table, lines, about = (folder / n for n in ("candidates.parquet", "candidates.jsonl", "README.md"))
     save_table(frame, table)
     conclusive = frame[frame["outcome"] != Outcome.INCONCLUSIVE]
-    with lines.open("w", encoding="utf-8") as stream:
-        for row in conclusive.to_dict("records"):
-            stream.write(json.dumps(_line(row)) + "\n")
-    about.write_text(sheet(frame, vulnerabilities), encoding="utf-8")
+    try:
+        with lines.open("w", encoding="utf-8") as stream:
+            for row in conclusive.to_dict("records"):
+                stream.write(json.dumps(_line(row)) + "\n")
+        about.write_text(sheet(frame, vulnerabilities), encoding="utf-8")
+    except OSError as error:
+        raise unwritable(folder, error) from None
     return table, lines, about
 
 
