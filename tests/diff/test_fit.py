@@ -80,7 +80,7 @@ def test_of_two_copies_for_two_pythons_the_one_that_fits_is_taken() -> None:
     """lib/ and lib3/ hold the same package; the release was built of one."""
     older = APP.replace("open(name)", "file(name)")
     text = change("lib/pkg/app.py", older, older.replace("file(", "file(2, ")) + change("lib3/pkg/app.py")
-    fitted = fit(f"--- pkg/app.py\n+++ pkg/app_new.py\n@@{edit}{new}")
+    fitted = fit(text)
     assert fitted.files == {"pkg/app.py": FIXED}
     assert [str(left) for left in fitted.left_out] == ["lib/pkg/app.py (another copy of pkg/app.py)"]
     with pytest.raises(PatchDoesNotApply, match="could both be"):

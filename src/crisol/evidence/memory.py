@@ -295,10 +295,11 @@ class _Part:
 
         ``items`` are those of one patch. ``label`` has one value for each judged patch, 1 for valid and 0 for
         invalid. Each stored item tells something about the verdict: log-odds of valid if the patch has the
-        item, and other log-odds if it lacks the item. The six values are named by the last six names of
-        :data:`_PER_SHARING`: the sum of the log-odds over the items that the patch has; the sum over those
-        that it lacks; the minimum and the maximum over those that it has, and the minimum over those that it
-        lacks, where 0 always counts as a further value; and the share of ``items`` that no judged patch has.
+        item, and other log-odds if it lacks the item. The six values, which the last six names of
+        :data:`_PER_SHARING` name, are: the sum of the log-odds over the items that the patch has; the sum
+        over those that it lacks; the minimum and then the maximum over those that it has; the minimum over
+        those that it lacks; and the share of ``items`` that no judged patch has. Each extreme is taken over
+        the log-odds and 0.
         All six are NaN unless there are both valid and invalid patches.
         """
         present = [number for item in items if (number := self._number.get(item)) is not None]

@@ -52,9 +52,9 @@ class Owner(Protocol):
 class Connection(asyncio.Protocol):
     """An asyncio protocol that sends one HTTP request at a time and reads its answer.
 
-    ``owner`` receives the answers and failures. ``at`` is the index of the request that waits for its answer;
-    it is :data:`RESTS` if no request waits. An answer that is not HTTP/1.1 with a content length closes the
-    connection, and the request fails as ``bad_answer``.
+    ``owner`` receives the answers and failures. ``at`` is the index, in the load, of the request that
+    waits for its answer; it is :data:`RESTS` if no request waits. An answer that is not HTTP/1.1 with a
+    content length closes the connection, and the request fails as ``bad_answer``.
     """
 
     __slots__ = ("_buffer", "_error", "_owner", "_transport", "_write", "at")

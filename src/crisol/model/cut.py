@@ -16,9 +16,10 @@ def policy_within(truth: NDArray[np.int_], probability: NDArray[np.float64], bou
     At most the share ``bound`` of the invalid patches is accepted, and at most this share of the valid
     patches is rejected. ``bound`` is in [0, 1). ``truth`` (n,) is 1 for a valid patch, 0 for an invalid one;
     ``probability`` (n,) is the probability of valid. Without invalid patches the threshold ``accept`` is
-    None, without valid ones ``reject`` is None. If the bound would let the thresholds cross, both lie next to
-    their mean, so that hardly any patch is wargamed. The bound holds on these patches only: choose the policy
-    on some vulnerabilities, and measure it on others. :func:`crisol.model.risk.certify` gives a guarantee.
+    None, and no patch is accepted; without valid ones ``reject`` is None, and no patch is rejected. Where the
+    bound allows a ``reject`` above ``accept``, the mean of the two takes the place of both, so that hardly
+    any patch is wargamed. The bound holds on these patches only: choose the policy on some vulnerabilities,
+    and measure it on others. :func:`crisol.model.risk.certify` gives a guarantee.
     """
     wrong, right = np.sort(probability[truth == 0])[::-1], np.sort(probability[truth == 1])
     accept = _exceeded(wrong, bound)

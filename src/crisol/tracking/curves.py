@@ -1,4 +1,4 @@
-"""The points that the figures draw: ROC, precision and recall, reliability."""
+"""The points of three curves that :mod:`crisol.tracking.plots` draws: ROC, precision-recall, reliability."""
 
 from __future__ import annotations
 

@@ -198,7 +198,7 @@ def _write(path: Path, tree: Path) -> None:
 
 
 class _Bounded:
-    """The content of a tar file, with limits on the length of a header and of the whole file.
+    """The decompressed content of a tar file, with limits on its length and on that of an extended header.
 
     Reading beyond a limit raises :class:`~crisol.errors.IntegrityError`; :mod:`tarfile` alone has no limits.
     """
