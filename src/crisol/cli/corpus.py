@@ -395,7 +395,7 @@ def build(chosen: Sequence[Vulnerability], plan: Plan, jobs: int, scheduler: str
     return frame.sort_values(["vulnerability", "origin", "name"], ignore_index=True)
 
 
-def left_out(error: VulnerabilityError | IndexUnavailable) -> None:
+def left_out(error: VulnerabilityError | IndexUnavailable | IntegrityError) -> None:
     """Print on standard error that a vulnerability is left out; the message of ``error`` says why."""
     err.print(f"left out: {error}", soft_wrap=True)
 
