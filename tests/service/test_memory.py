@@ -10,16 +10,18 @@ import itertools
 import shutil
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from crisol.diff import parse
+from crisol.errors import ModelError
 from crisol.evidence.memory import Judged
 from crisol.evidence.second_stage import SecondStage
 from crisol.evidence.similarity import sketch
 from crisol.model.policy import Policy
 from crisol.resilience.cache import Cache
+from crisol.resilience.clock import FakeClock
 from crisol.resilience.guard import CircuitBreaker
 from crisol.service.embedded import serve
 from crisol.validation.catalogue import Catalogue
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from crisol.config import Settings
+    from crisol.diff import Patch
+    from crisol.model.predictor import Predictor
+    from crisol.records import Prediction
     from crisol.service.embedded import Server
 
 SORTED = """@@ -40,4 +40,4 @@
@@ -108,6 +113,38 @@ def test_the_known_fix_is_the_first_verdict_and_no_patch_waits_for_it(tmp_path: 
         assert decision is not None
         assert f"1 verdicts known; nearest valid {parse(right()).identity}" in decision.evidence
         await rung.close()
+
+    asyncio.run(scenario())
+
+
+class FailingOnce:
+    """A predictor whose first prediction fails."""
+
+    def __init__(self, works: Predictor) -> None:
+        self.works, self.serving, self.calls = works, works.serving, 0
+
+    def predict(self, patch: Patch, cwe: str) -> Prediction:
+        self.calls += 1
+        if self.calls == 1:
+            raise ModelError("not yet")
+        return self.works.predict(patch, cwe)
+
+
+def test_a_known_fix_that_could_not_be_read_is_read_after_a_minute(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        catalogue, clock, fails = Catalogue(VULNERABILITIES, Cache()), FakeClock(), FailingOnce(predictor())
+        served = ServedModel(cast("Predictor", fails), Policy(), second_stage())
+        rung = MemoryRung(ModelRung(served, CircuitBreaker("model")), catalogue, tmp_path, clock=clock)
+        pattern = await catalogue.find(FLAW)
+        assert pattern is not None
+        rung.filled = True
+        case = Case(Submission(parse(wrong()), wrong(), FLAW), pattern)
+        for seconds, calls, known in ((0.0, 1, False), (59.0, 1, False), (2.0, 2, True)):
+            clock.advance(seconds)
+            assert await rung(case) is None
+            await asyncio.gather(*rung.reading)
+            assert fails.calls == calls
+            assert (rung.memories.get(FLAW, pattern.content_hash) is not None) is known
 
     asyncio.run(scenario())
 

@@ -155,10 +155,11 @@ def recalled(arrivals: Sequence[Arrival], chosen: Sequence[Stream], *, seed: int
     rows, where = [], []
     for number, stream in enumerate(chosen):
         memory, share = _opened(arrivals, stream), 1.0 if rng is None else rng.uniform(0.2, 1.2)
+        opened = len(memory)
         for at in stream.order:
             patch = arrivals[at].patch
             rows.append(memory.recall(patch.sketch, patch.probability).row)
-            where.append((at, number, len(memory) - len(stream.known)))
+            where.append((at, number, len(memory) - opened))
             if rng is None or rng.random() < share:
                 memory.add(patch)
     arrived, walked, known = np.array(where, dtype=np.int_).reshape(-1, 3).T

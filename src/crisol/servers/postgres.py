@@ -107,16 +107,19 @@ class PostgresServer:
     def _initdb(self) -> None:
         command = self._command(str(self.binaries / "initdb"), "-D", str(self._data), "-U", "crisol")
         command += ["--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"]
-        process = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=self._environment(),
-            user=self._user,
-            capture_output=True,
-            text=True,
-            timeout=START_SECONDS,
-            check=False,
-        )
+        try:
+            process = subprocess.run(
+                command,
+                cwd=self.folder,
+                env=self._environment(),
+                user=self._user,
+                capture_output=True,
+                text=True,
+                timeout=START_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise UnavailableError(f"initdb did not end within {START_SECONDS:g} s") from None
         if process.returncode:
             raise UnavailableError(f"initdb failed: {process.stderr}")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
 from typing import TYPE_CHECKING
 
 from crisol.errors import CrisolError, ModelError
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from crisol.evidence.similarity import Sketch
     from crisol.model.policy import LadderPolicy
     from crisol.records import Prediction, Verdict
+    from crisol.resilience.clock import Clock
     from crisol.validation.catalogue import Catalogue, Pattern
     from crisol.validation.ladder import Case, Submission
     from crisol.validation.model_rung import ModelRung
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["MemoryRung"]
 
 _INLINE_CHARACTERS = 32_768
+_RETRY_SECONDS = 60.0
 _log = logging.getLogger(__name__)
 
 
@@ -39,21 +43,26 @@ class MemoryRung:
     without a known verdict, the memory rung decides nothing. The known fix of a vulnerability counts as a
     valid patch; it is read in the background when the first patch comes. ``catalogue`` finds vulnerabilities;
     ``cache`` is the folder of downloaded releases. Set ``filled`` to True once the stored verdicts were
-    added; until then a decision names ``memory`` as missing. Use it in one event loop.
+    added; until then a decision names ``memory`` as missing. ``clock`` returns seconds. Use it in one event
+    loop.
     """
 
     stamp = "memory-1"
     """The version of this rung; that of the second stage is a part of the model's stamp."""
 
-    def __init__(self, model: ModelRung, catalogue: Catalogue, cache: Path) -> None:
+    def __init__(
+        self, model: ModelRung, catalogue: Catalogue, cache: Path, *, clock: Clock = time.monotonic
+    ) -> None:
         self.memories: ByContent[Memory] = ByContent(Memory)
         self.filled = False
         self._model = model
         self._catalogue = catalogue
         self._cache = cache
-        self._fixes: dict[str, str] = {}
-        """The content of each vulnerability whose known fix was read, by id."""
-        self._reading: set[asyncio.Task[None]] = set()
+        self._clock = clock
+        self._fixes: dict[str, tuple[str, float]] = {}
+        """By id: the content of a vulnerability whose known fix was read, and the time of another reading."""
+        self.reading: set[asyncio.Task[None]] = set()
+        """The background tasks that read known fixes now."""
 
     @property
     def serves(self) -> bool:
@@ -104,27 +113,29 @@ class MemoryRung:
 
     async def close(self) -> None:
         """Cancel the background work that reads known fixes."""
-        for task in self._reading:
+        for task in self.reading:
             task.cancel()
-        await asyncio.gather(*self._reading, return_exceptions=True)
+        await asyncio.gather(*self.reading, return_exceptions=True)
 
     def _begin(self, pattern: Pattern) -> None:
         """Start to read the known fix of a vulnerability in the background, once for each content hash.
 
-        A reading that fails is not tried again.
+        A reading that fails, for instance because the package index is away, is tried again after a minute.
         """
-        if self._fixes.get(pattern.id) == pattern.content_hash:
+        content, again = self._fixes.get(pattern.id, ("", 0.0))
+        if content == pattern.content_hash and self._clock() < again:
             return
-        self._fixes[pattern.id] = pattern.content_hash
+        self._fixes[pattern.id] = pattern.content_hash, math.inf
         task = asyncio.create_task(self._read_fix(pattern), name=f"fix {pattern.id}")
-        self._reading.add(task)
-        task.add_done_callback(self._reading.discard)
+        self.reading.add(task)
+        task.add_done_callback(self.reading.discard)
 
     async def _read_fix(self, pattern: Pattern) -> None:
         try:
             judged = await asyncio.to_thread(self._fix, pattern)
         except (CrisolError, OSError) as error:
             _log.warning("the known fix of %s is not in the memory: %s", pattern.id, error)
+            self._fixes[pattern.id] = pattern.content_hash, self._clock() + _RETRY_SECONDS
             return
         if judged is not None:
             self.add((pattern.id, pattern.content_hash), judged)
