@@ -16,7 +16,8 @@ import pytest
 from rich.table import Table
 from rich.text import Text
 
-from crisol.cli.console import Exit, _Console, printable, run
+from crisol.cli.console import _Console, printable
+from crisol.cli.endings import Exit, run
 from crisol.config import Settings, load_settings
 from crisol.errors import SettingsError, StoreError, redacted
 from crisol.tracking.registry import point_to

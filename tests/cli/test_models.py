@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from crisol.cli import app
-from crisol.cli.console import Exit
+from crisol.cli.endings import Exit
 from crisol.config import Settings
 from crisol.errors import ModelError, StoreError
 from crisol.tracking import models, runs, store

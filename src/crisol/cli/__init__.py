@@ -29,8 +29,9 @@ from crisol.cli import (
     vulnerability,
     workspace,
 )
-from crisol.cli.console import App, Exit, log_to_stderr
-from crisol.cli.console import run as run_command
+from crisol.cli.console import App, log_to_stderr
+from crisol.cli.endings import Exit
+from crisol.cli.endings import run as run_command
 
 __all__ = ["main"]
 

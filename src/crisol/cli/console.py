@@ -1,29 +1,7 @@
-"""Shared parts of the commands: consoles, options for reading a patch, exit codes and the printing of errors.
-
-A command that fails prints one line. A traceback is printed only for an unexpected error, if ``LOG_LEVEL`` is
-DEBUG.
-
-======  ==============================================================================
-code    meaning
-======  ==============================================================================
-0       valid, or done
-1       invalid: the patch is invalid, or the check that the command makes failed
-2       not judged: the wargame could not decide, which is never counted against a patch
-64      wrong use: an option, a setting, a patch or a file that cannot be used
-65      content that does not match its hash, checksum or schema
-66      no input: a file that is not there, or closed standard input
-69      something that Crisol needs is not available: sandbox, store, index, port
-70      a fault of Crisol's own
-73      an output file that cannot be created
-74      output that could not be written: full disk, closed pipe
-130     interrupted
-143     ended by SIGTERM
-======  ==============================================================================
-"""
+"""Shared parts of the commands: the consoles, the options, and the reading and checking of files."""
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import logging
@@ -31,9 +9,6 @@ import math
 import os
 import re
 import sys
-import traceback
-from enum import IntEnum
-from importlib.metadata import metadata, requires
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any
@@ -43,7 +18,7 @@ from rich.console import Console, ConsoleDimensions
 from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 
-from crisol.errors import CannotCreate, CrisolError, NoInput, redacted
+from crisol.errors import CannotCreate, NoInput, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "App",
-    "Exit",
     "Json",
     "Recount",
     "Strip",
@@ -65,32 +39,7 @@ __all__ = [
     "out",
     "printable",
     "read_patch",
-    "run",
 ]
-
-
-class Exit(IntEnum):
-    """The exit codes of the command ``crisol``; those from 64 to 78 have the meaning of BSD's ``sysexits.h``.
-
-    ``VALID`` (0) means valid or success, ``INVALID`` (1) invalid or a failed check, ``NOT_JUDGED`` (2) that
-    the wargame could not decide; ``USAGE`` (64) wrong usage, ``DATA`` (65) bad content, ``NO_INPUT`` (66) an
-    input that cannot be read, ``UNAVAILABLE`` (69) a missing dependency, ``INTERNAL`` (70) an internal
-    failure, ``CANNOT_CREATE`` (73) an output that cannot be created, ``OUTPUT`` (74) an input/output error,
-    ``INTERRUPTED`` (130) interrupted by SIGINT, ``TERMINATED`` (143) ended by SIGTERM.
-    """
-
-    VALID = 0
-    INVALID = 1
-    NOT_JUDGED = 2
-    USAGE = 64
-    DATA = 65
-    NO_INPUT = 66
-    UNAVAILABLE = 69
-    INTERNAL = 70
-    CANNOT_CREATE = 73
-    OUTPUT = 74
-    INTERRUPTED = 130
-    TERMINATED = 143
 
 
 _UNLIMITED = 10_000
@@ -168,28 +117,6 @@ def log_to_stderr() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_LogLines())
     logging.basicConfig(handlers=[handler])
-
-
-def run(command: Callable[[], Any]) -> int:
-    """Call a command without arguments and return its exit code.
-
-    If the command returns an int, this is the exit code; any other result gives 0. An exception is printed as
-    one line on standard error, and its class determines the exit code, a member of :class:`Exit`. If standard
-    output is closed the command is not called. Raises ``SystemExit`` if the command does.
-    """
-    if not _open_streams():
-        return _say(Exit.OUTPUT, "standard output is closed")
-    try:
-        code = command()
-        sys.stdout.flush()
-    except SystemExit as stop:
-        # The option parser ends with 1 if the reader of the pipe has ended.
-        if not isinstance(stop.__context__, BrokenPipeError):
-            raise
-        return _end(stop.__context__)
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, it ends in one line
-        return _end(error)
-    return code if isinstance(code, int) else Exit.VALID
 
 
 class _Command(TyperCommand):
@@ -311,113 +238,3 @@ def creatable_folder(path: Path) -> Path:
     except OSError as error:
         raise CannotCreate(f"{path}: {error.strerror}") from None
     return path
-
-
-def _open_streams() -> bool:
-    """Make standard input, output and error usable, and return whether standard output is open.
-
-    A closed stream is replaced by the null device. A character that the encoding of output or error lacks is
-    written as a backslash escape.
-    """
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            # Otherwise the next opened file gets this number, and is read or written by mistake.
-            os.open(os.devnull, os.O_RDWR)
-    closed = sys.stdout is None
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - to the end
-        elif hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
-    return not closed
-
-
-def _end(error: BaseException) -> int:
-    """Print the error that a command raised in one line on standard error, and return the exit code.
-
-    An interruption, or output whose reader has closed the pipe, prints nothing. An error of the option parser
-    is printed by the parser, with its hints. If ``LOG_LEVEL`` is DEBUG, an unexpected error is printed with
-    its traceback.
-    """
-    show = getattr(error, "show", None)
-    if isinstance(error, typer.Abort | KeyboardInterrupt):
-        code = Exit.INTERRUPTED
-    elif isinstance(error, CrisolError):
-        return _say(error.exit_code, f"{type(error).__name__}: {error}")
-    elif isinstance(error, BrokenPipeError):
-        # The reader, such as `head`, has read enough; the exit code tells a script that output is missing.
-        return _say(Exit.OUTPUT, "")
-    elif isinstance(error, OSError):
-        return _say(_system_code(error), _system_words(error))
-    elif isinstance(error, ModuleNotFoundError) and (extra := _extra_of(error.name or "")):
-        hint = f"install Crisol's extra {extra}, in a checkout by pip install '.[{extra}]'"
-        return _say(Exit.UNAVAILABLE, f"this needs {error.name}: {hint}")
-    elif show is not None:  # the option parser's own errors know how to show themselves
-        code = Exit.USAGE
-        with contextlib.suppress(OSError):
-            show()
-    else:
-        if os.environ.get("LOG_LEVEL", "").upper() == "DEBUG":
-            err.print(redacted("".join(traceback.format_exception(error))), soft_wrap=True)
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        text = f"{type(error).__name__}: {error} ({place.filename}, line {place.lineno})"
-        return _say(
-            Exit.INTERNAL, f"{text}; a fault of Crisol's own: LOG_LEVEL=DEBUG shows where, please report it"
-        )
-    return code
-
-
-def _extra_of(module: str) -> str:
-    """Return the extra of the package ``crisol`` that installs the module ``module``; "" if none does.
-
-    An extra is an optional part, such as ``scale`` in ``crisol[scale]``; the metadata of the installed
-    package lists them. If several extras install the module, the one with the fewest requirements is
-    returned.
-    """
-    from packaging.requirements import Requirement
-
-    name = module.partition(".")[0].replace("_", "-")
-    requirements = list(map(Requirement, requires("crisol") or ()))
-    brought = {
-        extra: {
-            need.name
-            for need in requirements
-            if need.marker is not None and need.marker.evaluate({"extra": extra})
-        }
-        for extra in metadata("crisol").get_all("Provides-Extra") or ()
-    }
-    # An extra may contain others; the smallest one with the package is named.
-    fitting = [extra for extra, names in brought.items() if name in names]
-    return min(fitting, key=lambda extra: len(brought[extra]), default="")
-
-
-def _system_code(error: OSError) -> Exit:
-    if isinstance(error, FileNotFoundError):
-        return Exit.NO_INPUT
-    if isinstance(error, PermissionError) or error.errno == errno.EROFS:
-        return Exit.CANNOT_CREATE
-    if isinstance(error, ConnectionError) and not isinstance(error, BrokenPipeError):
-        return Exit.UNAVAILABLE
-    return Exit.OUTPUT
-
-
-def _system_words(error: OSError) -> str:
-    words = error.strerror or str(error) or type(error).__name__
-    return f"{error.filename}: {words}" if error.filename else f"output could not be written: {words}"
-
-
-def _say(code: int, text: str) -> int:
-    with contextlib.suppress(OSError):
-        if text:
-            err.print("crisol: ", style="bold red", end="")
-            err.print(redacted(text), soft_wrap=True)
-    # Buffered output cannot be written either; Python would report that once more at its end.
-    with contextlib.suppress(OSError):
-        sys.stdout.flush()
-    if code == Exit.OUTPUT:
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 1)
-    return code

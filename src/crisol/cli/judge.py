@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from crisol.cli.console import Exit, Json, Recount, Strip, emit, out, read_patch
+from crisol.cli.console import Json, Recount, Strip, emit, out, read_patch
+from crisol.cli.endings import Exit
 from crisol.config import load_settings
 from crisol.errors import SettingsError
 from crisol.records import Outcome, Strength

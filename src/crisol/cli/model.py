@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.table import Table
 
-from crisol.cli.console import Exit, Json, emit, err, out
+from crisol.cli.console import Json, emit, err, out
+from crisol.cli.endings import Exit
 from crisol.cli.progress import progress
 from crisol.config import load_settings
 from crisol.errors import SettingsError

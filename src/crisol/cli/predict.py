@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from crisol.cli.console import Exit, Json, emit, out, read_patch
+from crisol.cli.console import Json, emit, out, read_patch
+from crisol.cli.endings import Exit
 from crisol.config import load_settings
 from crisol.errors import SettingsError
 from crisol.records import Outcome
