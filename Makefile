@@ -19,7 +19,7 @@ help: ## list the targets
 
 $(BIN)/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Crisol needs Python 3.11 or newer; set PYTHON=")'
-	@echo "Setting up $(VENV) with $$($(PYTHON) --version)"
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version); this takes about a minute"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement $(BUILD)
 

@@ -61,4 +61,7 @@ def test_five_sentences_four_numbers_and_a_picture(tmp_path: Path) -> None:
 def test_too_few_vulnerabilities_for_an_interval_give_an_estimate_alone(tmp_path: Path) -> None:
     few = {"measure": "accuracy", "trials": 9, "estimate": 0.75, "low": None, "high": None}
     conclusion = conclude(corpus(), finished(tmp_path, ab_results=[few | {"naive": 0.25, "whole": 0.625}]))
-    assert "put the accuracy of forest at 0.750; wargaming" in conclusion.sentences[-1]
+    assert (
+        "at 0.750 (no interval: fewer than 10 vulnerabilities were held out); wargaming"
+        in (conclusion.sentences[-1])
+    )

@@ -115,7 +115,7 @@ def list_command(table: TablePath = None, as_json: Json = False) -> None:
     for what, count in totals:
         out.print(f"{what}: {count}", soft_wrap=True)
     for leak, auc, low, high in guesses.itertuples(index=False, name=None):
-        out.print(f"AUC of a guess by {leak} alone: {auc:.3f} ({low:.3f} to {high:.3f})")
+        out.print(f"AUC of a guess by {leak} alone, all candidates: {auc:.3f} ({low:.3f} to {high:.3f})")
 
 
 @app.command("show")
