@@ -59,7 +59,7 @@ def demo(
     ] = None,
     mutants: Annotated[
         int, typer.Option(help="Largest number of mutants for each vulnerability.", min=0)
-    ] = 4,
+    ] = 2,
 ) -> None:
     """Run the whole pipeline on a part of the corpus: wargames, model variants, A/B experiment, report.
 
