@@ -1,4 +1,4 @@
-"""Costs that are exact numbers, as a database of prices holds them, are computed like any other."""
+"""Costs that are exact numbers, as a database of prices holds them, are computed like any other, in powers, too."""
 
 from decimal import Decimal
 from fractions import Fraction
@@ -13,6 +13,8 @@ expected = {
     "weight * stock": 1.0,
     "ceil(cost) - floor(cost)": 1.0,
     "abs(-cost)": 12.5,
+    "cost * 2 ** 3 + stock": 104.0,
+    "cost ** 2 - cost": 143.75,
 }
 for formula, value in expected.items():
     assert evaluate(formula, fields) == value, formula
