@@ -1,4 +1,4 @@
-"""Costs that are exact numbers, as a database of prices holds them, are computed like any other, in powers, too."""
+"""Costs that are exact numbers, as a database holds them, are computed like any other, in powers, too."""
 
 from decimal import Decimal
 from fractions import Fraction
