@@ -67,7 +67,7 @@ shown.whole(result.table)
 # %%
 run.picture(
     "ab_estimates",
-    plots.picture(plots.forest(result.intervals, what="share"), "Each weighted estimate with its 95 % interval."),
+    plots.picture(plots.forest(result.intervals, what="share"), "Each weighted estimate, with its 95 % interval from ten vulnerabilities on."),
 )
 
 # %%
@@ -75,14 +75,14 @@ run.picture(
     "ab_confusion",
     plots.picture(
         plots.confusion(result.confusions, unit="patches that arrived, estimated"),
-        "Model against wargame: sampled patches, each weighted by one over its sampling probability.",
+        "Model against wargame: sampled patches, each weighted by one over its sampling probability; the sum is an estimate, too.",
     ),
 )
 
 # %%
 run.picture(
     "ab_trajectory",
-    plots.picture(plots.trajectory(result.trajectory), "Weighted accuracy and bounds that hold at every look."),
+    plots.picture(plots.trajectory(result.trajectory), "Weighted accuracy and, from ten vulnerabilities on, bounds that hold at every look."),
 )
 
 # %% [markdown]

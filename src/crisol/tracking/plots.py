@@ -193,12 +193,12 @@ def forest(
 ) -> Figure:
     """Draw estimates with their 95 % intervals, one below the other (a forest plot).
 
-    ``rows`` are (name, estimate, low end, high end), the first one on top. ``what`` is the text at the axis.
+    ``rows`` are (name, estimate, low end, high end), the first one on top; the ends are NaN without an
+    interval. ``what`` is the text at the axis.
     ``reference`` is the value at which a vertical line is drawn, None for no line.
     """
-    figure, (axis,) = panels(
-        1, width=6.8, height=1.3 + 0.34 * len(rows), title=f"{what}, with 95 % intervals"
-    )
+    title = f"{what}, with 95 % intervals" if any(low < high for _, _, low, high in rows) else what
+    figure, (axis,) = panels(1, width=6.8, height=1.3 + 0.34 * len(rows), title=title)
     for index, (name, value, low, high) in enumerate(reversed(rows)):
         axis.plot([low, high], [index, index], color=COLOURS[0], linewidth=2, solid_capstyle="butt")
         axis.plot([value], [index], marker="D", color=COLOURS[5], markersize=6)
