@@ -22,9 +22,7 @@ _QUICK = frozenset(
     {
         "CVE-2017-11424",
         "CVE-2019-7537",
-        "CVE-2020-14343",
         "CVE-2022-29217",
-        "CVE-2023-43804",
         "CVE-2024-36039",
         "CVE-2024-37891",
         "CVE-2024-53861",
@@ -32,17 +30,15 @@ _QUICK = frozenset(
         "CVE-2025-9375",
         "arena-admin-route",
         "arena-directory-ldap",
-        "arena-frame-length",
         "arena-invoice-idor",
         "arena-profile-assign",
         "arena-request-framing",
         "arena-search-xss",
-        "arena-session-pickle",
         "arena-token-signature",
         "arena-webhook-ssrf",
     }
 )
-"""The ids of 20 vulnerabilities: of each corpus the ten with the shortest wargames, of ten CWEs.
+"""The ids of 16 vulnerabilities: of each corpus the eight with the shortest wargames, of eight CWEs.
 
 They were chosen without a look at the models' scores.
 """
@@ -56,7 +52,7 @@ def demo(
     vulnerabilities: Annotated[
         int | None,
         typer.Option(
-            help="Number of vulnerabilities; 0: all; default 20 with short wargames.",
+            help="Number of vulnerabilities; 0: all; default 16 with short wargames.",
             min=0,
             show_default=False,
         ),
