@@ -90,6 +90,8 @@ def test_data_and_transfer_exclude_each_other(bench: Path, monkeypatch: pytest.M
     path = str(bench / "set.jsonl")
     assert call(monkeypatch, "evaluate", "--data", path, "--train", path, "--test", path) == 64
     assert call(monkeypatch, "evaluate", "--train", path) == 64
+    two = ("--variant", "lightgbm", "--variant", "boosting")
+    assert call(monkeypatch, "evaluate", "--data", path, "--stream", *two) == 64
 
 
 def test_a_promoted_model_answers_and_a_worse_one_waits(

@@ -63,6 +63,17 @@ def test_a_restart_and_other_workers_find_it_off(tmp_path: Path) -> None:
     assert list(first.off) == list(other.off) == list(guard(tmp_path).off) == [Source.MEMORY]
 
 
+def test_a_rung_is_off_here_where_the_folder_cannot_be_written(tmp_path: Path) -> None:
+    folder = tmp_path / "rungs"
+    folder.symlink_to(tmp_path / "gone" / "away")
+    watched = guard(folder)
+    watched.watch(trials(Source.MEMORY, Outcome.VALID, 20))
+    assert list(watched.off) == [Source.MEMORY]
+    folder.unlink()
+    watched.enable("memory")
+    assert not watched.off
+
+
 def test_once_enabled_only_later_trials_count(tmp_path: Path) -> None:
     watched = guard(tmp_path)
     before = trials(Source.MEMORY, Outcome.VALID, 20)

@@ -125,6 +125,12 @@ _PATH = pd.DataFrame(
 )
 
 
+def test_a_figure_without_an_interval_promises_none() -> None:
+    alone = plots.forest([("m", 0.8, float("nan"), float("nan"))], what="AUC")
+    between = plots.forest([("m", 0.8, 0.6, 0.9)], what="AUC")
+    assert (alone.get_suptitle(), between.get_suptitle()) == ("AUC", "AUC, with 95 % intervals")
+
+
 @pytest.mark.parametrize(
     "figure",
     [

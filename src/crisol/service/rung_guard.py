@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from crisol.abtest.rungs import PROMISED, watch_rungs
 from crisol.abtest.store import TrialFilter
-from crisol.errors import CrisolError
+from crisol.errors import CrisolError, unwritable
 from crisol.records import Source
 from crisol.service.problems import Problem
 from crisol.service.sampling import EXPERIMENT
@@ -52,6 +52,8 @@ class RungGuard:
         self._service = service
         self._folder = folder
         self._next = 0.0
+        self._unwritten: dict[Source, str] = {}
+        """The rungs that are off in this worker alone, because their files could not be written."""
         self._follow()
         service.on_refresh.append(self.refresh)
 
@@ -66,7 +68,7 @@ class RungGuard:
             return
         trials, version = self._service.trials, self._service.validator.model.served.version[0]
         where = TrialFilter(experiment=EXPERIMENT, model_version=version)
-        with suppress(CrisolError, OSError):
+        with suppress(CrisolError, TimeoutError):
             latest = await trials.ask(trials.store.latest, _TRIALS, where)
             await asyncio.to_thread(self.watch, latest[::-1])
             self._next = time.monotonic() + _EVERY
@@ -74,7 +76,8 @@ class RungGuard:
     def watch(self, trials: Sequence[Trial]) -> None:
         """Switch off every rung that breaks its promise in ``trials``; they must be sorted, the oldest first.
 
-        A trial from before the time at which a person last enabled its rung does not count.
+        A trial from before the time at which a person last enabled its rung does not count. If the folder
+        cannot be written, the rung is off in this worker alone, until it ends or the rung is enabled.
         """
         self.trials = len(trials)
         since = {rung.value: self._enabled_at(rung) for rung in PROMISED}
@@ -85,8 +88,12 @@ class RungGuard:
                 continue
             why = f"more {watched.name} than promised, shown by trial {watched.raised_at} of its own"
             _log.error("the rung %s is off: %s", rung, why)
-            self._folder.mkdir(parents=True, exist_ok=True)
-            (self._folder / f"{rung}.off").write_text(why, encoding="utf-8")
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                (self._folder / f"{rung}.off").write_text(why, encoding="utf-8")
+            except OSError as error:
+                _log.exception("other workers do not know it: %s", unwritable(self._folder, error))
+                self._unwritten[rung] = why
         self._follow()
 
     def enable(self, name: str) -> None:
@@ -100,10 +107,11 @@ class RungGuard:
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / f"{name}.on").touch()
         (self._folder / f"{name}.off").unlink(missing_ok=True)
+        self._unwritten.pop(Source(name), None)
         self._follow()
 
     def _follow(self) -> None:
-        off = {}
+        off = dict(self._unwritten)
         for rung in PROMISED:
             with suppress(FileNotFoundError):
                 off[rung] = (self._folder / f"{rung}.off").read_text(encoding="utf-8")
