@@ -279,14 +279,15 @@ class Target:
 
         If the zygote dies or fails, a new one gets the job once more. Raises
         :class:`~crisol.errors.SandboxError` if the second zygote dies or fails, too, or if no answer comes
-        within four times ``limits.seconds`` plus ten seconds.
+        within eight times ``limits.seconds`` plus ten seconds.
         """
         problem: object = None
         for _attempt in range(2):
             if self._channel is None:
                 self.start()
             assert self._channel is not None
-            longest = PATIENCE * limits.seconds + _GRACE_SECONDS
+            # A script is followed by its judge or by a canary, and each of the two may take so long.
+            longest = 2 * PATIENCE * limits.seconds + _GRACE_SECONDS
             self._channel.settimeout(longest)
             try:
                 frames.send(self._channel, job, blobs)
