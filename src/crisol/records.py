@@ -115,13 +115,16 @@ class PhaseName(StrEnum):
 
     ``baseline`` runs PoVs and checks on the vulnerable code. ``apply`` applies the patch. ``static`` compiles
     the patched files and looks for code that interferes with the wargame; ``names`` looks for undefined
-    names. ``pov`` runs the public PoV, ``variants`` the other PoVs, ``checks`` the checks. A referee that
-    learns from earlier wargames may run these three kinds in another order. If a phase of PoVs fails with the
-    reason ``raises``, the checks run next, and their phases stand before that of the PoVs. ``again`` runs the
+    names. ``pov`` runs the public PoV, ``variants`` the other PoVs, ``checks`` the checks. ``again`` runs the
     public PoV in another environment. ``generated_povs`` runs PoVs that were generated from the
     vulnerability's PoVs. ``differential`` compares the patch with the reference on generated inputs.
+
+    Two rules change the order of ``pov``, ``variants`` and ``checks``. A referee that learns from earlier
+    wargames chooses the order. If ``pov`` or ``variants`` ends with the reason ``raises``, the checks run at
+    once, and this phase comes after those of the checks in the verdict.
+
     ``names``, ``generated_povs`` and ``differential`` count for strict labels only; after a failure of any
-    other step the wargame ends. With a referee that learns, it ends after any failure.
+    other step the wargame ends. With a referee that learns, the wargame ends after any failure.
     """
 
     BASELINE = "baseline"

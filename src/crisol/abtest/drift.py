@@ -22,9 +22,9 @@ _BETS = np.array([0.05, 0.1, 0.2, 0.4, 0.8])
 class Alarm:
     """The result of a drift detector over a sequence of n trials, whether or not it raised an alarm.
 
-    ``evidence``, shape (n,), is the detector's statistic after each trial. The alarm is raised at the first
-    trial at which the statistic reaches ``threshold``: ``raised_at`` is its 0-based index. ``began_at`` is
-    the 0-based index of the trial at which the drift is estimated to have begun. Both are None if no alarm
+    ``evidence``, shape (n,), is the detector's statistic after each trial. ``raised_at`` is the 0-based index
+    of the first trial at which the statistic reaches ``threshold``; there the alarm is raised. ``began_at``
+    is the 0-based index of the trial at which the drift is estimated to have begun. Both are None if no alarm
     was raised.
     """
 

@@ -79,10 +79,10 @@ def unwrapped(text: str | bytes, limits: DiffLimits) -> list[str]:
 
 
 def _decode(content: bytes) -> str:
-    """Return bytes decoded as UTF-8, or as UTF-16 if they begin with its byte-order mark.
+    """Return the text of a diff: decoded as UTF-16 if it begins with a UTF-16 byte-order mark, else as UTF-8.
 
-    Bytes that are not UTF-8 become lone surrogates. PowerShell, for example, writes UTF-16 with a mark when a
-    command's output is redirected to a file. Raises :class:`~crisol.errors.MalformedDiff` for broken UTF-16.
+    PowerShell writes such UTF-16 when it redirects a command's output to a file. Bytes that are not UTF-8
+    become lone surrogates. Raises :class:`~crisol.errors.MalformedDiff` for broken UTF-16.
     """
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         try:

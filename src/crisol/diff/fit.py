@@ -55,11 +55,12 @@ class Fitted:
 def fit(series: Series, tree: Tree) -> Fitted:
     """Apply a diff to the source of a release, and return the cut patch with the new texts of its files.
 
-    ``series`` is the diff, ``tree`` the release. Left out are files that no wargame runs, such as tests and
-    changelogs, recognised by their names, and changes of version strings. Raises
-    :class:`~crisol.errors.PatchDoesNotApply` if the release lacks any other file, a hunk does not match, a
-    path could mean several files, or nothing remains; raises :class:`~crisol.errors.UnsupportedDiff` for
-    binary content of a file that the release contains and a wargame could run.
+    ``series`` is the diff, ``tree`` the release. Changes of version strings are left out, and so are files
+    that no wargame runs, such as tests and changelogs, which are recognised by their names. Raises
+    :class:`~crisol.errors.PatchDoesNotApply` if a file that is not left out is missing from the release, a
+    hunk does not match, a path could mean several files, or nothing remains of the diff. Raises
+    :class:`~crisol.errors.UnsupportedDiff` for binary content of a file that the release contains and a
+    wargame could run.
     """
     series, versions = _without_versions(series)
     places = place(series, tree)
@@ -220,8 +221,8 @@ def _trimmed(before: Sequence[str], made: Sequence[Edit]) -> list[Edit]:
 class _Work:
     """The files of a release to which a diff is applied, step by step.
 
-    Call :meth:`take` for each step of the diff, then :meth:`result`. ``files`` maps the present path of each
-    file that was read or made to the file, ``gone`` the path of each deleted file.
+    Call :meth:`take` for each step of the diff, then :meth:`result`. ``files`` holds each file that was read
+    or created, by its present path; ``gone`` holds each deleted file, by its former path.
     """
 
     def __init__(self, tree: Tree, places: FilePlaces) -> None:

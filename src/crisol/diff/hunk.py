@@ -146,13 +146,14 @@ def _body(lines: Sequence[str], at: int, old: int, new: int) -> tuple[list[str],
 
 
 def _ended_early(lines: Sequence[str], at: int, body: list[str], old: int, new: int) -> int:
-    """Add the empty context lines that a hunk lacks, and return the index of the first line after the hunk.
+    """Complete a hunk that has fewer lines than its header says; return the index of the first line after it.
 
-    Mail programs remove empty lines at the end of a mail. ``at`` is the index of the first line that cannot
-    belong to the hunk. ``body`` are the lines of the hunk so far, to which the missing ones are added;
-    ``old`` and ``new`` are the numbers of old and new lines that are missing. If the last lines of ``body``
-    are a mail's signature or the next file's header, they are removed first. Raises
-    :class:`~crisol.errors.MalformedDiff` if more than three lines are missing, or others than context lines.
+    Mail programs remove empty lines at the end of a mail; so up to three empty context lines are added to
+    ``body``. ``lines`` are the lines of the diff, and ``at`` is the 0-based index of the first one that
+    cannot belong to the hunk. ``body`` holds the lines of the hunk before it; ``old`` and ``new`` are the
+    numbers of old and new lines that are missing. If ``body`` ends with a mail's signature or the next file's
+    header, these lines are removed first. Raises :class:`~crisol.errors.MalformedDiff` if the missing lines
+    cannot be such context lines.
     """
     if body and at < len(lines) and body[-1].rstrip() == "--":
         # This line begins a mail's signature and was counted as a removed line.

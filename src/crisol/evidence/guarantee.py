@@ -35,8 +35,8 @@ class Guarantee:
     With the confidence 1 - delta, at most the share alpha of the accepted patches is invalid, and at most the
     share beta of the rejected patches is valid; alpha, beta and delta are arguments of :func:`certify`. Each
     share is averaged over new vulnerabilities. The bound alpha also holds among the accepted patches whose
-    similarity to a known valid patch is above 0.8. A threshold of ``policy`` is None if no value of it passed
-    its test; ``policy.reason`` says why.
+    similarity to a known valid patch is above 0.8. In ``policy`` a threshold is None if :func:`certify` found
+    none that passes the tests; ``policy.reason`` says why.
 
     ``skipped`` is the share of arrivals that the policy decides without a wargame. ``near_misses`` is the
     number of near misses among the arrivals; ``near_accepted`` of them are accepted.
@@ -67,10 +67,10 @@ def certify(
     rejected ones, both averaged over vulnerabilities, each with the confidence 1 - ``delta``.
 
     Thresholds to reject, from 0.02 up to 0.3, are tested first, then thresholds to accept, from 0.99 down to
-    0.8. A threshold at which patches of too few vulnerabilities are decided for a test is passed over. Each
-    list stops at the first failed test, and the last threshold that passes is taken, None if there is none.
-    ``seed`` draws the order in which the tests take the vulnerabilities. Raises ValueError unless ``alpha``,
-    ``beta`` and ``delta`` lie in (0, 1). Method: Learn then Test (Angelopoulos et al., 2021).
+    0.8. A threshold that decides patches of too few vulnerabilities is not tested. Each list stops at the
+    first failed test; the last threshold that passed is taken, None if none passed. ``seed`` draws the order
+    in which the tests take the vulnerabilities. Raises ValueError unless ``alpha``, ``beta`` and ``delta``
+    lie in (0, 1). Method: Learn then Test (Angelopoulos et al., 2021).
     """
     if not all(0 < level < 1 for level in (alpha, beta, delta)):
         raise ValueError("alpha, beta and delta lie between 0 and 1")

@@ -294,13 +294,18 @@ class _Part:
         """Return the Jaccard similarity of ``items`` to each judged patch, and six values about the items.
 
         ``items`` are those of one patch. ``label`` has one value for each judged patch, 1 for valid and 0 for
-        invalid. Each stored item tells something about the verdict: log-odds of valid if the patch has the
-        item, and other log-odds if it lacks the item. The six values, which the last six names of
-        :data:`_PER_SHARING` name, are: the sum of the log-odds over the items that the patch has; the sum
-        over those that it lacks; the minimum and then the maximum over those that it has; the minimum over
-        those that it lacks; and the share of ``items`` that no judged patch has. Each extreme is taken over
-        the log-odds and 0.
-        All six are NaN unless there are both valid and invalid patches.
+        invalid. Each stored item has two log-odds of valid: one for patches that have the item, another for
+        patches that lack it. The six values are, in this order:
+
+        - the sum, over the stored items that the patch has, of the first log-odds;
+        - the sum, over the stored items that the patch lacks, of the second log-odds;
+        - the least of the summands of the first sum, at most 0;
+        - the greatest of the summands of the first sum, at least 0;
+        - the least of the summands of the second sum, at most 0;
+        - the share of ``items`` that are not stored.
+
+        The last six names of :data:`_PER_SHARING` are their names. All six are NaN unless there are both
+        valid and invalid patches.
         """
         present = [number for item in items if (number := self._number.get(item)) is not None]
         numbers = np.array(present, dtype=np.intp)

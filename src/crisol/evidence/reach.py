@@ -1,4 +1,6 @@
-r"""Whether a patch changes code or files that a PoV executes or reads, by syntax trees and not line numbers.
+r"""Whether a patch changes code or files that a PoV executes or reads.
+
+In this example the PoV calls ``read`` and the patch changes ``write``; None means untouched:
 
 >>> from crisol.evidence.trace import Code
 >>> old = ProgramTree({"app.py": "def read(name):\n    return open(name)\n\ndef write(name):\n    pass\n"})
@@ -8,7 +10,8 @@ r"""Whether a patch changes code or files that a PoV executes or reads, by synta
 >>> touched(old, after, way) is None
 True
 
-A patch leaves the PoV's path untouched if all its changes are in these places:
+The syntax trees are compared, not line numbers. A patch leaves the PoV's path untouched if all its changes
+are in these places:
 
 - functions that were never called, and suites that were never entered;
 - statements after one that was never reached;
@@ -347,10 +350,11 @@ def _mentioned(scope: ast.AST) -> set[str]:
 
 
 def _scope(old: _Scope, new: _Scope, place: str) -> str | None:
-    """Return a sentence if a name may be local in only one of two versions of a function, else None.
+    """Return a sentence if a patch may change which names are local in a function, else None.
 
-    ``old`` and ``new`` are the versions. A name that only one of them declares ``global`` or ``nonlocal``
-    counts, too. ``place`` is the path and name of the function, with which the sentence begins.
+    ``old`` and ``new`` are the function before and after the patch. Different ``global`` or ``nonlocal``
+    declarations give a sentence, too. ``place`` is the path and name of the function, with which the sentence
+    begins.
     """
     before, after = _bound(old), _bound(new)
     if before["declared"] != after["declared"]:

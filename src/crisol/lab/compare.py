@@ -225,13 +225,12 @@ def chosen_variants(settings: Settings, names: Sequence[str]) -> dict[str, Varia
 def with_source(
     settings: Settings, chosen: dict[str, Variant], patches: Sequence[LabelledPatch], *, named: bool
 ) -> tuple[dict[str, Variant], list[LabelledPatch]]:
-    """Return the variants that can be measured on ``patches``, and all patches, with source if it is read.
+    """Add the vulnerable source to patches, if a variant reads it; return (usable variants, all patches).
 
-    ``chosen`` maps names to variants. If one of them reads the vulnerable source, that source is added to the
-    patches of registered vulnerabilities; the other patches stay as they are. If no patch is of a registered
-    vulnerability, variants that read the source cannot be measured: with ``named`` False they are left out;
-    with ``named`` True, which means that the user asked for them, :class:`~crisol.errors.DatasetError` is
-    raised.
+    ``chosen`` maps names to variants. Only patches of registered vulnerabilities get their source. If there
+    are no such patches, the variants that read the source cannot be measured, and are left out. With
+    ``named``, which means that the user asked for these variants, :class:`~crisol.errors.DatasetError` is
+    raised instead.
     """
     readers = [name for name, variant in chosen.items() if variant.reads_source]
     if not readers:

@@ -1,4 +1,4 @@
-"""The wargames until a valid patch is found, for each order of the candidates."""
+"""The number of wargames until a valid patch is found, for each order of the candidates."""
 
 from __future__ import annotations
 
@@ -48,11 +48,12 @@ def until_first_valid(prepared: Prepared) -> pd.DataFrame:
 
 
 def found_by(table: pd.DataFrame, most: int = 16) -> pd.DataFrame:
-    """Return a table of the share of groups in which a valid patch was found, by the number of wargames.
+    """Return a table of the share of groups that find a valid patch within a number of wargames.
 
-    ``table`` comes from :func:`until_first_valid`. The column wargames is the number of wargames that each
-    group may use, from 1 to ``most``. The columns random, cold and memory hold the share of groups, one for
-    each order of :func:`until_first_valid`. The shares are nan for an empty ``table``.
+    ``table`` comes from :func:`until_first_valid`. The result has one row for each number of wargames from 1
+    to ``most``. Columns: wargames (that number); random, cold and memory (the share, in each order of
+    :func:`until_first_valid`). The share of the random order is an average over all orders. The shares are
+    nan for an empty ``table``.
     """
     rows = []
     for wargames in range(1, most + 1):

@@ -123,15 +123,16 @@ def _neighbour(rows: _Floats, _group: _Ints) -> _Floats:
 def walk(
     prepared: Prepared, believe: Believe, policy: LadderPolicy, *, facts: bool, half: int | None = None
 ) -> Played:
-    """Simulate the streams of a study under a policy, and return what it decided for each arrival.
+    """Simulate the streams of a study under a policy, and return the decision on each arrival.
 
-    Nothing is executed, since the verdicts are known. ``prepared`` is the study's data, as
-    :func:`crisol.lab.arrivals.prepare` returns them. ``believe`` is a function from memory rows (n, columns)
-    and group numbers (n,) to probabilities of valid (n,), at which ``policy.memory`` decides. Where it does
-    not decide, ``policy.model`` decides at the probability from the diff alone. With ``facts`` a patch that
-    changes the same code as an earlier patch (:func:`crisol.evidence.stream.same_code`) gets the verdict of
-    that patch, before any policy decides. ``half`` selects the streams of one half of the groups (0 or 1);
-    None takes all. In the result ``decision`` is 1 for accepted, -1 for rejected, 0 for wargamed.
+    Nothing is executed, since the verdicts are known. ``prepared`` is the result of
+    :func:`crisol.lab.arrivals.prepare`. ``believe`` is a function from memory rows (n, columns) and group
+    numbers (n,) to probabilities of valid (n,). ``policy.memory`` decides by these probabilities. The
+    arrivals that it leaves undecided go to ``policy.model``, which decides by the probability from the diff
+    alone. With ``facts`` a patch that changes the same code as an earlier patch
+    (:func:`crisol.evidence.stream.same_code`) gets the verdict of that patch, before any policy decides.
+    ``half`` selects the streams of one half of the groups (0 or 1); None takes all. In the result
+    ``decision`` is 1 for accepted, -1 for rejected, 0 for wargamed.
     """
     chosen = [stream for stream in prepared.streams if half is None or prepared.half[stream.group] == half]
     return play(prepared.arrivals, chosen, believe, policy, facts=facts)

@@ -35,10 +35,10 @@ class TriageOrder:
     _candidates: dict[str, tuple[Sketch, float | None]] = field(default_factory=dict)
 
     def add(self, name: str, patch: Patch, probability: float | None) -> None:
-        """Add a candidate under its name.
+        """Add a candidate under the name ``name``.
 
-        ``probability`` is the probability of valid by the model that reads the diff alone, None without a
-        model.
+        ``probability`` is the probability that the candidate is valid, by the model that reads the diff
+        alone. None means that there is no model.
         """
         self._candidates[name] = sketch(patch), probability
 

@@ -25,7 +25,7 @@ class _Setting(ctypes.Structure):
     """The C structure ``struct itimerspec``, which sets a timer.
 
     ``every_s`` and ``every_ns`` are the seconds and nanoseconds between two expiries; if both are 0, the
-    timer expires once. ``first_s`` and ``first_ns`` are the time of the first expiry.
+    timer expires once. ``first_s`` and ``first_ns`` are the time of the first expiry on the monotonic clock.
     """
 
     _fields_ = tuple((name, ctypes.c_long) for name in ("every_s", "every_ns", "first_s", "first_ns"))

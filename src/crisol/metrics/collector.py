@@ -39,11 +39,11 @@ _Values = dict[tuple[str, ...], list[float]]
 class Metrics:
     """The metrics of one worker process, and their export together with those of the other workers.
 
-    Workers that are exported together share ``folder``, which holds files of each; it is made if it is
-    missing. If ``folder`` is None, only the metrics of this process are exported. Families that are not in
-    :data:`crisol.metrics.names.FAMILIES` are not exported. ``worker`` is the name of this worker process, the
-    value of the label ``worker`` of its gauges. Get a counter or histogram once and keep the object: getting
-    it takes longer than counting. Not safe across threads.
+    All workers that are exported together use the same ``folder``, in which each writes files; a missing
+    folder is made. If ``folder`` is None, only the metrics of this process are exported. Families that are
+    not in :data:`crisol.metrics.names.FAMILIES` are not exported. ``worker`` is the name of this worker
+    process; its gauges carry the name as their label ``worker``. Get a counter or histogram once and keep the
+    object, because :meth:`counter` and :meth:`histogram` are slower than counting. Not safe across threads.
     """
 
     def __init__(self, folder: Path | None = None, *, worker: str = "0") -> None:
@@ -91,7 +91,7 @@ class Metrics:
         self._watched.append((self._place(family, labels, family.kind), read))
 
     def refresh(self) -> None:
-        """Read every number given to :meth:`watch` anew, so that exports by other workers contain it."""
+        """Call all functions given to :meth:`watch`, so that other workers export the present numbers."""
         for slot, read in self._watched:
             self._slots.values[slot] = read()
 

@@ -102,11 +102,11 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
         )
 
     def row(self, patch: Patch, cwe: str) -> Any:
-        """Return the matrix of a single patch, shape (1, columns + words); its type is as in the class.
+        """Return the matrix of a single patch, shape (1, columns + words).
 
-        ``cwe`` is the CWE of the flaw, as ``CWE-79`` or ``79``; any other text means unknown. Raises
-        :class:`~crisol.errors.ModelError` if the transformer was made with ``source``: a diff does not
-        contain the vulnerable source.
+        It is an array, a sparse matrix or a DataFrame, as the class says. ``cwe`` is the CWE of the flaw, as
+        ``CWE-79`` or ``79``; any other text means unknown. Raises :class:`~crisol.errors.ModelError` if the
+        transformer was made with ``source``, because a diff does not contain the vulnerable source.
         """
         if self.source:
             raise ModelError(

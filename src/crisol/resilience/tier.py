@@ -32,10 +32,11 @@ class SharedTier(Protocol):
     """
 
     async def get(self, key: bytes, tags: tuple[str, ...]) -> TierEntry:
-        """Return the entry of ``key`` and a ticket for :meth:`put`; pass the same ``tags`` to both.
+        """Return the entry of ``key``, and a ticket for a later :meth:`put` under this key.
 
-        The result's ``entry`` is None if there is no such entry, or if one of its tags was invalidated.
-        Raises :class:`~crisol.errors.UnavailableError` if the server cannot be reached.
+        ``tags`` are the tags of the entry; name the same ones in :meth:`put`. The ``entry`` of the result is
+        None if the key has no entry, or if one of the entry's tags was invalidated. Raises
+        :class:`~crisol.errors.UnavailableError` if the server cannot be reached.
         """
         ...
 

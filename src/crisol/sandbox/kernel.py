@@ -175,7 +175,7 @@ def drop_bounding_set() -> None:
 def drop_capabilities() -> None:
     """Give up every capability of this process for good, see capabilities(7).
 
-    Raises ``OSError``.
+    Raises ``OSError`` if the kernel refuses.
     """
     head = struct.pack("=Ii", _CAPABILITY_VERSION, 0)
     _checked(_libc.syscall(_CALLS["capset"], head, bytes(24)), "capset")

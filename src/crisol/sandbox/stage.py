@@ -104,7 +104,7 @@ def _fork(line: tuple[Any, ...]) -> None:
 
 
 def _alone(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a copy of a function whose globals hold only the builtins ``exec`` and ``BaseException``.
+    """Return a copy of ``function`` that has no globals but the builtins ``exec`` and ``BaseException``.
 
     Untrusted code that reaches the frame of the copy finds no object of Crisol there.
     """

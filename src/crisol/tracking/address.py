@@ -1,7 +1,7 @@
 """Addresses of artifacts that are relative to the tracking store: ``crisol:/EXPERIMENT/RUN/artifacts``.
 
-Since the addresses are relative, the folder ``mlruns`` can be moved or copied with all its runs, and they do
-not depend on the working directory. MLflow finds :class:`RelativeArtifacts` by the entry point
+Since the addresses are relative, the folder ``mlruns`` can be moved or copied with all its runs. The working
+directory of a process does not matter. MLflow finds :class:`RelativeArtifacts` by the entry point
 ``mlflow.artifact_repository`` of the package.
 """
 

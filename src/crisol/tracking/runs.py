@@ -222,10 +222,11 @@ def join(settings: Settings, run_id: str, name: str) -> TrackedRun:
 
 @contextmanager
 def start(settings: Settings, name: str) -> Iterator[TrackedRun]:
-    """Open a new run, as a context manager that yields it; ``name`` names it and its MLflow experiment.
+    """Return a context manager that opens a new MLflow run and yields it.
 
-    The run ends with the block: as failed if the block raises, otherwise as finished. Raises
-    :class:`~crisol.errors.StoreError` if the tracking store does not answer.
+    ``name`` is the name of the run and of its MLflow experiment. The run ends with the block: as failed if
+    the block raises, otherwise as finished. Entering raises :class:`~crisol.errors.StoreError` if the
+    tracking store does not answer.
     """
     run = join(settings, "", name)
     try:

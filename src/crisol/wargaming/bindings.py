@@ -251,9 +251,8 @@ class Bindings:
 
 
 def _deeper(way: str) -> str:
-    """Return the way of the parts of a value whose own way is ``way``: ``element``, or else ``inside``.
+    """Return the way of the parts of a value: ``element`` if its own way is ``value``, else ``inside``.
 
-    A way is described at :attr:`Bindings.places`. The parts of a ``value`` are its elements; the parts of
-    anything else are parts at any depth.
+    :attr:`Bindings.places` describes the ways.
     """
     return "element" if way == "value" else "inside"

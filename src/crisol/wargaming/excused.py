@@ -145,10 +145,9 @@ def habits_of(tree: ast.Module, flow: Flow) -> frozenset[str]:
 
 
 def _is_end(node: ast.AST, above: ast.AST | None) -> bool:
-    """Return whether an expression ends the process, because it is called or raised.
+    """Return whether an expression such as ``sys.exit`` is called or raised, not only mentioned.
 
-    ``node`` is the expression; its value is one of :data:`_ENDS`, such as ``sys.exit``. ``above`` is the
-    parent of ``node`` in the syntax tree.
+    ``node`` is the expression, whose value is in :data:`_ENDS`; ``above`` is its parent in the syntax tree.
     """
     match above:
         case ast.Call(func=function):

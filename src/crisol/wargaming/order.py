@@ -50,8 +50,8 @@ class ScriptRun:
     """One run of a script on a patched program.
 
     ``vulnerability`` is an id, ``script`` the script's name, such as ``checks/2-load.py``, and ``kind`` the
-    phase to which it belongs. ``failed`` is True if the patch did not pass the script. ``seconds`` is the
-    wall time.
+    phase to which it belongs. ``failed`` is True if the phase failed, for example because a PoV succeeded or
+    a check did not pass. ``seconds`` is the wall time.
     """
 
     vulnerability: str

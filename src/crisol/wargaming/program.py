@@ -4,23 +4,19 @@ r"""Compare programs by meaning: patches that make the same program have one ide
 >>> tree.identity({"app.py": "def read(name):  # by name\n    return (open(name))\n"}) == VULNERABLE
 True
 
-Comments, layout, redundant parentheses and most docstrings do not count for the identity. A program can read
-its own source, however, and then they do count:
+Comments, layout, redundant parentheses and most docstrings do not count for the identity. These exceptions
+count:
 
-- if it reads source text or line numbers (``inspect.getsource``, ``linecache``, ``f_lineno``, …), its files
-  count by their whole text;
-- if it reads docstrings (``__doc__``, ``doctest``, ``docopt``, ``pydoc``), docstrings count;
-- a docstring without a space always counts, because the referee's static analysis looks at texts that are one
-  name;
-- a file that is not Python, or that does not parse, counts by its text. A documentation file, recognised
-  by its name, counts only if a source file of the program names it.
+- the whole text of the changed files, if the program reads its own source text, line numbers or byte code
+  (``inspect.getsource``, ``linecache``, ``f_lineno``, ``co_code``, an opened ``__file__``, …);
+- docstrings, if the program reads docstrings (``__doc__``, ``doctest``, ``docopt``, ``pydoc``);
+- a docstring without a space, because the referee's static analysis looks at texts that are a single name;
+- the whole text of a file that is not Python, or that does not parse. A documentation file, recognised by its
+  name, counts only if a source file of the program names it.
 
-The habits of a tree (:class:`Habits`) say what the program reads. A tree without habits is compared as if the
-program read none of its source. A corpus build uses such trees, so that no two candidates have the same
-syntax trees.
-
-A program that opens ``__file__``, or contains ``co_code`` to hash its byte code, is taken to read its source
-text.
+The habits of a tree (:class:`Habits`) say what the program reads of its own text. A tree without habits is
+compared as if the program read none of it. A corpus build compares its candidates by such trees, and leaves
+out a candidate that makes the same program as an earlier one.
 """
 
 from __future__ import annotations

@@ -104,11 +104,11 @@ class Match:
     def phases(self, text: str | bytes, reading: ReadOptions = _AS_GIT) -> Generator[Phase, None, Verdict]:
         """Wargame one untrusted diff and yield each phase when it ends; the generator returns the verdict.
 
-        ``reading`` says how to read the diff. The wargame ends at a failure that counts for the basic label;
-        after one that counts for the strict label only, the remaining basic phases still run, unless the
-        match has an ``experience``. The ``detail`` of the phase ``apply`` names the files of the diff that
-        are not judged. A diff that is malformed or does not apply raises no error, but gets the outcome
-        inconclusive.
+        ``reading`` says how to read the diff. A failed phase ends the wargame if it counts for the basic
+        label. After a failed phase that counts for the strict label only, the remaining basic phases still
+        run. With an ``experience``, every failed phase ends the wargame. The ``detail`` of the phase
+        ``apply`` names the files of the diff that are not judged. A diff that is malformed or does not apply
+        raises no error; its verdict is inconclusive.
         """
         start = time.perf_counter()
         done: list[Phase] = []

@@ -1,6 +1,7 @@
 """The names that the search for tampering looks for, grouped by what a program can do with them.
 
-A name counts only where the value of an expression can be the named object, see :mod:`.tampering`.
+A name counts where an expression may yield the object of this name. A text that only contains the name does
+not count, see :mod:`.tampering`.
 """
 
 from __future__ import annotations

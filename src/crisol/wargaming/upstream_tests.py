@@ -79,9 +79,9 @@ class Audit:
 class _Report:
     """The report on one run of the suite.
 
-    ``tests`` maps each test to (outcome, message). ``names`` maps each test to the names of the fixed release
-    that it uses and the vulnerable release lacks. ``broken`` maps each file that cannot be imported to a
-    message.
+    ``tests`` maps each test to (outcome, message). ``names`` maps a test to the names in its code that the
+    fixed release defines and the vulnerable release does not. ``broken`` maps each file that cannot be
+    imported to a message.
     """
 
     tests: Mapping[str, tuple[str, str]]

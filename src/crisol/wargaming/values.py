@@ -179,10 +179,10 @@ def _decoded(decode: Callable[[bytes], bytes], text: str) -> str:
 
 
 def class_of(value: Value) -> Iterator[Value]:
-    """Yield the type of a value as a value of kind ``outside``; yield nothing if the type is unknown.
+    """Yield the type of a value, as a value of the kind ``outside``; yield nothing if the type is unknown.
 
-    The type of a value that a callable returned is this callable. The type of a text is ``builtins.str``, and
-    the type of a function is ``types.FunctionType``.
+    The type of a ``text`` is ``builtins.str``, that of a ``function`` is ``types.FunctionType``. A ``made``
+    value has the callable that returned it as its type.
     """
     kinds = {"made": value.text, "text": "builtins.str", "function": "types.FunctionType"}
     if value.kind in kinds:

@@ -106,11 +106,11 @@ def behaviours(
 ) -> dict[int, Behaviour] | Ending:
     """Run variations in one process on patched files, and return the program's behaviour under each.
 
-    ``chosen`` are the variations; the keys of the result are their numbers. ``target`` is a sandbox over the
-    vulnerable release; ``files`` maps the paths of the patched files to their content, None for a deleted
-    file. If the process ended early, its :class:`Ending` is returned instead. The ending is ``not_attested``
-    if the process did not report in the expected form, for instance because the patch tampered with it.
-    Raises :class:`~crisol.errors.SandboxError` if the sandbox fails.
+    The result maps the ``number`` of each variation in ``chosen`` to a behaviour. ``target`` is a sandbox
+    over the vulnerable release; ``files`` maps the paths of the patched files to their content, None for a
+    deleted file. If the process ended early, the result is its :class:`Ending` instead. The ending is
+    ``not_attested`` if the process did not report in the expected form, for instance because the patch
+    tampered with it. Raises :class:`~crisol.errors.SandboxError` if the sandbox fails.
     """
     arguments = marshal.dumps(
         (_SEE, _END, _PUBLISH, [(variation.number, variation.name, variation.code) for variation in chosen])

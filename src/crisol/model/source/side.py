@@ -1,4 +1,4 @@
-"""Counts over the functions that a patch changes, before or after it: guards, calls, handlers, limits."""
+"""Counts over the functions that a patch changes, before or after the patch, such as guards and calls."""
 
 from __future__ import annotations
 
@@ -152,8 +152,8 @@ def _add(side: Side, function: Definition) -> None:
 
 
 def validations(side: Side) -> int:
-    """Return the number of calls in ``side.calls`` with a name of validation, such as ``is_safe``.
+    """Return the number of calls in ``side.calls`` whose name means a validation, such as ``is_safe``.
 
-    Repeated calls count each time; see :func:`crisol.model.source.flow.is_validation`.
+    Repeated calls count each time. For the names see :func:`crisol.model.source.flow.is_validation`.
     """
     return sum(count for name, count in side.calls.items() if is_validation(name))
