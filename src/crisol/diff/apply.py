@@ -1,4 +1,4 @@
-"""Apply a patch to source texts, or make one from two versions of them."""
+"""Apply a patch to source texts, or make a patch from two versions of the texts."""
 
 from __future__ import annotations
 

@@ -119,11 +119,11 @@ class Facts:
             )
 
     def settled(self, after: Mapping[str, str | None]) -> Fact | None:
-        """Return the fact that decides a patch, given by its patched files; None where no fact does.
+        """Return the fact that decides a patch; None if no fact decides it.
 
-        In contrast to :meth:`examine`, the verdicts in ``judged`` are used, too. ``after`` maps the path of
-        each file that the patch touches, relative to the program's root, to the patched text, None for a
-        deleted file.
+        ``after`` maps the path of each file that the patch touches, relative to the program's root, to the
+        patched text, None for a deleted file. Two kinds of facts are tried: first those of :meth:`examine`,
+        then the earlier verdicts in ``judged``.
         """
         program, fact = self.examine(after)
         return fact or self.judged.fact(program)

@@ -280,8 +280,8 @@ class _Part:
     def add(self, at: int, items: tuple[int, ...], *, valid: bool) -> None:
         """Store the items of the judged patch in column ``at``.
 
-        The part keeps at most 20,000 different items; later new items count only towards the number of the
-        patch's items.
+        All patches together have at most 20,000 different items here. Beyond that number a new item is not
+        stored; it only counts in the patch's number of items.
         """
         numbers = [self._number.setdefault(item, len(self._number)) for item in items if self._room(item)]
         self._grow(len(self._number), at + 1)

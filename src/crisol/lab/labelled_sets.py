@@ -31,11 +31,11 @@ class EvaluationQuestion:
     on ``data``. ``group`` is the field whose value is a patch's group. For the keys of the files and the
     possible groups see :func:`crisol.model.dataset.read_jsonl` and :func:`crisol.model.dataset.open_set`.
 
-    No fold of ``data`` splits the patches that have the same value of the field ``outer``: ``group``,
-    ``project`` or ``cwe``. With ``train``, ``folds`` and ``outer`` are not used. ``variants`` are names of
-    ``experiments/variants.yaml``; if empty, all are measured. With ``search`` hyper-parameters are chosen
-    from the variant's grid on each training set; otherwise the variant's own are used. ``seed`` draws folds
-    and resamples and seeds estimators.
+    ``outer`` names the property by which folds are made: ``group``, ``project`` or ``cwe``. All patches of
+    ``data`` with the same group, project or CWE are then in one fold. If ``train`` is given, ``folds`` and
+    ``outer`` are not used. ``variants`` are names of ``experiments/variants.yaml``; if empty, all are
+    measured. With ``search`` hyper-parameters are chosen from the variant's grid on each training set;
+    otherwise the variant's own are used. ``seed`` draws folds and resamples and seeds estimators.
     """
 
     data: Path

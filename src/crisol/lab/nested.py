@@ -56,9 +56,9 @@ def log_evaluation(
 def log_comparison(run: TrackedRun, settings: Settings, comparison: VariantComparison) -> None:
     """Store a comparison in MLflow, with a nested run for each variant and control.
 
-    ``run`` itself gets the measures of the comparison's champion, and the names of the champion and of the
-    best variant. The hyper-parameters of the variants are read from ``experiments/variants.yaml``, in the
-    workspace of ``settings``.
+    ``run`` itself gets the measures of the variant ``comparison.champion``, and the names of this variant and
+    of ``comparison.best``. The hyper-parameters of the variants are read from ``experiments/variants.yaml``,
+    in the workspace of ``settings``.
     """
     variants = chosen_variants(settings, list(comparison.scores))
     rows = {str(row["variant"]): row for row in comparison.table.to_dict("records")}

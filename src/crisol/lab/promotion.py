@@ -190,9 +190,10 @@ def _gate(
 def stands_on_fewer(tags: Mapping[str, str] | None, name: str, count: int) -> str:
     """Return why a model may not replace a champion that was trained on more vulnerabilities, "" if it may.
 
-    ``count`` is the number of vulnerabilities on which the model was trained, ``name`` the name by which the
-    reason calls it. ``tags`` are the champion's tags in the registry, of which ``vulnerabilities`` (a number)
-    and ``variant`` (a name) are read; None if there is no champion.
+    ``count`` is the number of vulnerabilities on which the model was trained; ``name`` is the model's name in
+    the message. ``tags`` are the champion's tags in the registry, None if there is no champion. Two tags are
+    read: ``vulnerabilities``, the same number for the champion, and ``variant``, the champion's name in the
+    message.
     """
     many = int((tags or {}).get("vulnerabilities", "0"))
     if count >= many:

@@ -117,7 +117,8 @@ def labelled(trials: Iterable[Trial], frame: pd.DataFrame, store: PatchStore) ->
     """Return labelled patches from trials, one for each pair of vulnerability and patch, sorted by both.
 
     Of several conclusive trials of a patch, the last one in ``trials`` counts. The diff comes from the corpus
-    table ``frame`` or, where the table lacks it, from ``store``.
+    table ``frame`` or, where the table lacks it, from ``store``. Inconclusive trials are left out, and so are
+    patches whose diff is in neither; the result has the numbers of both.
     """
     rows_by_patch = {(str(row["vulnerability"]), str(row["id"])): row for row in frame.to_dict("records")}
     projects = {name: str(row["project"]) for (name, _), row in rows_by_patch.items()}

@@ -61,11 +61,11 @@ RUNGS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """Two simulations of the same streams in which every patch is wargamed, with two ways to predict.
+    """Two simulations of the same streams, which differ in the way to predict; every patch is wargamed.
 
-    ``cold`` has the predictions of the model that reads the diff alone, ``memory`` those from earlier
-    verdicts. ``some`` is a boolean array with one element for each arrival of each stream, in the order of
-    the simulations: True where a verdict on the group was known by then.
+    ``cold`` has the predictions of the model that reads the diff alone, ``memory`` has predictions from
+    earlier verdicts. ``some`` is a boolean array with one element for each arrival of each stream, in the
+    order of the simulations: True if a verdict on the same group was known when the patch arrived.
     """
 
     cold: Played

@@ -56,7 +56,10 @@ class Histogram:
         self._bounds = bounds
 
     def observe(self, value: float) -> None:
-        """Add one observation to the sum and to its bucket; ``value`` has the unit of the bounds."""
+        """Add ``value`` to the sum, and 1 to the count of the histogram bucket in which ``value`` falls.
+
+        ``value`` has the unit of the bounds.
+        """
         values, slot = self._values, self._slot
         values[slot] += value
         # Bounds are inclusive, as in Prometheus.

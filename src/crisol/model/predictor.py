@@ -128,7 +128,7 @@ def _fitted(path: Path, trust: Collection[str]) -> FittedModel:
 
 
 def _direct(model: FittedModel, serving: Serving) -> Served:
-    """Return the served form of a trained model without an ONNX file: its description and its scores.
+    """Return a trained model that has no ONNX file, together with the function that computes its scores.
 
     NumPy computes the scores if :func:`crisol.model.direct.direct_scorer` supports the model, otherwise
     scikit-learn does. ``serving`` is the content of the model's ``serving.json``.

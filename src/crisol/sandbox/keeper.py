@@ -182,12 +182,13 @@ class _Run:
     def judge(
         self, job: dict[str, Any], blobs: list[bytes], seen: dict[str, Any], output: list[bytes]
     ) -> tuple[dict[str, Any], list[bytes]]:
-        """Run the judge of a script, which cannot import the target, and return the answer: (head, blobs).
+        """Run the judge of a script, and return the answer: (head, blobs).
 
-        ``job`` is the head of the frame with the job; ``blobs`` are those of its blobs that belong to the
-        judge. ``seen`` and ``output`` are the head and the blobs of the answer of :meth:`perform`, which ran
-        the part of the script before the judge. All processes of that part have ended; the working folder is
-        as they left it. The seconds and the output in the new answer are those of both parts together.
+        The judge cannot import the target. ``job`` is the head of the frame with the job, ``blobs`` are the
+        four blobs of this frame that are meant for the judge. ``seen`` and ``output`` are the head and the
+        blobs that :meth:`perform` returned for the first part of the script, the part before the judge. All
+        processes of the first part have ended; the working folder is as they left it. The answer has the
+        seconds and the output of both parts together.
         """
         code, source, zero, one = blobs
         shown = {

@@ -103,8 +103,9 @@ class Ending(StrEnum):
     """How a run ended: ``exited``, ``raised``, ``not_attested``, ``timeout`` or ``limit``.
 
     ``exited``: the script itself ended the run, and its exit code counts. ``raised``: an exception ended it.
-    ``not_attested``: the process ended without a report of the script, by ``os._exit`` or a signal for
-    example. ``timeout``: the run exceeded its wall time or CPU time. ``limit``: it exceeded another limit.
+    ``not_attested``: the process ended before the script had reported how it ended, because of ``os._exit``
+    or a signal, for example. ``timeout``: the run exceeded its wall time or CPU time. ``limit``: it exceeded
+    another limit.
     """
 
     EXITED = "exited"
@@ -112,7 +113,7 @@ class Ending(StrEnum):
     RAISED = "raised"
     """An exception of the target or of the script ended it; standard error has the traceback."""
     NOT_ATTESTED = "not_attested"
-    """The process ended without a report of the script: by ``os._exit`` or a signal, for example."""
+    """The process ended before the script had reported how it ended, as by ``os._exit`` or a signal."""
     TIMEOUT = "timeout"
     """The run exceeded its wall or processor time."""
     LIMIT = "limit"

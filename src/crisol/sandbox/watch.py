@@ -58,7 +58,7 @@ class Watch:
         return sorted(
             f"{name}.{key}"
             for name, now, before in seen
-            for key in _differences(now, before, counted=bool(self._versions))
+            for key in _differences(now, before, was_changed=bool(self._versions))
         )
 
     def _counted(self) -> array[int]:
@@ -71,11 +71,12 @@ class Watch:
         return array("Q", map(_VALUE, self._versions))
 
 
-def _differences(now: dict[str, Any], before: dict[str, Any], *, counted: bool) -> Iterator[str]:
+def _differences(now: dict[str, Any], before: dict[str, Any], *, was_changed: bool) -> Iterator[str]:
     """Compare a dictionary with an earlier copy; yield the keys whose function, class or module was changed.
 
-    ``now`` is the dictionary, ``before`` the copy. ``counted`` means that the dictionary is known to have
-    changed since: if it equals the copy, ``*`` is yielded, because the change was taken back.
+    ``now`` is the dictionary, ``before`` the copy. ``was_changed`` is True if Python's count of changes
+    proves that the dictionary was changed after the copy was made. If the dictionary then equals the copy, it
+    was changed back, and ``*`` is yielded.
     """
     same = True
     for key, value in before.items():
@@ -89,7 +90,7 @@ def _differences(now: dict[str, Any], before: dict[str, Any], *, counted: bool) 
         # A module that is imported later becomes an attribute of its package.
         if _is_code(now[key]) and type(now[key]) is not types.ModuleType:
             yield str(key)
-    if same and counted:
+    if same and was_changed:
         yield "*"
 
 
@@ -102,10 +103,10 @@ def _is_code(value: object) -> bool:
 
 
 def _is_foreign(value: object) -> bool:
-    """Return whether a value's class is from outside the standard library.
+    """Return whether the class of a value is defined outside the standard library.
 
-    Such a value may be a descriptor that deletes itself when it is first read, as in six. Its removal is no
-    tampering.
+    The removal of such a value is no tampering: in the package six, for example, descriptors delete
+    themselves when they are first read.
     """
     return type(value).__module__.partition(".")[0] not in sys.stdlib_module_names
 

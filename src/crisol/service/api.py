@@ -184,8 +184,8 @@ def _switch(app: Routes, service: Service) -> None:
     async def disable() -> AbStatus:
         """Switch A/B testing off: sample no patch of which the model is sure.
 
-        All workers follow within ten seconds. The sampling rate is kept until A/B testing is switched on
-        again.
+        All workers follow within ten seconds. The sampling rate stays stored; it holds again when A/B testing
+        is switched on without another rate.
         """
         now = service.trials.switch
         await service.trials.flip(Switch(enabled=False, rate=now.rate, salt=now.salt))

@@ -138,9 +138,10 @@ def answer_of(
 ) -> Answer:
     """Return the body of the answer that reports the decision ``validated``.
 
-    ``question`` is the request without the text of its patch. ``seconds`` is the duration of the request; it
-    and ``request_id`` are copied into the answer. ``missing`` names the dependencies that are unavailable
-    now. The field ``degraded`` of the answer names these and the ones that were unavailable for the decision.
+    ``question`` is the request without the text of its patch. ``request_id`` and the duration of the request,
+    ``seconds``, are copied into the answer. ``missing`` names the dependencies that are unavailable now. The
+    field ``degraded`` of the answer names every dependency that is unavailable now or was unavailable when
+    the decision was made.
     """
     decision = validated.decision
     prediction, verdict, degraded = decision.prediction, decision.verdict, decision.degraded

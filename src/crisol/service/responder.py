@@ -30,13 +30,14 @@ def _forget(scope: Scope, exchange: Exchange, seconds: float) -> None:
 
 
 class Responder:
-    """The outermost ASGI middleware: it begins the record of each request and sends its answer.
+    """The outermost ASGI middleware: it begins the record of each request, and sends the answer.
 
-    ``app`` is the ASGI application behind it. The answer gets the headers of :data:`HEADERS`, the request id,
-    the trace id, and the headers that other middleware added to the record. An exception of ``app`` becomes
-    an error document, unless the answer has begun. After each request, ``report(scope, exchange, seconds)``
-    is called with its ASGI scope, its record and its duration. ``traced`` is the share, 0 to 1, of the
-    requests without a ``traceparent`` header whose trace spans are sent.
+    ``app`` is the ASGI application that makes the answer. The middleware adds headers to the answer: those of
+    :data:`HEADERS`, the request id, the trace id, and the headers that other middleware put into the record.
+    An exception of ``app`` becomes an error document, unless the answer has begun. After each request the
+    middleware calls ``report(scope, exchange, seconds)`` with the request's ASGI scope, record and duration.
+    ``traced`` concerns requests without a ``traceparent`` header: it is the share of them, 0 to 1, whose
+    trace spans are sent.
     """
 
     def __init__(

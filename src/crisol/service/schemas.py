@@ -33,10 +33,10 @@ class _Strict(BaseModel):
 
 
 class EnableAb(_Strict):
-    """The body of a request that switches A/B testing on; a field that is null keeps its present value.
+    """The body of a request that switches A/B testing on.
 
-    ``rate`` is the share of decisions to sample; null gives 0.1 if the present rate is 0. ``salt`` is a text
-    that decides which patches are sampled.
+    ``rate`` is the share of decisions to sample; null keeps the present rate, but sets 0.1 if that is 0.
+    ``salt`` is a text that decides which patches are sampled; null keeps the present salt.
     """
 
     rate: Annotated[float, Field(gt=0.0, le=1.0)] | None = None

@@ -190,7 +190,10 @@ class TrackedRun:
         self.client.set_terminated(nested.id, "FINISHED")
 
     def finish(self, *, failed: bool = False) -> None:
-        """End the run, as finished or as ``failed``; a run that another process opened stays open."""
+        """End the run in MLflow; its status is then failed if ``failed`` is True, otherwise finished.
+
+        A run that another process opened is not ended.
+        """
         if self.alive is not None:
             self.client.set_terminated(self.id, "FAILED" if failed else "FINISHED")
             self.alive.release()

@@ -68,9 +68,9 @@ class Canaries:
     def told(self, target: Target, pov: Script) -> bool:
         """Run a PoV and its canary on the unpatched release; return whether the canary shows the flaw.
 
-        If the canary shows the flaw there, but not after a patch, the patch is tampering. If it does not, or
-        if the sandbox fails, the result is False, and the PoV is added to ``blind``. ``target`` is a sandbox
-        over the unpatched release.
+        ``target`` is a sandbox over the unpatched release. The result is also False if the sandbox fails. If
+        it is False, the PoV is added to ``blind``. If it is True, a patch after which the canary does not
+        show the flaw is tampering.
         """
         with suppress(SandboxError):
             if target.run(pov, canary=Canary.AFTER_ANY).canary == 0:

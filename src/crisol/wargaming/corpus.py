@@ -306,7 +306,10 @@ def _touched(written: Sequence[Candidate], tree: Path) -> dict[str, str]:
 
 
 def _program(candidate: Candidate, tree: ProgramTree) -> str | None:
-    """Return the identity of the program that a candidate makes; None if it does not apply or parse."""
+    """Return the identity of the program that a candidate makes.
+
+    The result is None if the candidate's diff cannot be applied, or if a patched Python file does not parse.
+    """
     try:
         files = diff.apply(diff.parse(candidate.diff), tree.read)
     except InputError:

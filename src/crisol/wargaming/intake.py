@@ -192,14 +192,14 @@ def kept(inbox: Path, vulnerability: str) -> Iterator[Candidate]:
 def imported(path: Path, manner: Manner = _PLAIN) -> Iterator[Candidate]:
     """Yield the candidates in a patch file, a folder of patches or a JSONL file; no diff is checked.
 
-    The name of a patch file ends in ``.diff``, ``.patch``, ``.mbox`` or ``.eml``; without this ending it is
-    the candidate's name. Other files in a folder, and sub-folders, are left out. If ``path`` is any other
-    file, it is read as JSONL: each line is an object with ``diff``, ``vulnerability`` (unless ``manner``
-    names it), and optionally ``name``, ``origin`` (``agent`` or ``import``) and ``licence``. A line without a
-    name is named after the identity of its diff. A name consists of at most 100 letters, digits, dots, dashes
-    and underscores. ``manner`` gives the values that a line or a patch file does not state; for patch files
-    it must name the vulnerability. Raises :class:`~crisol.errors.DatasetError`, which names the file and
-    line.
+    A patch file is one whose name ends in ``.diff``, ``.patch``, ``.mbox`` or ``.eml``. The candidate's name
+    is the file's name without this ending. In a folder only the patch files are read, not the other files or
+    the sub-folders. If ``path`` is neither a folder nor a patch file, it is read as JSONL: each line is an
+    object with ``diff``, ``vulnerability`` (unless ``manner`` names it), and optionally ``name``, ``origin``
+    (``agent`` or ``import``) and ``licence``. A line without a name is named after the identity of its diff.
+    A name consists of at most 100 letters, digits, dots, dashes and underscores. ``manner`` gives the values
+    that a line or a patch file does not state; for patch files it must name the vulnerability. Raises
+    :class:`~crisol.errors.DatasetError`, which names the file and line.
     """
     try:
         if path.is_dir():

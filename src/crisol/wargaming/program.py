@@ -93,10 +93,11 @@ class Module:
     def of(cls, text: str, before: Module | None = None) -> Module | None:
         """Parse a source; return None if it does not parse or is too large.
 
-        The limits are those of :func:`~crisol.wargaming.parsing.parsed`. ``before`` is the module before a
-        change. Its unchanged statements at the beginning and the end are reused, with their line numbers.
-        Only the statements between them are parsed; their lines are appended to those of ``before``, so that
-        ``lines`` of the result is not the source. If ``before`` is None, the whole source is parsed.
+        The limits are those of :func:`~crisol.wargaming.parsing.parsed`. Without ``before`` the whole source
+        is parsed. Otherwise ``before`` is the module before a change, and ``text`` the source after it. The
+        statements of ``before`` that are unchanged at the beginning and the end are reused, with their line
+        numbers. Only the text between them is parsed; its lines are appended to the lines of ``before``, so
+        that ``lines`` of the result is not the source.
         """
         lines = tuple(text.split("\n"))
         cookie = _COOKIE.search("\n".join(lines[:2]))
@@ -190,14 +191,14 @@ VULNERABLE = ProgramTree({}).identity({})
 def _spliced(lines: tuple[str, ...], before: Module) -> tuple[tuple[str, ...], tuple[ast.stmt, ...]] | None:
     """Parse only the changed part of a source; return (lines, statements of the module), or None.
 
-    ``lines`` are those of the changed source, ``before`` is the module before the change. The lines of the
-    result are all lines of ``before``, then those of the changed part; the line numbers of the statements
-    refer to these. Statements outside the changed part are the same objects as in ``before``; the others are
-    new.
+    ``lines`` are the lines of the changed source, ``before`` is the module before the change. The result has
+    all lines of ``before``, followed by the lines of the changed part; line numbers of statements refer to
+    this sequence. Statements outside the changed part are the same objects as in ``before``. After None the
+    caller parses the whole source: the changed part cannot be parsed alone.
 
     The changed part includes one unchanged statement on each side of the change, because a comment or a
-    continued line may belong to it. The part can be parsed alone, because a statement at the top level ends
-    where the next one begins. None means that the whole source has to be parsed, or that it does not parse.
+    continued line may belong to it. A statement at the top level usually ends on a line before the next one;
+    therefore the part can be parsed alone.
     """
     old = before.lines
     # The parser ends a line there, too, or begins its column anew.
@@ -295,9 +296,9 @@ def _difference(
 ) -> object:
     """Return a value that represents the difference of two bodies; None if they have the same meaning.
 
-    ``old`` and ``new`` are pairs (module, statements of the module or of a class in it). Equal statements at
-    the beginning and at the end are only counted; the new statements between them are hashed. The value
-    depends on the two programs alone, so two changes of one program with equal values make the same program.
+    ``old`` and ``new`` are pairs (module, statements of the module or of a class in it). The value counts the
+    equal statements at the beginning and at the end, and holds the new statements between them. If two
+    changes of the same old body have equal values, the new bodies have the same meaning.
     """
     before, after = [kept(body, habits) for _, body in (old, new)]
     head = 0

@@ -279,8 +279,10 @@ class Match:
     def _baseline(self) -> _Finding:
         """Run all PoVs and checks on the vulnerable code: every PoV must succeed and every check pass.
 
-        The call ends at the first script that does not behave so, and returns the finding. It also sets
-        ``checks``, ``changes`` and the CPU seconds of each script in ``canaries.costs``.
+        Returns (None, "") if all of them do. Otherwise the first script that does not, or a failure of the
+        sandbox, ends the call: the result is then (reason, message). For each script that ran, the call
+        stores the CPU seconds in ``canaries.costs``, and the names that the script changed in ``changes``.
+        The checks that passed are stored in ``checks``.
         """
         self.checks = ()
         scripts = [(pov, pov) for pov in self.vulnerability.povs]

@@ -198,9 +198,10 @@ def _write(path: Path, tree: Path) -> None:
 
 
 class _Bounded:
-    """The decompressed content of a tar file, with limits on its length and on that of an extended header.
+    """The decompressed content of a tar file, with a limit on its length, and one on the size of a header.
 
-    Reading beyond a limit raises :class:`~crisol.errors.IntegrityError`; :mod:`tarfile` alone has no limits.
+    Beyond a limit :meth:`read` and :meth:`seek` raise :class:`~crisol.errors.IntegrityError`. The module
+    :mod:`tarfile` itself has no limits.
     """
 
     def __init__(self, content: IO[bytes]) -> None:

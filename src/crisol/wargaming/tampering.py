@@ -203,12 +203,11 @@ def _capability(path: str) -> str:
 
 
 def _tail(path: str, names: Collection[str], whole: Collection[str] | None = None) -> str:
-    """Return the name in ``names`` with which ``path`` ends, or the name in ``whole`` with which it begins.
+    """Find a listed name of two or three parts at the end of the dotted name ``path``, or at its beginning.
 
-    ``path`` is a dotted name. With ``os.environ`` in ``names``, both ``os.environ`` and ``shutil.os.environ``
-    give ``os.environ``. With ``os.environ`` in ``whole``, its attribute ``os.environ.get`` gives
-    ``os.environ``, too. None for ``whole`` means ``names``. The result is "" if no name fits; a name in
-    ``names`` goes first.
+    The end is compared first, with ``names``; the beginning is compared with ``whole``, or with ``names`` if
+    ``whole`` is None. The result is the listed name, "" if there is none. If both lists have ``os.environ``,
+    it is the result for ``shutil.os.environ`` and for ``os.environ.get``.
     """
     parts = path.split(".")
     for length in (3, 2):

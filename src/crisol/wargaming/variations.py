@@ -73,9 +73,10 @@ class Behaviour:
 
 
 def variations(scripts: Sequence[Script], limit: int) -> list[Variation]:
-    """Return each script unchanged, then with changed literals: up to ``limit`` changes over all scripts.
+    """Return for each script the unchanged script, followed by versions in which one literal is changed.
 
-    Scripts whose result may vary, because they measure time or memory or start threads, are left out.
+    There are at most ``limit`` changed versions of all scripts together. Scripts whose result may vary,
+    because they measure time or memory or start threads, are left out.
     """
     made: list[Variation] = []
     usable = [script for script in scripts if not unsteady(script.source)]

@@ -181,10 +181,10 @@ def _collect(body: list[ast.stmt], name: str, units: dict[str, list[ast.stmt]]) 
 
 
 def _parts(nodes: tuple[ast.stmt, ...]) -> Iterator[tuple[str, str]]:
-    """Yield (kind, text) for each part of the statements ``nodes``; for both fields see :class:`Part`.
+    """Yield (kind, text), two fields of a :class:`Part`, for each part of the statements ``nodes``.
 
-    Guards are yielded only for statements that define a function. Docstrings are left out, and so are the
-    constants None, True and False. A text is cut after 160 characters, that of a shape after 640.
+    Guards are yielded only for statements that define a function. Docstrings and the constants None, True and
+    False are left out. A text has at most 160 characters, but 640 for the kind ``shape``.
     """
     for top in nodes:
         numbers: dict[str, int] = {}

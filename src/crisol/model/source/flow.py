@@ -48,7 +48,8 @@ def parameters(function: Definition) -> set[str]:
 def tainted(function: Definition) -> set[str]:
     """Return the names of a function's parameters, and of the variables whose value depends on a parameter.
 
-    The result of a call that validates (see :func:`is_validation`) does not depend on its arguments.
+    A call that validates (see :func:`is_validation`) ends the dependence: its result counts as independent of
+    the arguments.
     """
     variables = parameters(function)
     steps = [step for node in ast.walk(function) for step in _steps(node)]
@@ -112,8 +113,9 @@ def _steps(node: ast.AST) -> list[tuple[set[str], ast.AST]]:
 def _carried(value: ast.AST) -> set[str]:
     """Return the names of the variables on which the value of an expression depends.
 
-    A call that validates (see :func:`is_validation`) is left out with all its arguments. The attribute
-    ``path`` of ``self`` is named ``self.path``; that of ``other`` is named ``other``.
+    A call that validates (see :func:`is_validation`) is left out with all its arguments. An attribute of
+    ``self`` counts as a variable of its own, such as ``self.path``. Any other attribute counts as the
+    variable before the dot: ``other.path`` as ``other``.
     """
     carried: set[str] = set()
     waiting = [value]
