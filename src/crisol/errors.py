@@ -211,7 +211,7 @@ class IndexUnavailable(UnavailableError):
 
 
 class StoreError(UnavailableError):
-    """A store refused an operation or cannot be reached: the trials, the cache or MLflow's model registry."""
+    """A store (trials, cache or MLflow's model registry) refused an operation or cannot be reached."""
 
 
 class ModelError(UnavailableError):

@@ -48,7 +48,8 @@ class Design:
     def patches_per_trial(self) -> float:
         """The number of arriving patches that give as much information as one trial of weight 1.
 
-        It is the design effect of Kish (1965): the mean weight of the sampled trials.
+        It is the mean of 1 / sampling probability over the arriving patches. The number of arriving patches
+        divided by it is the effective sample size of Kish (1965).
         """
         return self.unsure + (1.0 - self.unsure) / self.rate if self.rate else 1.0
 

@@ -145,12 +145,12 @@ def _hits(samples: pd.DataFrame) -> float:
 
 
 def _quiet_after(signs: pd.Series[float], end: float, last: float) -> float:
-    """Return the time of the recovery: ``end``, or the first later sign that is followed by a quiet time.
+    """Return the time of the recovery: the first of ``end`` and the later signs that a quiet time follows.
 
-    ``signs`` are the times of the signs of a fault, ascending; ``end`` is the time of the fault's end,
-    ``last`` that of the last request. All are in seconds of one clock. The quiet time is five seconds, or
-    half of the time from ``end`` to ``last`` if that is shorter. The result is ``end`` if there are no later
-    signs. It is infinite if no quiet time lies between the last sign and ``last``.
+    A quiet time has no signs. It is longer than five seconds, or than half of the time from ``end`` to
+    ``last`` if that is shorter. ``signs`` are the times of the signs of a fault, ascending; ``end`` is the
+    time at which the fault ends, ``last`` the time of the last request. All are in seconds of one clock. The
+    result is ``end`` if no sign comes after it, and infinite if signs come and no quiet time follows.
     """
     quiet = min(_QUIET, (last - end) / 2)
     well = end

@@ -154,10 +154,9 @@ def _refuse(stage: Stage) -> None:
 
 
 def _kill_worker(stage: Stage) -> None:
-    """Kill one worker process of the service.
+    """Kill one worker of the service: the child process that uses the most memory.
 
-    The function kills the child process of the service with the most memory; the smaller ones are resource
-    trackers and sandboxes.
+    The smaller child processes are resource trackers and sandboxes.
     """
     os.kill(max(family(stage.service.pid)[1:], key=_resident), signal.SIGKILL)
 

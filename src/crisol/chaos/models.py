@@ -70,10 +70,10 @@ def _look_up(number: str, result: str) -> list[NodeProto]:
 
 
 def _multiply(number: str, result: str) -> list[NodeProto]:
-    """Return ONNX nodes that multiply matrices for a while; they compute zero and store it under ``result``.
+    """Return ONNX nodes that take time to multiply matrices; their result is always 0.
 
-    ``number`` names an integer value of the graph. If it is 0, the nodes multiply nothing; otherwise they
-    multiply a matrix with itself a fixed number of times.
+    ``number`` is the name of an integer value in the graph, ``result`` the name for the result. The nodes
+    multiply a matrix of zeros with itself a fixed number of times, or not at all if the integer is 0.
     """
     body = helper.make_graph(
         [

@@ -78,7 +78,7 @@ class _Console(Console):
         return size if self.is_terminal else ConsoleDimensions(_UNLIMITED, size.height)
 
     def on_broken_pipe(self) -> None:
-        """Raise BrokenPipeError; rich would end the process with 1, which means invalid here."""
+        """Raise BrokenPipeError; rich would end the process with exit code 1, which means "invalid"."""
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 

@@ -59,10 +59,10 @@ class FilePlaces:
     def path(self, path: str) -> str | None:
         """Return the path in the release that ``path``, a path in the diff, means; None if there is none.
 
-        A path that ``found`` lacks, such as that of a new file, gets its prefix replaced like a path in
-        ``found``. If ``src/app/a.py`` is ``app/a.py`` in the release, then ``src/app/new.py`` gives
-        ``app/new.py``. If several prefixes fit, the longest is replaced; if none fits, the result is None. If
-        ``found`` is empty, ``path`` is returned unchanged.
+        A path in ``found`` gives its entry. Any other path, such as that of a new file, gets a new prefix by
+        the example of an entry: if ``found`` maps ``src/app/a.py`` to ``app/a.py``, then ``src/app/new.py``
+        gives ``app/new.py``. If several prefixes fit, the longest is replaced; if none fits, the result is
+        None. If no entry of ``found`` keeps its file name, ``path`` is returned unchanged.
         """
         if path in self.found:
             return self.found[path]
@@ -84,7 +84,10 @@ class FilePlaces:
 
     @property
     def _prefixes(self) -> list[tuple[str, str]]:
-        """The replaced prefix and its replacement, for each path of ``found`` that kept its file name."""
+        """The pairs (prefix in the diff, prefix in the release), one for each entry of ``found``.
+
+        Entries that do not keep their file name are left out.
+        """
         return [_mapping(*pair) for pair in self.found.items() if _same_file_name(*pair)]
 
 

@@ -55,8 +55,8 @@ class JudgedPrograms:
     """The verdicts on the programs that patches of one vulnerability make, at most ``most`` programs.
 
     By default ``most`` is 1,000. A new program beyond ``most`` replaces the oldest. A program with both a
-    valid and an invalid verdict gives no fact. Verdicts that another wargame may not repeat are not stored:
-    inconclusive ones, and invalid ones with the reason ``timeout``. Threads may share the object.
+    valid and an invalid verdict gives no fact. Inconclusive verdicts, and invalid ones with the reason
+    ``timeout``, are not stored, because another wargame could end otherwise. Threads may share the object.
     """
 
     def __init__(self, most: int = _PROGRAMS) -> None:

@@ -292,10 +292,10 @@ def _suites(old: ast.stmt, new: ast.stmt) -> Iterator[tuple[list[ast.stmt], list
 
 
 def _own(scope: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes in the body of a function, without the insides of functions and classes within it.
+    """Yield the syntax nodes in the body of a function, without the contents of nested functions and classes.
 
-    Of a nested function or class the definition and the decorators are yielded, of a lambda the lambda alone,
-    and of a comprehension all but its targets.
+    A nested function or class is itself yielded, and so are its decorators. A lambda is yielded without its
+    contents, a comprehension without its targets.
     """
     left: list[ast.AST] = [part for name in _SUITES for part in getattr(scope, name, ())]
     while left:

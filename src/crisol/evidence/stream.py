@@ -95,9 +95,9 @@ class Recalled:
     known: NDArray[np.int_]
 
     def played(self, probability: _Floats) -> Played:
-        """Return the simulation of these streams in which every patch is wargamed.
+        """Return a simulation in which every patch of the streams is wargamed.
 
-        ``probability`` (n,) holds probabilities of valid, which are stored in the result.
+        ``probability`` (n,) is the probability of valid for each row; the result stores it.
         """
         nothing = np.zeros(len(self.arrival), dtype=np.int_)
         rung = np.full(len(self.arrival), "wargame")
@@ -174,11 +174,12 @@ def play(
     *,
     facts: bool = True,
 ) -> Played:
-    """Simulate the streams ``chosen`` under a policy; nothing is executed, as the verdicts are known.
+    """Simulate the streams ``chosen`` under a policy; nothing is executed, because all verdicts are recorded.
 
-    ``believe`` is a function from memory rows (n, columns) and group numbers (n,) to probabilities of valid
-    (n,). ``policy`` is a :class:`~crisol.model.policy.LadderPolicy`, with one policy for the second stage and
-    one for the model. Four rungs are tried in this order, until one decides:
+    ``arrivals`` is the list to whose positions the streams refer. ``believe`` is a function from memory rows
+    (n, columns) and group numbers (n,) to probabilities of valid (n,). ``policy`` is a
+    :class:`~crisol.model.policy.LadderPolicy`, with one policy for the second stage and one for the model.
+    Four rungs are tried in this order, until one decides:
 
     - facts, unless ``facts`` is False: the known verdict on an arrival with the same ``code``;
     - the memory, if any verdict is known: ``policy.memory`` decides by the probability from ``believe``;

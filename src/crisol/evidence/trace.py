@@ -127,9 +127,9 @@ def _tracer() -> str:
 def _traced(target: Target, tracer: str, script: Script) -> Way:
     """Run a PoV under the tracer, and return its trace; if the run fails, ``lost`` of the trace says why.
 
-    Executed lines are traced, too. If that run is killed, or if the tracer slows it so much that time limits
-    in the PoV may have expired, a second run follows, in which no lines are traced. ``tracer`` is the source
-    of the probe.
+    The run traces the executed code and its lines. If the run is killed, or if the tracer slows it so much
+    that time limits in the PoV may have expired, a second run traces the code without lines. ``tracer`` is
+    the source of the tracer, a probe.
     """
     way = Way(script.name, (), frozenset(), frozenset(), frozenset(), ("the run was cut short",))
     for lines in (True, False):

@@ -60,15 +60,17 @@ class Measured:
 
 
 def measure(prepared: Prepared, tell: Callable[[str], None] = lambda _: None) -> Measured:
-    """Simulate all streams under each policy of the study, and return its tables.
+    """Simulate all streams under each policy of the study, and return the tables of the results.
 
     The policies are ``always wargame``, ``facts`` (a patch that no fact decides is wargamed) and those of
-    :data:`crisol.lab.stream_policies.RUNGS`, by these names. ``tell`` is called with the name of each policy
-    before its simulation, but with ``every verdict known`` in place of ``always wargame``. The columns of
-    ``by_known`` are those of :func:`crisol.lab.stream_tables.by_known`. ``policies`` has a column policy
-    (name) and those of :func:`crisol.lab.stream_tables.outcome`; the thresholds for one half of the groups
-    are chosen on the other half. ``near_misses`` has a column policy and those of
-    :func:`crisol.lab.stream_tables.near_misses`.
+    :data:`crisol.lab.stream_policies.RUNGS`, by these names. A policy's thresholds for one half of the groups
+    are chosen on the other half. ``tell`` is called before each simulation: with ``every verdict known``
+    before that of ``always wargame``, with the name of the policy before any other. The tables have these
+    columns:
+
+    - ``by_known``: those of :func:`crisol.lab.stream_tables.by_known`;
+    - ``policies``: policy (its name), and those of :func:`crisol.lab.stream_tables.outcome`;
+    - ``near_misses``: policy, and those of :func:`crisol.lab.stream_tables.near_misses`.
     """
     tell("every verdict known")
     whole = recalled(prepared.arrivals, prepared.streams)

@@ -223,10 +223,10 @@ def _alarms(trials: list[Trial], when: list[int]) -> pd.DataFrame:
 
 
 def _arrival(at: list[int], alarm: Watched | None, of: Callable[[Watched], int | None]) -> float:
-    """Return the number of the arrival, counted from 1, to which an alarm points; nan if it points to none.
+    """Return the arrival, counted from 1, of the trial that ``of(alarm)`` names; nan without such a trial.
 
-    An alarm points to a trial: ``of`` takes the alarm and returns the number of the trial, counted from 1, or
-    None. ``at`` holds the arrival of each trial, counted from 0. ``alarm`` is None if nothing was watched.
+    ``of`` returns the number of a trial, counted from 1, or None. ``at`` lists the arrivals of all trials,
+    counted from 0. ``alarm`` is None if nothing was watched.
     """
     trial = None if alarm is None else of(alarm)
     return float("nan") if trial is None else float(at[trial - 1] + 1)

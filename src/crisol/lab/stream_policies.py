@@ -219,12 +219,13 @@ def _tightened(
 
 
 def _loosest(prepared: Prepared, full: Played, inside: NDArray[np.bool_]) -> Policy:
-    """Return a policy that decides as many selected arrivals as the bounds on the error shares allow.
+    """Return a policy that decides as many arrivals as possible within two bounds on its errors.
 
-    At most the share ``alpha`` of the arrivals that it accepts is invalid, at most the share ``beta`` of
-    those that it rejects is valid; both are in ``prepared.question``. ``full`` is a simulation in which every
-    patch is wargamed; the mask ``inside`` selects its arrivals. The reject threshold is chosen first; the
-    accept threshold is None where it would not be above the reject threshold.
+    At most the share ``beta`` of the rejected arrivals is valid, and at most the share ``alpha`` of the
+    accepted ones is invalid; ``prepared.question`` has both bounds. ``full`` is a simulation in which every
+    patch is wargamed; the mask ``inside`` (n,) selects the arrivals of ``full`` that count. The reject
+    threshold is chosen first, then the accept threshold. A threshold is None if it would decide no arrival.
+    The accept threshold is also None if it would not be above the reject threshold.
     """
     question, probability = prepared.question, full.probability[inside]
     label = prepared.label[full.arrival[inside]]

@@ -77,15 +77,18 @@ def near_misses(prepared: Prepared, played: Played) -> dict[str, float]:
 
 
 def by_known(prepared: Prepared, full: dict[str, Played], ladder: Played) -> pd.DataFrame:
-    """Return a table of the quality of predictions by the number of earlier verdicts: 0, 1, 2, 4, 8 or 16.
+    """Return a table of how good predictions are after 0, 1, 2, 4, 8 and 16 earlier verdicts, a row for each.
 
-    A row counts the arrivals with exactly this number of earlier verdicts. ``full`` maps ways to predict,
-    ``memory`` among them (see :func:`crisol.lab.stream_policies.beliefs`), to simulations in which every
-    patch is wargamed. ``ladder`` is the simulation of a policy with all rungs. Columns: known (earlier
-    verdicts on the group); patches and groups (numbers); auc with auc_low and auc_high (95 % interval),
-    average_precision and calibration_error of ``memory``; the AUC of each other way, such as auc_cold;
-    skipped, false_of_accepted and false_refusals of ``ladder``, as :func:`outcome` defines them. There is no
-    row for a number whose patches are all valid or all invalid.
+    A row describes the arrivals with exactly this number of earlier verdicts on their group. The row is
+    missing if none of them is valid or none is invalid. ``full`` maps the name of each way to predict (see
+    :func:`crisol.lab.stream_policies.beliefs`) to a simulation in which every patch is wargamed. ``ladder``
+    is the simulation of a policy with all rungs. The columns are:
+
+    - known (number of earlier verdicts), patches (number of arrivals) and groups (number of their groups);
+    - auc, auc_low and auc_high (95 % interval), average_precision and calibration_error of the way
+      ``memory``;
+    - the AUC of each other way, such as auc_cold;
+    - skipped, false_of_accepted and false_refusals of ``ladder``, as :func:`outcome` defines them.
     """
     played = full["memory"]
     rows = []

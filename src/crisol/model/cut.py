@@ -36,9 +36,10 @@ def policy_within(truth: NDArray[np.int_], probability: NDArray[np.float64], bou
 
 
 def _exceeded(descending: NDArray[np.float64], bound: float) -> float:
-    """Return the smallest of the given values that at most the share ``bound`` of them exceeds.
+    """Return the smallest of the values such that at most the share ``bound`` of the values is larger.
 
-    ``descending`` holds the values, the largest first. Without values the result is +infinity.
+    ``descending`` holds the values, the largest first; ``bound`` is in [0, 1). Without values the result is
+    +infinity.
     """
     return float(descending[int(bound * len(descending))]) if len(descending) else np.inf
 

@@ -276,7 +276,7 @@ Recipe = Variant | Given
 def seeded(model: Any, random_state: int) -> Any:
     """Set ``random_state`` in an estimator and in its parts, such as pipeline steps; return the estimator.
 
-    The estimator is changed, not copied. An estimator without such a parameter stays as it is.
+    The estimator is changed, not copied. It stays as it is if neither it nor a part has this parameter.
     """
     names = [name for name in model.get_params() if name == "random_state" or name.endswith("__random_state")]
     return model.set_params(**dict.fromkeys(names, random_state)) if names else model

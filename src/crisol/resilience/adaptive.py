@@ -103,8 +103,8 @@ class AdaptiveShare:
     def cost(self, rate: Rate) -> float:
         """Return the number of tokens that one request costs now.
 
-        The cost is 1 divided by the present share, but at most the burst of ``rate``. If an interval has
-        ended, the share changes first.
+        The cost is 1 divided by the present share, but at most the burst of ``rate``. If ``policy.interval``
+        seconds have passed since the last update of the share, the share is updated first.
         """
         self._turn(self._clock())
         return min(1.0 / self.share, rate.burst)

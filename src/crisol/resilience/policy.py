@@ -110,12 +110,11 @@ class BreakerPolicy:
             raise SettingsError(f"{name}: {value} is out of range; it must be {bound}{limit}")
 
     def wait(self, trips: int) -> float:
-        """Return the seconds for which the breaker stays open when it opens; ``trips`` is 1 the first time.
+        """Return the seconds for which the breaker stays open; ``trips`` is 1 the first time.
 
         ``trips`` counts how often the breaker has opened since it was last closed. The result is
-        ``recovery_seconds * backoff ** (trips - 1)``, but at most ``max_recovery_seconds`` or, if that is
-        larger, ``recovery_seconds``; it is then made longer or shorter at random by at most the share
-        ``jitter``.
+        ``recovery_seconds * backoff ** (trips - 1)``, at most the larger of ``max_recovery_seconds`` and
+        ``recovery_seconds``. It is then lengthened or shortened at random, by at most the share ``jitter``.
         """
         try:
             grown = self.recovery_seconds * self.backoff ** (trips - 1)

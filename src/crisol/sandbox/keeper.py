@@ -267,13 +267,17 @@ class _Run:
             places.target = places.release
 
     def _watch(self, job: dict[str, Any], start: float) -> tuple[str, float]:
-        """Read the run's output until the run ends or exceeds a limit; then end all its processes.
+        """Read the output of the run until the run ends or exceeds a limit; then end all its processes.
 
-        Returns (ending, CPU seconds of all processes). The ending is ``timeout``, ``limit``, ``failed`` (the
-        process ended before the script started) or, in all other cases, ``not_attested``. The caller replaces
-        ``not_attested`` if the report of the script shows that the script exited or raised an exception.
-        ``job`` gives the limits and says whether a canary follows. ``start`` is the time of the start, in
-        seconds of the monotonic clock.
+        Returns (ending, CPU seconds of all processes). The endings are:
+
+        - ``timeout``: the run exceeded its wall time or CPU time;
+        - ``limit``: the run exceeded its memory or wrote too much output;
+        - ``failed``: the run's first process ended before the script started;
+        - ``not_attested``: all other cases. The caller replaces this ending if the report of the script shows
+          that the script exited or raised an exception.
+
+        ``job`` has the limits. ``start`` is the time of the start, in seconds of the monotonic clock.
         """
         first = deadline = start + job["seconds"]
         budget = job["cpu_seconds"]
@@ -333,10 +337,10 @@ class _Run:
                 self._poll.unregister(end)
 
     def _second_act(self, job: dict[str, Any]) -> bool:
-        """Start the canary in the script's process, if the job wants one after the exit code of the script.
+        """Start the canary in the script's process, if the run has a canary for the script's exit code.
 
-        Returns whether the canary was started; a run has at most one. In a sandbox that isolates, the first
-        call also stores in ``_going_on`` whether the run has other processes that still exist.
+        Returns whether the canary was started; a run starts at most one. In a sandbox that isolates, the
+        first call also notes in ``_going_on`` whether other processes of the run still exist.
         """
         if self._first is None and self._places.isolated:
             self._going_on = usage.going_on(self._child)

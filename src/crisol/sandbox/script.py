@@ -99,12 +99,12 @@ def _compile(name: str, source: str, role: Role) -> Compiled:
 
 
 def published(body: Sequence[ast.stmt], function: ast.Constant) -> list[ast.stmt]:
-    """Return the top-level statements of a script, with a call ``function(name, value)`` after some of them.
+    """Return the statements ``body`` of a script, with a call after each class and each function.
 
-    A call follows each class and each function; ``name`` is its name and ``value`` the class or function
-    itself. The call stores ``value`` in the module ``__main__``, where pickle and type annotations look for
-    it; the script's globals are not those of ``__main__``. ``body`` are the top-level statements without the
-    calls. ``function`` is a mark, a constant that each run replaces by the called function.
+    The call is ``function(name, value)``: the name of the class or function, and the class or function
+    itself. It stores the value in the module ``__main__``, where pickle and type annotations look for it,
+    because the script's globals are not those of ``__main__``. ``body`` are the top-level statements.
+    ``function`` is a placeholder, a constant that each run replaces by the function to call.
     """
     shown: list[ast.stmt] = []
     for statement in body:

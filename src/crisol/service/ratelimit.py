@@ -1,4 +1,4 @@
-"""ASGI middleware for rate limits: it makes one decision on each request, which all its headers describe.
+"""ASGI middleware for rate limits: one decision for each request, and the headers that tell it to the client.
 
 The headers are ``RateLimit-Policy`` and ``RateLimit`` of draft-ietf-httpapi-ratelimit-headers-10 (structured
 fields, RFC 9651), the older ``X-RateLimit-*``, and ``Retry-After``; the body of a 429 is a problem document

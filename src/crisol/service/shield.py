@@ -50,7 +50,7 @@ class Shield:
         self._seen_hosts: dict[bytes, bool] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Check an HTTP request and pass it on to the application, or raise :class:`Problem`.
+        """Pass an HTTP request on to the application, or raise :class:`Problem` with status 421 or 403.
 
         A connection of another type is passed on without a check.
         """

@@ -23,7 +23,8 @@ class Trace(NamedTuple):
     """The ids of one request in a distributed trace (W3C Trace Context), in hexadecimal.
 
     ``id`` is the id of the trace and ``span`` that of this request's span. ``parent`` is the id of the
-    caller's span, zeros if the trace begins here. ``sampled`` says whether the spans of the request are sent.
+    caller's span, zeros if the trace begins here. ``sampled`` says whether the request's spans are recorded
+    and sent to a collector.
     """
 
     id: str

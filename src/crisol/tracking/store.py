@@ -102,10 +102,11 @@ def _other_store(uri: str, runs: Path) -> str:
 
 
 def _reach(uri: str) -> None:
-    """Connect once to the server or database at ``uri``, so that an absent one is noticed at once.
+    """Connect once to the server or database at ``uri``, to notice at once if it is missing.
 
-    MLflow alone would repeat a failed connection for minutes. Raises ``OSError`` if the server cannot be
-    reached, and SQLAlchemy's error, ``ImportError`` or ``ValueError`` for a database or a wrong URI.
+    MLflow alone would repeat a failed connection for minutes. Raises ``OSError`` if an HTTP server cannot be
+    reached, SQLAlchemy's error if a database cannot be reached or its URI is wrong, ``ImportError`` if the
+    database's driver is missing, and ``ValueError`` for a malformed URI.
     """
     parts = urlsplit(uri)
     if parts.scheme in {"http", "https"}:

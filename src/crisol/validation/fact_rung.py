@@ -158,9 +158,10 @@ class FactRung:
         return examined
 
     def _follow(self, pattern: Pattern) -> None:
-        """Start to trace the PoVs of a vulnerability in the background.
+        """Start to trace the PoVs of the vulnerability ``pattern`` in the background.
 
-        Nothing is started if they are traced already, if a trace runs, or within a minute after a failure.
+        Nothing is started if they are traced already, if a trace of them runs, or if one failed less than a
+        minute ago.
         """
         key = pattern.id, pattern.content_hash
         ground = self._grounds.get(key)

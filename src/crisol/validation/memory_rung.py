@@ -39,12 +39,12 @@ _log = logging.getLogger(__name__)
 class MemoryRung:
     """The rung that decides a patch by the verdicts on similar patches of the same vulnerability.
 
-    ``model`` is the model rung; this rung uses the second stage of its model. Without a second stage, or
-    without a known verdict, the memory rung decides nothing. The known fix of a vulnerability counts as a
-    valid patch; it is read in the background when the first patch comes. ``catalogue`` finds vulnerabilities;
-    ``cache`` is the folder of downloaded releases. Set ``filled`` to True once the stored verdicts were
-    added; until then a decision names ``memory`` as missing. ``clock`` returns seconds. Use it in one event
-    loop.
+    ``model`` is the model rung, from which the memory rung takes the model in use with its second stage.
+    Without a second stage, or without a known verdict, the memory rung decides nothing. The known fix of a
+    vulnerability counts as a valid patch; it is read in the background when the first patch comes.
+    ``catalogue`` finds vulnerabilities; ``cache`` is the folder of downloaded releases. Set ``filled`` to
+    True once the stored verdicts were added; until then decisions name ``memory`` as missing. ``clock``
+    returns seconds. Use it in one event loop.
     """
 
     stamp = "memory-1"

@@ -231,11 +231,11 @@ def _opened(vulnerability: Vulnerability, plan: Plan) -> AbstractContextManager[
 def judge(folder: Path, plan: Plan) -> Shard:
     """Wargame all candidates of the vulnerability in ``folder``, and return their rows of the corpus table.
 
-    The rows are stored below ``plan.cache``. If the vulnerability, its candidates, the referee's version and
-    the settings in ``plan`` are those of an earlier call, the stored rows are returned. Rows are not stored
-    if one of them has the reason ``baseline_failed`` or ``sandbox_failed``, because then the machine may be
-    to blame and not the patch. A vulnerability that cannot be read, or whose release cannot be downloaded or
-    is another file than expected, gives a :class:`Shard` with ``missing`` set.
+    The rows are stored below ``plan.cache``. A later call returns the stored rows if the vulnerability, its
+    candidates, the versions of referee and Python, and ``mutants``, ``seed`` and ``sandbox`` of ``plan`` are
+    the same. Rows are not stored if one of them has the reason ``baseline_failed`` or ``sandbox_failed``,
+    because the cause may then be the machine and not the patch. If the vulnerability cannot be read, or its
+    release cannot be downloaded or is damaged, the :class:`Shard` has no rows, and ``missing`` says why.
     """
     try:
         vulnerability = load(folder)

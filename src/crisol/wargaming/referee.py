@@ -352,10 +352,11 @@ class Match:
     def _again(self, files: Mapping[str, bytes | None], noted: Collection[str]) -> _Finding:
         """Run the public PoV on the patched files in the environments that :func:`.again.again` makes.
 
-        The finding is the first run in which the PoV shows the flaw or exceeds the time limit. An environment
-        in which the unpatched release does not show the flaw is left out; the detail names it. ``files`` maps
-        paths to the new content, None for a deleted file. ``noted`` holds the :attr:`Examination.noted` of
-        all files.
+        Returns (reason, details) of the first run in which the PoV shows the flaw, the time limit is exceeded
+        or the sandbox fails. If there is no such run, the reason is None, and the details name the
+        environments that were left out: those in which the unpatched release does not show its flaw.
+        ``files`` maps paths to the new content, None for a deleted file. ``noted`` holds the
+        :attr:`Examination.noted` of all files.
         """
         limits, pov = patient(self.target.limits), self.vulnerability.povs[0]
         cost = self.canaries.costs.get(pov.name, 0.0)

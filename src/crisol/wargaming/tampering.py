@@ -181,7 +181,7 @@ def _habits(text: str, own: frozenset[str]) -> frozenset[str]:
 
 
 def _public(path: str) -> str:
-    """Return a dotted name with its public module: ``os.x`` for ``posix.x``, because ``os`` publishes it."""
+    """Return the dotted name ``path`` with its public module, such as ``os.x`` for ``posix.x``."""
     module, dot, rest = path.partition(".")
     return f"{IMPLEMENTED_BY.get(module, module)}{dot}{rest}"
 
@@ -239,13 +239,14 @@ def _kept(node: ast.AST, flow: Flow) -> list[str]:
 
 
 def _pretending(node: ast.ClassDef | ast.Call, flow: Flow, *, new: bool) -> list[str]:
-    """Return a message for each plain type, such as ``str``, among the base classes of a suspicious class.
+    """Return messages about a suspicious class, such as ``a str that answers __eq__``.
 
-    A class is suspicious if it defines one of the methods :data:`ANSWERS`, such as ``__eq__``: an object of
-    it could equal everything. For any other class the result is empty. A message reads
-    ``a str that answers __eq__``, for example. ``node`` is the class, or the call of ``type`` that makes it.
-    ``new`` says that the patch adds the class; then indirect base classes are examined, too, see
-    :func:`_ancestors`.
+    A class is suspicious if its objects could equal everything: it defines one of the methods
+    :data:`ANSWERS`, such as ``__eq__``, and has a plain type, such as ``str``, or ``type(...)`` of an unknown
+    value among its base classes. There is one message for each of these types, and none for other classes.
+    ``node`` is the class, or the call of ``type`` that makes it. ``flow`` has the possible values of the
+    file's expressions. ``new`` says that the patch adds the class; then indirect base classes are examined,
+    too, see :func:`_ancestors`.
     """
     match node:
         case ast.ClassDef(bases=bases, body=body):

@@ -331,7 +331,10 @@ def _lay(suite: Path, paths: Iterable[str], release: Path, folder: Path) -> None
 
 
 def _defined(tree: Path, tests: Iterable[str]) -> frozenset[str]:
-    """Return the names that a release's Python sources define or assign, except in the files of the tests."""
+    """Return the names that a release's Python files define or assign, without the files of the tests.
+
+    ``tree`` is the release's folder. ``tests`` are paths of test files and test folders in ``tree``.
+    """
     return frozenset(
         name
         for path, text in _sources(tree)
