@@ -1,4 +1,7 @@
-"""Read one hunk of a diff, its header and its lines, and check the lines after it."""
+"""Read one hunk of a diff: its header and its lines.
+
+A line below the hunk that looks like one more line of it is an error.
+"""
 
 from __future__ import annotations
 

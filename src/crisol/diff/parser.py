@@ -61,11 +61,11 @@ def read(text: str | bytes, limits: DiffLimits = _LIMITS, reading: ReadOptions =
     how to read paths and line counts. Binary content, submodules and mere copies of files become the result's
     ``strays``.
 
-    Raises :class:`~crisol.errors.MalformedDiff` for text that is no unified diff and for text after a hunk
-    that looks like a part of it, :class:`~crisol.errors.UnsafeDiff` for a path outside the project's folder
-    or a link, :class:`~crisol.errors.UnsupportedDiff` for the diff of a merge and for binary content without
-    a path, and :class:`~crisol.errors.DiffTooLarge` beyond ``limits``. The ``line`` of each error is the
-    number of the wrong line, 0 if no single line is wrong.
+    Raises :class:`~crisol.errors.MalformedDiff` for text that is no unified diff and for a line below a hunk
+    that could be one more line of the hunk, :class:`~crisol.errors.UnsafeDiff` for a symbolic link and for a
+    path outside the project's folder, :class:`~crisol.errors.UnsupportedDiff` for the diff of a merge and for
+    binary content without a path, and :class:`~crisol.errors.DiffTooLarge` beyond ``limits``. The ``line`` of
+    each error is the number of the wrong line, 0 if no single line is wrong.
     """
     return _Parser(unwrapped(text, limits), limits, reading).run()
 

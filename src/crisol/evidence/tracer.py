@@ -47,10 +47,10 @@ class _Recorder:
         self.events = 0
 
     def on_call(self, frame: FrameType, event: str, argument: Any) -> Any:  # noqa: ARG002 - a trace function
-        """Record the called code object if it is the target's.
+        """Record the called code object if it is in the target's folder, and return its trace function.
 
-        The result is the trace function for its lines, :meth:`on_line`, until each of its lines has run. It
-        is None afterwards, without ``lines``, and for code outside the target: Python then traces no line.
+        The trace function is :meth:`on_line`. The result is None, so that Python traces no line of the code,
+        if the code is outside the target's folder, if each of its lines has run, or if ``lines`` is False.
         """
         self.events += 1
         code = frame.f_code

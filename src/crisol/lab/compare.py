@@ -162,7 +162,7 @@ class VariantComparison:
     def coverages(self) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
         """Two arrays (patches,) for each variant, by name: coverage and error rate.
 
-        Element k, from 0, is about the k + 1 most confident predictions: the coverage is their share of all
+        Element k, from 0, describes the k + 1 most confident predictions: the coverage is their share of all
         patches, the error rate is the share of wrong predictions among them.
         """
         return {name: risk_coverage(self.truth, score) for name, score in self.scores.items()}
@@ -189,8 +189,8 @@ class VariantComparison:
     def origins(self) -> pd.DataFrame:
         """A table with a row for each variant and control: name (column ``variant``), and AUC by origin.
 
-        Each other column is an origin. An origin whose patches are all valid or all invalid has no column. If
-        no patch is by people or agents, the only column is ``variant``.
+        Each other column is an origin. An origin whose patches are all valid or all invalid has no column.
+        There are columns of origins only if some patch is from a person or an agent.
         """
         return pd.DataFrame(
             [
@@ -259,9 +259,9 @@ def evaluate_each(
 
     ``chosen`` maps names to variants, ``folds`` is the largest number of folds. With ``search`` the
     hyper-parameters of each fold are chosen from the variant's grid. No fold splits the patches that have the
-    same value of the field ``outer``: ``group``, ``project`` or ``cwe``. ``seed`` draws folds and resamples
-    and seeds estimators. Raises :class:`~crisol.errors.DatasetError` for fewer than two values of ``outer``,
-    or fewer than two patches of a class.
+    same value of the field ``outer``: ``group``, ``project`` or ``cwe``. The same ``seed`` gives the same
+    folds, resamples and estimators. Raises :class:`~crisol.errors.DatasetError` for fewer than two values of
+    ``outer``, or fewer than two patches of a class.
     """
     measure = delayed(evaluation.evaluate)
     yield from Parallel(n_jobs=-1, return_as="generator")(

@@ -103,7 +103,7 @@ def risk_coverage(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return two arrays (n,): coverage and error rate.
 
-    Element k, from 0, is about the k + 1 most confident predictions: the coverage is their share of all
+    Element k, from 0, describes the k + 1 most confident predictions: the coverage is their share of all
     patches, the error rate is the share of wrong predictions among them. ``truth`` (n,) is 1 for a valid
     patch, 0 for an invalid one; ``probability`` (n,) is the probability of valid; 0.5 or more predicts a
     valid patch.

@@ -166,7 +166,8 @@ def poison(prepared: Prepared, *, after: float = 0.5, rate: float = 0.25, seed: 
 class _Doubtful:
     """Two memories of one stream: one with the true verdicts, one with all verdicts inverted.
 
-    :meth:`seen` returns one of the two; :meth:`learn` adds a verdict to both.
+    :meth:`seen` returns the inverted one if ``poisoned`` is True, else the true one. :meth:`learn` adds a
+    verdict to both.
     """
 
     def __init__(self, arrivals: tuple[Arrival, ...], known: tuple[int, ...]) -> None:

@@ -43,10 +43,10 @@ class TriageOrder:
         self._candidates[name] = sketch(patch), probability
 
     def learn(self, name: str, *, valid: bool, reason: Reason | None = None) -> None:
-        """Add the verdict on a candidate, by the candidate's name, to the memory.
+        """Add the verdict on the candidate ``name`` to ``memory``.
 
         ``reason`` is the reason of an invalid verdict, None if the patch is valid or the reason unknown.
-        Raises KeyError for a name that was not added.
+        Raises KeyError unless :meth:`add` was called with ``name`` before.
         """
         drawn, probability = self._candidates[name]
         why = "" if reason is None else reason.value

@@ -83,13 +83,14 @@ class Material:
 
 
 def prepare(settings: Settings, frame: pd.DataFrame, seed: int, *, unsure: float = _UNSURE_SHARE) -> Material:
-    """Return the patches of a corpus table ready for a load test, with a model trained on them.
+    """Return the material of a load test: the patches of a corpus table, a model and a policy.
 
-    ``frame`` is the corpus table; ``seed`` is the seed of the training. The policy makes the model leave the
-    share ``unsure`` of the patches, 0 to 1, by default 0.2, to a wargame. Inconclusive patches are left out.
-    The model has seen these patches, so a load test measures speed and not accuracy. The model is kept in the
-    cache folder of ``settings``, and used again for the same table and seed. Raises
-    :class:`~crisol.errors.DatasetError` for a table without both valid and invalid patches.
+    ``frame`` is the corpus table; rows with an inconclusive verdict, or with a text that is no diff, are
+    left out. The model is trained on the same patches, so a load test measures speed and not accuracy.
+    ``seed`` is the seed of the training. The model is stored in the cache folder of ``settings``, and read
+    from there for the same table and seed. The policy leaves about the share ``unsure`` of the patches, 0 to
+    1, to a wargame. Raises :class:`~crisol.errors.DatasetError` unless the table has both valid and invalid
+    patches.
     """
     frame = frame[frame["outcome"] != Outcome.INCONCLUSIVE].drop_duplicates(["vulnerability", "id"])
     if frame.empty or frame["outcome"].nunique() < 2:

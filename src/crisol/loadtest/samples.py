@@ -57,12 +57,12 @@ _decode = msgspec.json.Decoder(_Answer).decode
 
 
 class Recorder:
-    """The client's record of all requests of a load test; the first request to send has the index 0.
+    """The client's record of all requests of a load test, in their planned order, from index 0.
 
-    ``order`` has an entry for each request: the index of its content among the different requests. The client
-    writes ``intended`` (the planned start) and ``sent`` of each request, in seconds of the monotonic clock;
-    both are NaN for a request that never began. ``done`` counts answers, ``failures`` requests without status
-    200.
+    Many requests have the same bytes: ``order`` holds, for each request, its index in the client's list of
+    distinct requests. The client writes ``intended`` (the planned start) and ``sent`` of each request, in
+    seconds of the monotonic clock; both are NaN for a request that never began. ``done`` counts the answers.
+    ``failures`` counts the answers with another status than 200 and the requests without an answer.
     """
 
     def __init__(self, order: Sequence[int]) -> None:

@@ -156,10 +156,10 @@ def _spans(lines: Sequence[str], quoted: list[int], tags: str) -> Iterator[tuple
 def _opens(lines: Sequence[str], at: int, tags: str, *, alone: bool) -> bool:
     """Return whether the triple quotes at the end of the line ``at`` open a string, rather than close one.
 
-    ``alone`` says whether the line holds nothing but the quotes. If so, they open a string if the line before
-    them ends in ``:``, or if the hunk has no line before them; only lines that begin with a character of
-    ``tags`` count. If other text precedes the quotes in the line, they open a string if that text ends as
-    unfinished code does, such as ``text =``.
+    ``lines`` are the lines of the hunk. ``tags`` are the first characters of the lines of one side, before or
+    after the patch; lines of the other side are skipped. ``alone`` says whether the line holds nothing but
+    the quotes. If so, they open a string if the previous line ends in ``:``, or if there is none. Otherwise
+    they open a string if the text in front of them ends as unfinished code does, such as ``text =``.
     """
     if not alone:
         return lines[at].rstrip()[:-3].rstrip().endswith(("=", "(", "[", "{", ",", "+", "return", "%", ":"))

@@ -104,14 +104,14 @@ def certify(
 
 
 def at_hand(probability: _Floats, label: _Ints, groups: NDArray[np.str_], level: float) -> Policy:
-    """Return the policy that skips the most wargames with error rates of at most ``level`` on given patches.
+    """Return the policy that skips the most wargames with error rates of at most ``level`` on these patches.
 
     Two error rates are bounded: the share of invalid patches among the accepted ones, and the share of valid
     patches among the rejected ones, both averaged over vulnerabilities. ``probability`` (n,) is the
     probability of valid, ``label`` (n,) is 1 for a valid patch and 0 for an invalid one, ``groups`` (n,)
-    names the vulnerability of each patch. The thresholds are taken from :data:`GRID`, and 1 minus these to
-    reject. A threshold is None if no value in :data:`GRID` keeps the bound. The result is no guarantee for
-    other patches.
+    names the vulnerability of each patch. The threshold to accept is a value v of :data:`GRID`, the one to
+    reject is 1 - v for such a value; a threshold is None if no value keeps the bound. The result is no
+    guarantee for other patches.
     """
     _, group = np.unique(groups, return_inverse=True)
     bounds = []

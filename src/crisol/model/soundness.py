@@ -1,4 +1,4 @@
-"""Checks that a prediction with the trees of a loaded model ends, and reads nothing outside their arrays.
+"""Decide whether the trees of a loaded model are safe: a prediction ends, and stays inside a tree's arrays.
 
 The compiled code that predicts with a tree checks no index. A forged model file could therefore make it read
 memory outside the tree's arrays.

@@ -246,8 +246,8 @@ class TokenBucket:
     def peek(self, key: str) -> BucketDecision:
         """Return the state of the bucket of ``key`` without taking a token.
 
-        The result is the decision on a request that costs 0 tokens; for an unknown key the bucket is full, or
-        it is the shared one if ``capacity`` is reached.
+        The result is the decision on a request that costs 0 tokens. An unknown key has a full
+        bucket; once ``capacity`` keys have a bucket, it has the bucket that all other keys share.
         """
         now = self._turn(self._clock())
         moment = max(self._find(key), now)

@@ -136,9 +136,9 @@ def _say(line: str) -> None:
 def _unshare() -> None:
     """Move this process into new user and mount namespaces.
 
-    If this process is root's, every user id inside equals the one outside. Only a process outside the new
-    namespaces may write such a map of user ids, so a child that is forked before the move writes it. For any
-    other user, only that user's id exists inside.
+    If root runs this process, all user and group ids are the same inside as outside. Only a process outside
+    the new namespaces may map all ids, so a child that is forked before the move writes the maps. If another
+    user runs it, only the ids of that user and of its group exist inside.
     """
     holder, user, group = os.getpid(), os.geteuid(), os.getegid()
     ready, told = os.pipe()

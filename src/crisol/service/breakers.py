@@ -27,8 +27,8 @@ class BreakerView:
     """A view of the circuit breakers of all workers of this machine, which reports and resets them.
 
     ``service`` is the service of this worker, ``metrics`` are its metrics. The workers read each other's
-    metrics from files in a folder. A report shows a change of a breaker's state in another worker at once,
-    and its counters after at most ten seconds.
+    metrics from files in a folder. When another worker changes a breaker, a report shows the new state at
+    once, and the new counters of the breaker after at most ten seconds.
     """
 
     def __init__(self, service: Service, metrics: Metrics) -> None:

@@ -35,8 +35,9 @@ def ui_command(settings: Settings, port: int) -> tuple[list[str], dict[str, str]
 def ui_page(settings: Settings) -> str:
     """Return the end of the URL of a page in the MLflow UI, from the ``#`` on: ``#/experiments...``.
 
-    The page shows the runs of the MLflow experiment that changed last, or the list of experiments if there is
-    none. Raises :class:`~crisol.errors.StoreError` if the tracking store cannot be opened.
+    The page shows the runs of one MLflow experiment, that with the latest change. If the store has no
+    experiment, the page is the empty list of experiments. Raises :class:`~crisol.errors.StoreError` if the
+    tracking store cannot be opened.
     """
     latest = open_client(settings).search_experiments(max_results=1, order_by=["last_update_time DESC"])
     place = f"/{latest[0].experiment_id}/runs" if latest else ""

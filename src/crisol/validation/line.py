@@ -69,10 +69,12 @@ class Line:
         """Wait for the right to run a wargame for ``client``; :meth:`leave` gives it back.
 
         ``key`` is the key of the verdict that the wargame makes. Call this method in the block of
-        :meth:`attended` with the same key. If the wargame cannot begin at once, the method raises
-        :class:`~crisol.errors.Overloaded` in three cases: the queue has no place for the client, no caller is
-        in a block of :meth:`attended` with this key, or the last such caller leaves during the wait. In the
-        first two cases ``patience`` is the ``retry_after`` of the error, in seconds.
+        :meth:`attended` with the same key.
+
+        If the wargame can begin at once, the method returns. Otherwise it raises
+        :class:`~crisol.errors.Overloaded`, with ``patience`` seconds as ``retry_after``, in two cases: the
+        queue has no place for the client, or no caller is in a block of :meth:`attended` with ``key``. If the
+        last of these callers leaves its block during the wait, it raises the same error with 1 second.
         """
         if self._free and not self._places:
             self._sit(client)

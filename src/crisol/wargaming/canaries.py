@@ -51,12 +51,11 @@ class Canaries:
     def followed(self, povs: Sequence[Script], seed: int, files: Mapping[str, bytes | None]) -> str:
         """Return the name of the PoV that runs again as a canary for this patch; "" for none.
 
-        ``files`` maps the paths of the patched files to their content, None for a deleted file. ``povs`` are
-        all PoVs of the vulnerability. A PoV with a judge needs no canary and is never chosen, nor is a PoV in
-        ``blind``. One PoV is chosen at random among those that take at most 0.2 CPU seconds; ``seed`` and
-        ``files`` determine it, so that a patch cannot foresee the choice. A PoV that is not in ``costs``
-        counts as that fast. If every PoV is slower, the fastest one is chosen; but if one of ``povs`` has a
-        judge, the result is "".
+        ``povs`` are all PoVs of the vulnerability. ``files`` maps the paths of the patched files to their
+        content, None for a deleted file. A PoV that has a judge or is in ``blind`` is never chosen. Of the
+        others, one that takes at most 0.2 CPU seconds is drawn at random; a PoV that is not in ``costs``
+        counts as this fast. ``seed`` and ``files`` determine the draw, so a patch cannot foresee it. If all
+        are slower, the result is the fastest, or "" if another PoV has a judge.
         """
         outside = {pov.name for pov in povs if parts(pov.source)[1]}
         able = [pov.name for pov in povs if pov.name not in outside | self.blind]

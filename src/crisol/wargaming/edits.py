@@ -134,10 +134,6 @@ def _widen_except(text: Text, node: ast.AST) -> Iterator[str]:
 
 
 def _swap_call(text: Text, node: ast.AST) -> Iterator[str]:
-    """Yield sources in which a similar method replaces the one that ``node`` names, one source for each.
-
-    An example is ``match`` in place of ``fullmatch``. Nothing is yielded for any other node.
-    """
     sisters = {
         "fullmatch": "match", "match": "search", "startswith": "endswith", "all": "any", "any": "all",
         "resolve": "absolute", "realpath": "abspath", "abspath": "normpath", "issubset": "isdisjoint",

@@ -90,9 +90,9 @@ def speak(_head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], li
 def examine(head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
     """Do the work of :func:`examined` in the process with limits.
 
-    ``head`` maps ``own`` to the module names; ``blobs`` holds the unpatched and the patched file. Returns
-    (the fields of :class:`Examination` by name, []). Arguments and result have the form that
-    :func:`crisol.sandbox.bounded.bounded` demands of the functions it calls.
+    ``head`` maps ``own`` to the top-level module names of the vulnerable program. ``blobs`` holds the
+    unpatched and the patched file. Returns (the fields of :class:`Examination` by name, []). Arguments
+    and result have the form that :func:`crisol.sandbox.bounded.bounded` demands of the functions it calls.
     """
     before, after = (blob.decode("utf-8", "surrogatepass") for blob in blobs)
     old, new = _syntax(before), _syntax(after)

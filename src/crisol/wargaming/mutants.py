@@ -1,8 +1,8 @@
 """Make mutants: random variations of a candidate.
 
-A mutant has a few edits of a right or wrong patch: plausible mistakes (:mod:`.edits`), changes that keep the
-behaviour (:mod:`.disguises`), or both. They change only lines that the patch added or changed. Whether a
-mutant is valid is found by a wargame, as for any other candidate.
+A mutant is a right or wrong patch with a few edits: plausible mistakes (:mod:`.edits`), changes that keep the
+behaviour (:mod:`.disguises`), or both. The edits change only lines that the patch added or changed. A wargame
+decides whether the mutant is valid, as for any other candidate.
 """
 
 from __future__ import annotations

@@ -111,11 +111,11 @@ class Experience:
     def ordered(
         self, vulnerability: str, steps: Sequence[ScriptStep], costs: Mapping[str, float]
     ) -> list[ScriptStep]:
-        """Return one step for each script in ``steps``, ordered so that a wrong patch fails early.
+        """Split ``steps`` into steps of one script each, and order them so that a wrong patch fails early.
 
-        The script with the most expected failures per second comes first. ``vulnerability`` is the id.
-        ``costs`` maps the name of a script to its CPU seconds on the unpatched release; they are the expected
-        duration of a script that never ran on a patch. If no script ever ran, the order does not change.
+        The script with the most expected failures per second comes first. Before the first recorded run the
+        scripts keep their order. ``vulnerability`` is the id. ``costs`` maps the name of a script to its CPU
+        seconds on the unpatched release. These are its expected duration until it has run on a patch.
         """
 
         def seconds_to_a_failure(step: ScriptStep) -> float:

@@ -95,8 +95,8 @@ class _Report:
     def failure(self, test: str) -> str:
         """Return a message that says why ``test`` did not pass.
 
-        If the report contains the test, the message is the one in the report, or the outcome if that is
-        empty. Otherwise it says why the test's file cannot be imported, or that the test is not found.
+        For a test in the report this is pytest's message, or the outcome if pytest gave none. For any other
+        test the message says why the test's file cannot be imported, or that the test is not found.
         """
         outcome, message = self.tests.get(test, ("", ""))
         if not outcome:
@@ -149,8 +149,8 @@ class Suite:
 class _Runner:
     """Runs upstream tests and returns pytest's report on them.
 
-    ``tests`` is the section of the description that names the tests. The report lists, for each test, those
-    of the names ``wanted`` that it uses.
+    ``tests`` is the section of the description that names the tests. ``wanted`` are names of functions,
+    classes and variables. The report says which of these names each test uses.
     """
 
     def __init__(self, tests: UpstreamTests, wanted: frozenset[str]) -> None:

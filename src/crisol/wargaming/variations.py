@@ -35,11 +35,11 @@ _SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Variation:
-    """A PoV or check in which one literal is changed, ready to run in a sandbox.
+    """A PoV or check, unchanged or with one changed literal, ready to run in a sandbox.
 
     ``number`` identifies the variation in the result of :func:`behaviours`. ``name`` is the name of the
-    script, ``code`` its compiled code, marshalled. ``before`` and ``after`` are the old and the new value of
-    the literal; both are None if nothing is changed.
+    script. ``code`` is the compiled code, marshalled. ``before`` and ``after`` are the old and the new value
+    of the literal; both are None for an unchanged script.
     """
 
     number: int

@@ -23,9 +23,9 @@ def findings(file: File, *, after: bool) -> tuple[int, float]:
     """Return (number, summed weight) of Bandit's findings in the code that a patch touches.
 
     Bandit is a static analyser for Python. A finding weighs 1 for low severity, 3 for medium, 9 for high.
-    With ``after`` the file is analysed as it is after the patch, otherwise as it was before. Bandit reads the
-    imports of the file, the touched statements outside of functions and classes, and the changed functions,
-    and of these only the first 1,500 lines. A text that does not parse gives (0, 0).
+    With ``after`` the file is analysed as it is after the patch, otherwise as it was before. Bandit reads at
+    most 1,500 lines: the imports of the file, the touched statements outside of functions and classes, then
+    the changed functions. A text that does not parse gives (0, 0).
     """
     text, tree, lines = (
         (file.new_text, file.new, file.added) if after else (file.old_text, file.old, file.removed)

@@ -78,11 +78,11 @@ def counted(functions: Iterable[Definition]) -> Side:
 def shifted(before: Side, after: Side) -> tuple[int, int]:
     """Return (number of conditions that became stricter, number of conditions that became laxer).
 
-    Each condition that only ``after`` has is compared with each that only ``before`` has. It became stricter
-    or laxer if the two differ by operands of an ``and`` or ``or``. The condition of an ``if`` that is a guard
-    (see :class:`Side`) counts as stricter if it is true in more cases, because the guard then leaves the
-    function or loop more often; it is compared with such conditions only. Any other condition, such as that
-    of an assertion, counts as stricter if it is true in fewer cases.
+    Each condition that only ``after`` has is compared with each that only ``before`` has, if both or neither
+    belong to an ``if`` that is a guard (see :class:`Side`). A pair counts if the two conditions differ by
+    operands of an ``and`` or ``or``. The condition of a guard became stricter if it is now true in more
+    cases, because the guard then leaves the function or loop more often; it became laxer if it is true in
+    fewer. For any other condition, such as that of an assertion, it is the opposite.
     """
     stricter = laxer = 0
     gone = [entry for text, entry in before.conditions.items() if text not in after.conditions]
