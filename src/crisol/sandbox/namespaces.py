@@ -1,8 +1,9 @@
 """The namespaces and the file system of a sandbox, made by system calls of the process that enters them.
 
-Runs in the sandbox's process, before any untrusted code. The file system is built from a
-:class:`~.layout.Layout`, as bubblewrap builds it. Where bubblewrap has built it, :func:`enter_wrapped`
-completes it. In both cases, :func:`become_nobody` is called afterwards.
+Runs in the sandbox's process, before any untrusted code. Without bubblewrap, the process calls :func:`enter`,
+which builds the file system of a :class:`~.layout.Layout`. Under bubblewrap, which builds the same file
+system itself, the process calls :func:`enter_wrapped` to complete it. In both cases the process calls
+:func:`become_nobody` afterwards.
 """
 
 from __future__ import annotations
