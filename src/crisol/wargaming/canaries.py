@@ -164,9 +164,9 @@ def _other(value: object, drawn: Random) -> object:
 
 
 def _drawn(seed: int, files: Mapping[str, bytes | None]) -> int:
-    """Return a number computed from ``seed`` and the patched files; a patch cannot foresee it.
+    """Return a number below 2**32, a hash of ``seed`` and the patched files.
 
-    The number is below 2**32.
+    ``files`` maps the paths of the patched files to their content, None for a deleted file.
     """
     text = f"{seed} {sorted(files.items())}"
     return int.from_bytes(sha256(text.encode("utf-8", "surrogatepass")).digest()[:4], "big")

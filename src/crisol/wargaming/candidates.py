@@ -139,9 +139,9 @@ def _found(lines: list[str], new: list[str], hunk: UpstreamHunk) -> tuple[int, i
     or 0 if the hunk lies at the top or the bottom of the file.
 
     The hunk is found by its context lines. If several places have them, the one nearest to ``hunk.new_start``
-    is taken. If no place has them, two lines and then one line at each end are compared instead of three,
-    because the releases may differ there, too, without a relation to the fix. Raises
-    :class:`~crisol.errors.VulnerabilityError` if no place is found.
+    is taken. If no place has all three at each end, the two nearest to the change are compared, and then the
+    nearest one, because the releases may differ in the other context lines for another reason than the fix.
+    Raises :class:`~crisol.errors.VulnerabilityError` if no place is found.
     """
     start, end = hunk.old_start - 1, hunk.old_start - 1 + hunk.old_lines
     for context in range(_CONTEXT, 0, -1):

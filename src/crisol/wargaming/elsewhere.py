@@ -1,8 +1,9 @@
-"""Code that gives a process the surroundings of another machine, years later; it runs before a PoV.
+"""Python code that runs before a PoV and makes its process look like one on a server, years from now.
 
-The code replaces functions of the standard library, in the process of the target alone. They then answer as
-on a server in use: with another user, folder, environment variables, clocks, limits, files, streams, threads
-and network.
+A patch that closes the flaw only in the sandbox, or only until some date, then fails. The code replaces
+functions of the standard library, in the process of the target alone. The replaced functions report another
+user, folder, environment variables, limits, files, streams, threads and network, and a time that is years
+ahead.
 """
 
 from __future__ import annotations

@@ -139,9 +139,9 @@ def _unquoted(before: str, after: str) -> set[str]:
 
 
 def _capitals(text: str) -> Counter[str]:
-    """Return how often a source contains each text constant that is one name in capitals.
+    """Count the string literals of a source that consist of one name in capitals, such as ``"USER_ID"``.
 
-    The result is empty if the source does not parse.
+    The result maps each name to its count. It is empty if the source does not parse.
     """
     tree = tree_or_reason(text)
     if not isinstance(tree, ast.Module):

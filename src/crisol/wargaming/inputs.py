@@ -177,11 +177,13 @@ def vocabulary(text: str) -> frozenset[str]:
 
 
 def touches(words: frozenset[str], before: object, after: object) -> bool:
-    """Return whether the change of a literal from ``before`` to ``after`` may change its meaning.
+    """Return whether a literal loses a word of the program if it changes from ``before`` to ``after``.
 
-    ``words`` are string constants of the program, casefolded, such as ``get``. The meaning may change if
-    ``before`` is one of these words, or contains one that ``after`` does not contain, or begins with one with
-    which ``after`` does not begin. Numbers have no such meaning.
+    The program may treat such a literal differently. ``words`` are the program's string constants,
+    casefolded, such as ``get``. The result is True in three cases: ``before`` is a word; ``before`` contains
+    a word, and ``after`` does not contain it; ``before`` begins with a word, and ``after`` does not begin
+    with it. The last two cases need a word of two characters or more. The case of letters does not matter.
+    The result is False for numbers.
     """
     if not isinstance(before, str | bytes) or not isinstance(after, str | bytes):
         return False

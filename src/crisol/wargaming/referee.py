@@ -58,10 +58,10 @@ class Match:
     The first patch sets ``baseline``, the phase that runs PoVs and checks on the unpatched release, and
     ``yardstick``, the behaviour of the reference. Before that, these two are None. ``checks`` are the checks
     in the form in which they run. ``warm`` says that the modules that the scripts import are loaded in the
-    sandbox. ``changes`` maps (script name, ``warm``) to the ``Run.changed`` of the script on the unpatched
-    release, such as functions that the release itself replaces; the same changes by a patch are no tampering.
-    ``shown_again`` maps the name of a script that changes the environment to whether the unpatched release
-    still shows the flaw there. ``canaries`` chooses the PoV that runs twice.
+    sandbox. ``changes`` maps (script name, ``warm``) to what the script's run on the unpatched release
+    changed, such as functions that it replaced (``Run.changed``); the same changes after a patch are no
+    tampering. Some scripts run a PoV in a changed environment: ``shown_again`` maps the name of such a script
+    to whether it shows the flaw on the unpatched release. ``canaries`` chooses the PoV that runs twice.
 
     ``experience`` None runs the scripts in the fixed order. Otherwise the experience orders the scripts, each
     script is a phase of its own, and the wargame ends at the first failure, even if it counts for the strict
@@ -178,9 +178,11 @@ class Match:
         return look(files)
 
     def _partial(self, files: Mapping[str, bytes | None]) -> _Finding:
-        """Run the generated PoVs that fail on the reference, and return the finding.
+        """Run the generated PoVs on the patched ``files``, and return (reason, detail).
 
-        The reason is ``PARTIAL_FIX`` if one succeeds; the detail names it.
+        All these PoVs fail on the reference. If one succeeds, the reason is ``PARTIAL_FIX``, and the detail
+        names it. If all fail, the result is (None, ""). If the sandbox fails, the reason is
+        ``SANDBOX_FAILED``.
         """
         try:
             surviving = self._measured().partial(self.target, files)
@@ -189,10 +191,11 @@ class Match:
         return (Reason.PARTIAL_FIX, surviving) if surviving else (None, "")
 
     def _divergence(self, files: Mapping[str, bytes | None]) -> _Finding:
-        """Compare patch and reference on generated benign inputs, and return the finding.
+        """Compare patch and reference on generated benign inputs, and return (reason, detail).
 
-        The reason is ``DIVERGES_FROM_REFERENCE`` if they behave differently; the detail names the first
-        difference.
+        If they behave differently, the reason is ``DIVERGES_FROM_REFERENCE``, and the detail names the first
+        difference. If they behave alike, the result is (None, ""). If the sandbox fails, the reason is
+        ``SANDBOX_FAILED``.
         """
         try:
             difference = self._measured().divergence(self.target, files)

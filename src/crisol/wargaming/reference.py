@@ -185,12 +185,13 @@ def _words(files: Mapping[str, bytes | None]) -> frozenset[str]:
 def _agreeing(
     target: Target, fix: _Files, pool: Sequence[Variation], may: _May, does: _Does
 ) -> dict[Variation, Behaviour]:
-    """Return the variations of ``pool`` that count in two runs, with the reference's behaviour on each.
+    """Return the usable variations of ``pool``, with the behaviour of the reference on each.
 
-    A variation counts if ``may`` accepts the behaviour of the vulnerable code, ``does`` accepts this
-    behaviour together with that of the reference, and the reference behaves in the same way in both runs. The
-    first run keeps at most :data:`_KEPT` variations. The second run has only these, in the order in which
-    they later run on every patch. The result is empty if a process ends early.
+    Each variation runs twice on the vulnerable code and on the reference, ``fix``. It is usable if, both
+    times, ``may(variation, behaviour)`` is True of the vulnerable code's behaviour, and ``does(before,
+    after)`` is True of the behaviours of the vulnerable code and of the reference. The reference must behave
+    in the same way both times. At most :data:`_KEPT` variations run a second time, in the order in which they
+    later run on every patch. The result is empty if a process that runs the variations ends early.
     """
     kept = list(pool)
     first: dict[int, Behaviour] = {}

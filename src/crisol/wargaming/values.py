@@ -75,7 +75,7 @@ class Value(NamedTuple):
 
 
 def inside(value: Value) -> Value:
-    """Return the value that stands for a container with the element ``value``."""
+    """Return a value of the kind ``inside``: any container that has ``value`` as an element."""
     return Value("inside", f"{value.kind}\0{value.text}")
 
 

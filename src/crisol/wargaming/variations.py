@@ -137,10 +137,12 @@ def _code(tree: ast.Module, name: str) -> bytes:
 
 
 class _Telling(ast.NodeTransformer):
-    """Makes a script record its behaviour: comparisons, asserts and exits become calls of placeholders.
+    """A transformer that makes a script record its behaviour.
 
-    A placeholder is a constant, ``_SEE`` or ``_END``. The driver in the sandbox replaces it by the function
-    that records a value, or the end of the script.
+    It turns exits into calls of ``_END``, wraps compared and asserted values in calls of ``_SEE``, and adds a
+    call of ``_PUBLISH`` after each top-level class and function. These names are constants, which the driver
+    in the sandbox replaces by functions: ``_END`` records the exit code and ends the script, ``_SEE`` records
+    a value and returns it, and ``_PUBLISH`` stores the class or function in the module ``__main__``.
     """
 
     def visit_Module(self, node: ast.Module) -> ast.AST:
