@@ -200,8 +200,8 @@ class MemoryStore:
         """Return the tally of each group of the trials that match ``where``, by the group's key, sorted.
 
         ``by`` lists the properties to group by. A key holds the text of each property, in the same order;
-        without ``by``, the only key is ``()``. Groups without trials are absent. A tally compares the model's
-        predictions with the verdicts; grouped by rung, the answers to the callers with the verdicts.
+        without ``by``, the only key is ``()``. Groups without trials are absent. A tally compares predictions
+        with verdicts. If ``by`` contains the rung, it compares the answers to callers with verdicts.
         """
         groups: defaultdict[tuple[str, ...], Tally] = defaultdict(Tally)
         for trial in self.read(where):

@@ -196,11 +196,11 @@ def plan(
 ) -> None:
     """Print how many patches must arrive, and be wargamed, to answer one question about models.
 
-    The question is whether two arms differ in accuracy by --difference, or how
-    large a share of the patches is, such as the accuracy, within ± --margin; give
-    one of the two. For a difference, --discordance is the share of patches on
+    Give either --difference or --margin. --difference asks whether the accuracies
+    of two arms differ by this much: --discordance is the share of patches on
     which exactly one arm is right, and --power the probability of detecting the
-    difference. For a share, --expected is a guess at its size. --rate is the
+    difference. --margin asks for the size of a share, such as the accuracy,
+    within ± this margin: --expected is a guess at the size. --rate is the
     sampling rate. --wargame-seconds is the duration of one wargame.
     """
     from crisol.abtest.power import Design

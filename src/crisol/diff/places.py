@@ -140,11 +140,13 @@ def _decide(places: FilePlaces, open_: dict[str, list[str]], first: dict[str, St
     """Choose one file of the release for each path of a diff, and add it to ``places.found``.
 
     ``open_`` maps a path to the files that it may mean; its lists may be changed. ``first`` maps a path to
-    its first step in the diff. Where a path may mean several files, only those are kept that the step fits
-    (all if it fits none), and of these only those whose paths differ least, see :func:`_ranked`. If the step
-    fits several of the kept files, the path is decided last: it means the file whose path results from a
-    change of prefix that another path needed, such as ``src/`` to ``lib/``. Raises
-    :class:`~crisol.errors.PatchDoesNotApply` unless exactly one file results in this way. At the end
+    its first step in the diff. Among several files, those that the step fits are kept, or all if it fits
+    none. Of the kept files, only those whose paths differ least remain, see :func:`_ranked`. If the step fits
+    none of the remaining files, the first is taken.
+
+    If the step fits several remaining files, the path is decided after the other paths, by the change of
+    prefix that one of them needed: if ``src/a.py`` means ``lib/a.py``, then ``src/b.py`` means ``lib/b.py``.
+    Raises :class:`~crisol.errors.PatchDoesNotApply` unless exactly one file results. At the end
     :func:`_one_each` is called.
     """
     unclear: dict[str, list[str]] = {}

@@ -62,13 +62,14 @@ class Stream:
 class Played:
     """The result of a simulation: arrays of shape (n,), with one element for each arrival of each stream.
 
-    The elements of one stream are in the order of arrival. ``arrival`` is the position in the list of
-    arrivals, ``stream`` that in the list of streams. ``known`` is the number of verdicts that earlier
-    wargames of the stream gave, without those that were known from the start. ``decision`` is 1 for accepted,
-    -1 for rejected, 0 for wargamed. ``rung`` is the rung that decided: ``equivalent`` (an earlier patch
-    changes the same code), ``memory``, ``model`` or ``wargame``. ``probability`` is the probability of valid
-    from the memory row, and 1 or 0 where the rung is ``equivalent``. ``near_valid`` is the similarity to the
-    most similar valid patch that is known, nan where there is none.
+    The elements of one stream are in the order of arrival. ``arrival`` is the arrival's index in the list of
+    all arrivals, ``stream`` the stream's index in the list of all streams. ``known`` is the number of
+    verdicts that earlier wargames of the stream gave, without those that were known from the start.
+    ``decision`` is 1 for accepted, -1 for rejected, 0 for wargamed. ``rung`` is the rung that decided:
+    ``equivalent`` (an earlier patch changes the same code), ``memory``, ``model`` or ``wargame``.
+    ``probability`` is the probability of valid from the memory row, and 1 or 0 where the rung is
+    ``equivalent``. ``near_valid`` is the similarity to the most similar valid patch that is known, nan where
+    there is none.
     """
 
     arrival: NDArray[np.int_]
@@ -84,9 +85,9 @@ class Played:
 class Recalled:
     """The memory row of each arrival of each stream, one stream after the other.
 
-    ``rows`` has shape (n, columns); the other arrays have shape (n,). ``arrival`` is the position in the list
-    of arrivals, ``stream`` that in the list of streams. ``known`` is the number of verdicts that earlier
-    wargames of the stream gave, without those that were known from the start.
+    ``rows`` has shape (n, columns); the other arrays have shape (n,). ``arrival`` is the arrival's index in
+    the list of all arrivals, ``stream`` the stream's index in the list of all streams. ``known`` is the
+    number of verdicts that earlier wargames of the stream gave, without those that were known from the start.
     """
 
     rows: _Floats

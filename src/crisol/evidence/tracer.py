@@ -1,8 +1,8 @@
 """Runs inside the sandbox: executes one PoV under a tracer and reports the executed lines of the target.
 
 The text of this module is the source of a probe, which ends with ``report(main(ARGUMENTS))``. The vulnerable
-program and its PoV are not expected to deceive the tracer, which has no defence against them. Events that the
-tracer cannot follow are named in ``lost``.
+program and its PoV are not expected to deceive the tracer, which has no defence against them. The key
+``lost`` of the report names the events that the tracer could not follow.
 """
 
 from __future__ import annotations

@@ -69,11 +69,11 @@ def found_by(table: pd.DataFrame, most: int = 16) -> pd.DataFrame:
 def totals(table: pd.DataFrame) -> dict[str, float]:
     """Return the number of wargames until a valid patch is found, summed over all groups, for each order.
 
-    ``table`` comes from :func:`until_first_valid`. The keys of these numbers, for MLflow, are
-    ``until_first_valid.random``, ``until_first_valid.cold`` and ``until_first_valid.memory``. Two further
-    keys, ``until_first_valid.cold_of_random`` and ``until_first_valid.memory_of_random``, have the number of
-    the order cold or memory, divided by that of the random order. For an empty ``table`` the numbers are 0,
-    and the two further keys are missing.
+    ``table`` comes from :func:`until_first_valid`. The orders are random, cold and memory; the keys, for
+    MLflow, are ``until_first_valid.random`` and so on. Two further keys hold ratios:
+    ``until_first_valid.cold_of_random`` is the sum of cold divided by that of random, and
+    ``until_first_valid.memory_of_random`` the sum of memory divided by that of random. For an empty ``table``
+    the sums are 0, and there are no ratios.
     """
     whole = {order: float(table[order].sum()) for order in ORDERS}
     shares = {

@@ -52,13 +52,13 @@ class Poisoning:
     begins: int
 
     def phases(self) -> pd.DataFrame:
-        """Return a row for the arrivals before the inversion (``clean``) and one for those after it.
+        """Return a table with a row for each phase: before and after the inversion of the verdicts.
 
         Columns: phase (``clean`` or ``poisoned``); arrivals (number); skipped (share of arrivals that the
         memory decided); sampled (number of the memory's decisions whose patch was wargamed, too);
         right_of_refused (share of valid patches among those that the memory rejected); wrong_of_accepted
-        (share of invalid patches among those that it accepted). A share of no patches is 0. A phase without
-        arrivals has no row.
+        (share of invalid patches among those that it accepted). Where the memory rejected or accepted no
+        patch, that share is 0. A phase without arrivals has no row.
         """
         rows = []
         for phase, part in self.arrivals.groupby("poisoned", sort=True):

@@ -268,10 +268,10 @@ def register(
 
     ``judged`` is the pair (evaluation, guarantee). The hyper-parameters are searched if they were searched
     for the evaluation; the guarantee's policy is stored with the model. A second stage with its own policy is
-    stored, too, if there are two vulnerabilities and two patches of each class. ``tracked`` is the MLflow run
-    that stores the model. ``seed`` seeds the training. Raises :class:`~crisol.errors.ModelError` if the
-    exported ONNX file gives other probabilities than the model, or if the variant reads the vulnerable
-    source.
+    stored, too, if ``patches`` has at least two vulnerabilities, two valid and two invalid patches.
+    ``tracked`` is the MLflow run that stores the model. ``seed`` seeds the training. Raises
+    :class:`~crisol.errors.ModelError` if the exported ONNX file gives other probabilities than the model, or
+    if the variant reads the vulnerable source.
     """
     evaluation, guarantee = judged
     name = evaluation.name

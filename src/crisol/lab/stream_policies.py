@@ -153,8 +153,8 @@ def by_halves(prepared: Prepared, believe: Believe, seen: Seen, rungs: Rungs) ->
 def memory_policies(prepared: Prepared) -> tuple[LadderPolicy, LadderPolicy]:
     """Return two policies for the second stage: one for the groups of half 0, one for those of half 1.
 
-    The thresholds of each are chosen on the other half. Only the second stage has thresholds; the model that
-    reads the diff alone never decides.
+    The halves are those of ``prepared.half``. The thresholds of each policy are chosen on the other half.
+    Only the second stage has thresholds; the model that reads the diff alone never decides.
     """
     whole = recalled(prepared.arrivals, prepared.streams)
     believe = learnt(prepared)

@@ -189,8 +189,8 @@ class Triage:
     def outcome(self) -> Outcome:
         """The outcome of the triage so far.
 
-        It is valid if a wargame gave a candidate the verdict valid, invalid if all entries are invalid, and
-        inconclusive otherwise.
+        It is valid if a wargame gave one of the entries the verdict valid, invalid if all entries are
+        invalid, and inconclusive otherwise, also before :meth:`run`.
         """
         entries = self.entries.values()
         if any(entry.recommended for entry in entries):

@@ -73,8 +73,8 @@ def distribution(latency: NDArray[np.float64], points: int = 400) -> pd.DataFram
 
     ``latency`` is in milliseconds, shape (n,). The table has ``points`` rows and the columns ``percentile``
     (0 to 100), ``one_in`` (100 means that one request in 100 is slower) and ``latency_ms``. ``one_in`` grows
-    from 1 to n by a constant factor, so high percentiles lie closely together. The table has no rows without
-    latencies.
+    from 1 to n by a constant factor, so high percentiles lie closely together. If n is 0, the table has no
+    rows.
     """
     if not len(latency):
         return pd.DataFrame({"percentile": [], "one_in": [], "latency_ms": []})

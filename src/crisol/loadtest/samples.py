@@ -135,9 +135,9 @@ class Recorder:
     def _saying(self, combination: tuple[object, ...], codes: tuple[int, ...]) -> int:
         """Return the index under which the fields of an answer are stored; equal fields share one index.
 
-        ``combination`` are the fields, ``codes`` the same as small integers. Fields that were not stored
-        before are stored under the next index. After ``_MOST_SAYINGS`` combinations, new ones are not stored:
-        their answers get the index of a garbled answer.
+        ``combination`` holds the fields, and ``codes`` their codes from :func:`_codes`. Fields that were not
+        stored before are stored under the next index. After ``_MOST_SAYINGS`` combinations, new ones are not
+        stored: their answers get the index of a garbled answer.
         """
         if combination not in self._sayings and len(self._codes) > _MOST_SAYINGS:
             combination, codes = _GARBLED, _GARBLED

@@ -60,11 +60,11 @@ def open_table(path: Path) -> pd.DataFrame:
 
 
 def regrouped(patches: Sequence[LabelledPatch], group: str) -> list[LabelledPatch]:
-    """Return copies of the patches, grouped by the field that ``group`` names.
+    """Return copies of the patches with other groups.
 
-    The value of that field becomes the group of a patch. ``group`` is ``vulnerability`` (the group stays as
-    it is; also called ``bug_id``), ``package`` (also ``project``) or ``cwe``. Raises
-    :class:`~crisol.errors.DatasetError` for another name.
+    If ``group`` is ``project`` or ``package``, the group of each copy is the patch's project. If it is
+    ``cwe``, the group is the patch's CWE. If it is ``vulnerability`` or ``bug_id``, the group stays as it is.
+    Raises :class:`~crisol.errors.DatasetError` for another ``group``.
     """
     if group not in _ALIASES:
         raise DatasetError(f"a corpus table has no group {group!r}; known are {', '.join(_ALIASES)}")

@@ -54,9 +54,9 @@ def random_folds(label: NDArray[np.int_], folds: int, seed: int) -> NDArray[np.i
     ``label`` (n,) is 1 for a valid patch, 0 for an invalid one; all folds have the same share of both, up to
     rounding. ``folds`` is the largest number of folds; there are fewer if there are fewer patches of the
     rarer class. ``seed`` draws the folds. Patches of one group fall into several folds, so that a model is
-    tested on groups that it was trained on. Use these folds only to show how much this raises a measure,
-    never for a result. Raises ValueError if ``folds`` or the number of patches of the rarer class is below
-    two.
+    tested on groups that it was trained on, and its measures are too high. Use these folds only to show this
+    excess, never for a result. Raises ValueError if ``folds`` or the number of patches of the rarer class is
+    below two.
     """
     count = min(folds, int(label.sum()), int((1 - label).sum()))
     return _numbers(StratifiedKFold(count, shuffle=True, random_state=seed).split(label, label), len(label))

@@ -14,8 +14,8 @@ class TierEntry:
 
     ``entry`` is the encoded value, None if the key has no entry or the entry was invalidated. ``remaining``
     is the rest of the entry's lifetime in seconds, 0 without an entry; it is exact only if the clocks of the
-    machines agree. If ``entry`` is None, compute the value, and pass ``ticket`` to :meth:`SharedTier.put`
-    with it.
+    machines agree. If ``entry`` is None, compute and encode the value, and pass it to :meth:`SharedTier.put`
+    together with ``ticket``.
     """
 
     entry: bytes | None

@@ -142,10 +142,10 @@ class Instruments:
             self.metrics.counter(names.DEGRADED, dependency).add()
 
     async def refresh(self) -> None:
-        """Update the values of this worker that other workers export.
+        """Write the present metrics of this worker to the memory from which every worker exports them.
 
         A new kind of cache entry and a new model get their metrics here. The model's accuracy over the last
-        day is computed only here; if the trial store is unavailable, it keeps its last value.
+        day is computed only here; if the trial store is unavailable, the accuracy keeps its last value.
         """
         self._watch_kinds()
         self._watch_model()
@@ -213,9 +213,9 @@ class Instruments:
             self.metrics.watch(names.CACHE_BYTES, kind, read=partial(getattr, stats, "bytes"))
 
     def _watch_model(self) -> None:
-        """Add the metric that tells whether the present model is in use, unless this model has one already.
+        """Add a metric for the model in use, unless it has one: 1 while the service uses this model, else 0.
 
-        Nothing happens without a model.
+        Nothing happens if no model is in use.
         """
         predictor = self._service.validator.model.served.predictor
         if predictor is None:

@@ -320,7 +320,8 @@ class LiveTrials:
     async def _hand_over(self) -> None:
         """Move the journaled trials to the store.
 
-        If the store is unavailable, they stay in the journal; the next trial and the next refresh try again.
+        If the store is unavailable, they stay in the journal; the next trial or call of :meth:`refresh` tries
+        again.
         """
         noted, self._noted = self._noted, 0
         if self.store.journal.empty:

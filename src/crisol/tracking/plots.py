@@ -239,11 +239,11 @@ def tradeoff(
     """Draw the errors of models that skip wargames, in two plots with one line for each model.
 
     Left: x is the share of patches whose wargame is skipped, y the share of those patches that are wrongly
-    accepted. Right: x is the share of patches that a model decides if it decides the patches of which it is
-    most confident, y the error rate on those patches. Both mappings have the models' names as keys.
-    ``frontiers`` holds tables with the columns ``skipped`` and ``false_accepts_of_skipped``, as
-    :func:`crisol.lab.frontier.frontier` returns them; ``coverage`` holds the arrays (x, y) of the right plot.
-    A line in the left plot shows ``bound``, the share of wrongly accepted patches that is allowed.
+    accepted. Right: a model decides the share x of the patches, those of which it is most confident; y is its
+    error rate on them. Both mappings have the models' names as keys. ``frontiers`` holds tables with the
+    columns ``skipped`` and ``false_accepts_of_skipped``, as :func:`crisol.lab.frontier.frontier` returns
+    them; ``coverage`` holds the arrays (x, y) of the right plot. A line in the left plot shows ``bound``, the
+    share of wrongly accepted patches that is allowed.
     """
     figure, (left, right) = panels(2, width=4.6, height=3.9, title="What skipping wargames would have cost")
     for index, (name, frame) in enumerate(frontiers.items()):

@@ -38,11 +38,12 @@ class Side:
     names that depend on a parameter, the parameters included.
 
     Four counters map a text to its number of occurrences: ``calls`` the last part of a called name, in lower
-    case; ``keywords`` a keyword argument, such as ``run(shell=True)``; ``constants`` a literal other than
-    None, True and False; ``limits`` a literal to the right of a comparison operator. ``handlers`` is the
-    number of except clauses: ``broad`` of them catch Exception, BaseException or everything, and the body of
-    ``silent`` of them is only ``pass`` or ``continue``. ``conditions`` maps the text of each condition of an
-    ``if``, ``while`` or assertion to (whether it belongs to an ``if`` that is a guard, its syntax tree).
+    case; ``keywords`` the same name with one keyword argument, as ``run(shell=True)``; ``constants`` a
+    literal other than None, True and False; ``limits`` a literal to the right of a comparison operator.
+    ``handlers`` is the number of except clauses: ``broad`` of them catch Exception, BaseException or
+    everything, and the body of ``silent`` of them is only ``pass`` or ``continue``. ``conditions`` maps the
+    text of each condition of an ``if``, ``while`` or assertion to (whether it belongs to an ``if`` that is a
+    guard, its syntax tree).
     """
 
     functions: int = 0
