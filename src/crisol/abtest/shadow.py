@@ -81,9 +81,9 @@ class ShadowQueue(Generic[J, R]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Wait at most ``grace`` seconds for the waiting and running jobs, then give up the rest.
+        """Wait at most ``grace`` seconds for the waiting and running jobs, then cancel the others.
 
-        A pending call of :meth:`verdict` raises :class:`~crisol.errors.UnavailableError` for such a job.
+        Each call of :meth:`verdict` that still waits then raises :class:`~crisol.errors.UnavailableError`.
         """
         try:
             await asyncio.wait_for(self._jobs.join(), self._grace)

@@ -46,9 +46,9 @@ class ClockRefused(UnavailableError):
 
 
 def _jumps() -> Iterator[int]:
-    """Yield the six offsets from the machine's time, in seconds, of :meth:`WallClock.jump`, again and again.
+    """Yield six offsets from the machine's time, in seconds, and repeat the six without end.
 
-    The first offset turns the present time into the start of 1970, as after a flat battery.
+    The first offset sets the clock to the start of 1970, as after a flat battery.
     """
     return cycle((-int(time.time()), _HOUR, -_HOUR, 2 * _DAY, -2 * _DAY, _TEN_YEARS))
 
@@ -104,10 +104,10 @@ class WallClock:
         return {"LD_PRELOAD": f"{self.library} {preloaded}".strip()}
 
     def jump(self) -> None:
-        """Set the clock to the next of six times, in turn; after the sixth the first follows again.
+        """Set the clock to the next of six times; after the sixth the first follows again.
 
-        They are the start of 1970, and times relative to the machine's time: an hour ahead, an hour back, two
-        days ahead, two days back, ten years ahead.
+        The first is the start of 1970. The others are relative to the machine's time: an hour ahead, an hour
+        back, two days ahead, two days back, ten years ahead.
         """
         self._set(next(self._jumps))
 

@@ -166,7 +166,7 @@ def _ended_early(lines: Sequence[str], at: int, body: list[str], old: int, new: 
         del body[-2:]
         at, old, new = at - 2, old + 1, new + 1
     missing = f"its header promises {old} more old and {new} more new lines (--recount counts anew)"
-    if at < len(lines) and not _goes_on(lines, at):
+    if at < len(lines) and not _ends_hunk(lines, at):
         raise MalformedDiff(f"a hunk line starts with a space, + or -; {missing}", line=at + 1)
     if body and 0 < old == new <= _MOST_STRIPPED:
         body += [" "] * old
@@ -176,8 +176,12 @@ def _ended_early(lines: Sequence[str], at: int, body: list[str], old: int, new: 
     raise MalformedDiff(f"the hunk ends early: {missing}", line=at + 1)
 
 
-def _goes_on(lines: Sequence[str], at: int) -> bool:
-    """Return whether line ``at`` begins another file, hunk or mail, or ends a mail or code block."""
+def _ends_hunk(lines: Sequence[str], at: int) -> bool:
+    """Return whether a hunk ends before line ``at``, as this line shows by its first characters.
+
+    Such a line begins another file, hunk or mail, begins a mail's signature, or ends a block of code in a
+    text. ``lines`` are the lines of the diff; ``at`` is a 0-based index, which must be one of ``lines``.
+    """
     return is_header(lines, at) or lines[at].startswith(_NEXT) or lines[at].rstrip() == "--"
 
 
@@ -194,7 +198,7 @@ def _check_end(lines: Sequence[str], end: int) -> None:
             line=end + 1,
         )
     for at in range(end, len(lines)):
-        if _goes_on(lines, at):
+        if _ends_hunk(lines, at):
             return
         if lines[at][:1] in {"+", "-"} and not _PROSE.match(lines[at]):
             raise MalformedDiff(
@@ -213,7 +217,7 @@ def _counted(lines: Sequence[str], header: int) -> tuple[int, int]:
     old = new = blank = 0
     for at in range(header + 1, len(lines)):
         line = lines[at]
-        if _goes_on(lines, at):
+        if _ends_hunk(lines, at):
             break
         if not line.strip():
             blank += 1  # at the end of the hunk it belongs to the text below

@@ -1,4 +1,7 @@
-"""Recognise by its name a file of a repository that no wargame runs, such as a test."""
+"""Recognise files that no wargame runs, such as tests, by their names.
+
+Hunks that only change a version are recognised, too, by their lines.
+"""
 
 from __future__ import annotations
 

@@ -201,10 +201,10 @@ class _Parser:
         return _Extended(moved, created, deleted, copied, submodule)
 
     def _stray(self, path: str, why: str, error: UnsafeDiff | UnsupportedDiff) -> None:
-        """Add a part that a wargame cannot apply to ``strays``, and skip the hunks of its file.
+        """Store a stray, a part of the diff that a wargame cannot apply, and skip the hunks of its file.
 
         ``path`` is the file's path, ``why`` the kind of the stray, such as ``a submodule``. ``error`` is
-        stored, not raised: :func:`parse` raises it.
+        stored with it, not raised; :func:`parse` raises it.
         """
         self.strays.append(Stray(path, why, error))
         if is_header(self.lines, self.at):

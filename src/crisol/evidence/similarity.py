@@ -21,8 +21,10 @@ from crisol.diff import Patch
 __all__ = ["KINDS", "PARTS", "Sketch", "by_kind", "sketch"]
 
 PARTS = ("places", "areas", "files", "added", "removed", "gained", "lost", "names", "runs")
-"""The parts of a sketch, in order: changed lines of the old file, stretches of eight of its lines, files,
-added lines, removed lines, added tokens, removed tokens, added names, and runs of three tokens."""
+"""The kinds of parts of a sketch, in order: the numbers of the changed lines, in the old file; the blocks of
+eight lines in which these lie; the changed files; the added lines; the removed lines; the tokens that the
+patch adds more often than it removes them; those that it removes more often; the names in added lines; and
+the runs of three tokens in changed lines."""
 
 KINDS = ("branch", "logic", "exit", "handler", "import", "compare", "number", "text", "name", "other")
 """The kinds of tokens."""
@@ -48,12 +50,10 @@ _MOST_CHARACTERS = 1_000
 class Sketch:
     """The parts of a patch by which it is compared with other patches of the same vulnerability.
 
-    ``parts`` holds one tuple of hashes for each of nine kinds of part: numbers of changed lines, blocks of
-    eight line numbers, files, added lines, removed lines, added tokens, removed tokens, added names, and runs
-    of three tokens. A tuple has at most 1,000 hashes, which are valid in this process only. ``gained`` says
-    how many times more the patch adds a token than it removes the token, ``lost`` how many times more it
-    removes a token; both have only tokens with a number above 0. ``added`` and ``removed`` are the numbers of
-    added and removed code lines.
+    ``parts`` holds one tuple of hashes for each name in :data:`PARTS`, in that order. A tuple has at most
+    1,000 hashes, which are valid in this process only. ``gained`` maps a token that the patch adds more often
+    than it removes it to the difference of the two counts; ``lost`` does the same for a token that the patch
+    removes more often. ``added`` and ``removed`` are the numbers of added and removed code lines.
     """
 
     parts: tuple[tuple[int, ...], ...]

@@ -62,12 +62,14 @@ class Slowdown:
 def compare(slowdown: Slowdown, policy: AdaptivePolicy, seed: int) -> pd.DataFrame:
     """Simulate a fixed and an adaptive rate limit in front of a server, and return the course of both.
 
-    ``policy`` controls which share of its full rate the adaptive limit grants. Both limits have the same full
-    rate, 1.5 times that of the client, so that the fixed limit hardly ever refuses. There is a row for each
-    limit and second, first all seconds of the fixed limit. Columns: limit (``fixed`` or ``adaptive``),
-    second, admitted and refused (requests that arrived in that second), p95 (95th percentile of the latency
-    of the admitted ones, in seconds; nan without any), share (the share of the full rate that is granted at
-    the last request of that second; 1 without requests). ``seed`` draws arrivals and service times.
+    ``policy`` controls which share of its full rate the adaptive limit grants. The full rate of both limits
+    is 1.5 times the rate at which the client sends requests, so that the fixed limit hardly ever refuses one.
+    ``seed`` draws arrivals and service times.
+
+    The result has a row for each limit and second, first all seconds of the fixed limit. Columns: limit
+    (``fixed`` or ``adaptive``), second, admitted and refused (requests that arrived in that second), p95
+    (95th percentile of the latency of the admitted ones, in seconds; nan without any), share (the share of
+    the full rate that is granted at the last request of that second; 1 without requests).
     """
     return pd.concat([_run(slowdown, None, seed), _run(slowdown, policy, seed)], ignore_index=True)
 

@@ -355,10 +355,11 @@ def _aucs(evaluated: Evaluation) -> dict[str, Any]:
 
 
 def explained(settings: Settings, comparison: VariantComparison) -> Variant:
-    """Return the variant whose features are worth a look: the best one made of trees that can be served.
+    """Return the best variant that is made of trees and that a service can use; else the champion's variant.
 
-    Trees (:func:`crisol.model.compiled.compilable`) read features alone and no words, so each feature's
-    contribution can be measured. If no variant is made of trees, the champion is returned.
+    Its features can be explained: trees (:func:`crisol.model.compiled.compilable`) read features alone and no
+    words, so each feature's contribution can be measured. The best variant is the first in the table of
+    ``comparison``.
     """
     chosen = chosen_variants(settings, list(comparison.scores))
     ranked = [chosen[name] for name in comparison.table["variant"] if name in comparison.served]

@@ -79,13 +79,17 @@ class TriageEntry:
     """One program among the candidates of a triage, with what the triage knows of it.
 
     ``name`` and ``diff`` are those of a candidate that makes the program; ``repeats`` names the other
-    candidates that make it. ``outcome`` and ``source`` are None until the program is decided; ``source`` is
-    the rung that decided, ``wargame`` also for a diff that does not parse or apply. ``reason`` and ``detail``
-    say why the program is not valid. ``evidence`` holds the evidence of the deciding fact, the names of the
-    phases that the patch passed in its wargame, or ``an earlier run``. ``probability`` is the probability of
-    valid from the diff alone, None without a model. ``lacks`` describes changes that the known fix makes and
-    the candidate does not, ``adds`` changes that only the candidate makes; each has at most four. ``lines``
-    is the number of changed lines, ``seconds`` the duration of the wargame, 0 without one.
+    candidates that make it. ``outcome`` and ``source`` are None until the program is decided. ``source`` is
+    the rung that decided; for a diff that does not parse or apply it is ``wargame``, too. ``reason`` and
+    ``detail`` say why the program is not valid.
+
+    ``evidence`` depends on ``source``: the evidence of the fact, or the names of the phases that the patch
+    passed in its wargame. If the verdict was stored by an earlier triage, it is the text ``an earlier run``.
+
+    ``probability`` is the probability of valid from the diff alone, None without a model. ``lacks`` describes
+    changes that the known fix makes and the candidate does not, ``adds`` changes that only the candidate
+    makes; each has at most four. ``lines`` is the number of changed lines. ``seconds`` is the duration of the
+    wargame, 0 without one.
     """
 
     name: str

@@ -146,8 +146,8 @@ def evaluate(
     folds and resamples and seeds estimators. ``bootstrap`` is the number of resamples for each interval. The
     scores of a fold are calibrated on the scores of all other folds.
 
-    With ``search`` the hyper-parameters with which a fold is predicted are chosen from the variant's grid, on
-    the patches outside the fold; otherwise the variant's own are used.
+    With ``search``, hyper-parameters are chosen from the variant's grid for each fold, on the patches outside
+    that fold. Without it, the variant's own hyper-parameters are used.
 
     Raises :class:`~crisol.errors.DatasetError` for fewer than two values of the field ``outer``, or fewer
     than two patches of a class.

@@ -52,10 +52,11 @@ class RiskGuarantee:
     vulnerabilities. A threshold for which the data do not show this is None; ``policy.reason`` says what is
     missing.
 
-    The last three fields, each an :class:`ErrorRate`, are measured on the given patches. ``skipped_share`` is
-    the share of patches that the policy decides without a wargame. ``wrong_among_accepted`` is the share of
-    invalid patches among the accepted ones, and ``right_among_refused`` the share of valid patches among the
-    rejected ones, both averaged over the vulnerabilities with such patches; 0 if no vulnerability has any.
+    The last three fields, each an :class:`ErrorRate`, are measured on the patches from which the policy was
+    chosen. ``skipped_share`` is the share of patches that the policy decides without a wargame.
+    ``wrong_among_accepted`` is the share of invalid patches among the accepted ones, averaged over the
+    vulnerabilities with accepted patches; 0 without any. ``right_among_refused`` is the share of valid
+    patches among the rejected ones, averaged over the vulnerabilities with rejected patches; 0 without any.
     """
 
     policy: Policy
@@ -133,8 +134,9 @@ def operating_point(
     """Return three rates of a policy on given patches: of skipped wargames, false accepts and false rejects.
 
     The first is the share of patches that the policy decides without a wargame. The second is the share of
-    invalid patches among the accepted ones, the third the share of valid patches among the rejected ones;
-    both are averaged over the vulnerabilities with such patches, and 0 if no vulnerability has any.
+    invalid patches among the accepted ones, averaged over the vulnerabilities with accepted patches. The
+    third is the share of valid patches among the rejected ones, averaged over the vulnerabilities with
+    rejected patches. Without accepted patches the second is 0, without rejected ones the third.
     ``probability`` (n,) is the probability of valid, ``label`` (n,) is 1 for a valid patch and 0 for an
     invalid one, ``groups`` (n,) names the vulnerability of each patch.
     """

@@ -48,11 +48,11 @@ def _short(text: str) -> bytes:
 
 
 def canonical(value: object) -> bytes:
-    """Return the bytes that stand for ``value`` in the input of the hash that :func:`digest` computes.
+    """Return the bytes by which :func:`digest` represents ``value`` when it computes the hash.
 
-    Two values have the same bytes only if :func:`digest` returns the same hash for them, such as a tuple and
-    a list of the same items. Takes the same values as :func:`digest`, and raises
-    :class:`~crisol.errors.InputError` for any other.
+    Two values that :func:`digest` does not distinguish, such as a tuple and a list of the same items, have
+    the same bytes; any other two values have different bytes. Takes the same values as :func:`digest`, and
+    raises :class:`~crisol.errors.InputError` for any other.
     """
     out = bytearray()
     _write(out, value, 0)

@@ -95,11 +95,10 @@ def _mount_proc(place: str) -> None:
 
 
 def _unshare(user: int) -> None:
-    """Move this process into new namespaces.
+    """Move this process into new namespaces, with the uid ``user`` in a new user namespace.
 
-    One of them is a user namespace, in which the process has the uid ``user``. If this process is root and
-    the kernel makes the other namespaces without a user namespace, there is none, and ``user`` is not used.
-    Raises ``OSError`` if the kernel refuses.
+    A process of root gets no user namespace if the kernel makes the other namespaces without one; it then
+    stays root. Raises ``OSError`` if the kernel refuses.
     """
     uid, gid = os.getuid(), os.getgid()
     if uid == 0:

@@ -18,9 +18,10 @@ def prepare(head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], l
     """Parse and compile one patched file; call it by :func:`crisol.sandbox.bounded.bounded`.
 
     ``head`` has the keys ``name`` (the file's path) and ``before`` (whether there is an unpatched text).
-    ``blobs`` holds the unpatched text, if there is one, and then the patched text. Returns a pair. Its first
-    part is ``{"kept": ranges}``, the line ranges (first, last) that :func:`crisol.sandbox.reuse.untouched`
-    returns. Its second part is a list with the content of the .pyc file, empty if the file does not compile.
+    ``blobs`` holds the unpatched text, if there is one, and then the patched text. Returns the pair
+    (``{"kept": ranges}``, ``[content]``). ``ranges`` are the ranges of unchanged lines that
+    :func:`crisol.sandbox.reuse.untouched` returns. ``content`` is that of the file's .pyc file; the list is
+    ``[]`` if the patched text does not compile.
     """
     before, after = (blobs[0] if head["before"] else None), blobs[-1]
     code = byte_code(after, head["name"])

@@ -122,12 +122,11 @@ def _perform(job: list[Any]) -> BaseException | None:
 
 
 def _unhook(hooks: tuple[tuple[Callable[[], object], Callable[[None], None]], ...]) -> None:
-    """Remove a trace or profile function, if one is set.
+    """Remove the trace function and the profile function, each only if it is set.
 
-    ``hooks`` are pairs (getter, setter), such as (``sys.gettrace``, ``sys.settrace``). The setter is called
-    only if a function is set, because the audit hook ends the process if a patched function is on the stack
-    during the call. A patched function can be on the stack, for example, if the script exits in a signal
-    handler.
+    ``hooks`` are pairs (getter, setter), such as (``sys.gettrace``, ``sys.settrace``). The setter is not
+    called without need: the audit hook ends the process if the setter is called while a patched function is
+    on the stack, for example when the script exits in a signal handler.
     """
     for hooked, hook in hooks:
         if hooked() is not None:

@@ -66,8 +66,8 @@ class Accuracy:
         ``by`` is the property by which trials are grouped, such as ``Slice.CWE``. The keys of the result are
         the values of that property, such as ``CWE-22``; the result is empty if there are no trials. With
         ``Slice.RUNG``, the answers that callers got are compared with the verdicts, instead of the model's
-        predictions. ``time_range`` and ``model_version`` select the trials, as in :meth:`report`, and raise
-        the same error.
+        predictions. ``time_range`` and ``model_version`` select the trials, as in :meth:`report`. Raises
+        :class:`~crisol.errors.InputError` for a ``time_range`` that :meth:`report` does not accept.
         """
         tallies = await self._tallies(time_range, model_version, by)
         return {

@@ -48,10 +48,11 @@ class Responder:
         self._traced = traced
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one connection.
+        """Pass a request to the application, and send its answer with all headers.
 
-        A websocket is closed with the code 1008. Any other connection that is not HTTP goes to the
-        application unchanged.
+        If the application raises before its answer has begun, an error document is sent. A websocket is
+        closed with the code 1008. A connection that is neither HTTP nor a websocket goes to the application
+        unchanged.
         """
         if scope["type"] != "http":
             if scope["type"] == "websocket":

@@ -1,4 +1,7 @@
-"""The middleware that refuses requests by their header ``Host`` or by the machine of their sender."""
+"""The middleware that refuses requests with an unknown name in the header ``Host``.
+
+If the service answers its own machine alone, it also refuses requests from other machines.
+"""
 
 from __future__ import annotations
 

@@ -174,9 +174,9 @@ def not_judged(submission: Submission) -> Decision:
 
 
 def fall_back(case: Case) -> Decision:
-    """Return the decision on a case that no rung could decide: its ``outcome`` is None.
+    """Return the decision for a case that no rung could decide; the decision's ``outcome`` is None.
 
-    It contains the model's prediction if there is one, and names the unavailable dependencies.
+    The decision contains the model's prediction, if there is one, and names the unavailable dependencies.
     """
     reason = None if case.verdict is None else case.verdict.reason
     return Decision(

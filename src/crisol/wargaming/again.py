@@ -112,23 +112,24 @@ def again(
 ) -> tuple[tuple[Script, ...], ...]:
     """Return scripts that run the public PoV again, each in a changed process or environment.
 
-    The scripts expose a patch that closes the flaw only where a wargame usually runs, only in the first
-    calls, or only sometimes. Each inner tuple holds alternative scripts. To judge a patch, run the first of
-    them that shows the flaw of the unpatched release (see :func:`shows`).
+    The scripts expose a patch that closes the flaw only in the usual environment of a wargame, only in the
+    first calls, or only sometimes. Each inner tuple holds alternative scripts. To judge a patch, run the
+    first of them that shows the flaw of the unpatched release (see :func:`shows`).
 
     - The first tuple has one script, which runs ``pov`` in another environment: user, folder, variables,
       clock, files, streams.
     - The second tuple has two scripts. They run ``pov`` and the ``checks`` many times in one process, for 0.4
-      seconds of CPU time, and then ``pov`` once more. In the first script, all runs of ``pov`` have the same
-      working folder, so that a patch finds its files again. In the second one, each run has a new folder,
-      because some releases show their flaw only in an empty folder.
-    - If the patch newly uses a source of chance or a clock, further tuples hold ``pov`` alone, unchanged: as
-      many as take about 0.5 seconds of CPU time together, but at least five. ``cost`` is the CPU time of one
-      run in seconds. ``noted`` says what the patch newly uses, see :class:`.tampering.Findings`.
+      seconds of CPU time, and then ``pov`` once more. In the first script, all runs of ``pov`` share one
+      working folder, so that files which the patch left there are found again. In the second one, each run
+      has a new folder, because some releases show their flaw only in an empty folder.
+    - Further tuples exist only if the patch newly uses a source of chance or a clock. Each holds ``pov``
+      alone, unchanged. There are as many as take about 0.5 seconds of CPU time together, but at least five.
 
-    A script exits with 0 if its last run of ``pov`` shows the flaw. A script of the second tuple does so,
-    too, if more than 1 % of its other runs of ``pov`` show it, unless ``pov`` has a judge. ``seed``
-    determines the random user name, process id, hash seed and year.
+    A script exits with 0 if its last run of ``pov`` shows the flaw. If ``pov`` has no judge, a script of the
+    second tuple also exits with 0 if more than 1 % of its earlier runs of ``pov`` show the flaw.
+
+    ``noted`` says what the patch newly uses, see :class:`.tampering.Findings`. ``cost`` is the CPU time of
+    one run of ``pov``, in seconds. ``seed`` determines the random user name, process id, hash seed and year.
     """
     scripts = [
         (Script(ELSEWHERE_NAME, _preceded(elsewhere(seed), PLACE, pov.source), Role.POV),),
@@ -194,10 +195,11 @@ def _measures_cpu(pov: Script) -> bool:
 
 
 def _preceded(before: str, place: str, text: str) -> str:
-    """Return the PoV ``text`` with the code ``before`` in front of it.
+    """Return the source of a PoV with the code ``before`` in front of it.
 
-    ``before`` ends in the working folder ``place``. In a PoV with a judge, ``before`` precedes the part that
-    runs in the process of the target; the judge, in its own process, begins in ``place``, too.
+    ``text`` is the source of the PoV. When ``before`` ends, the working folder must be ``place``. In a PoV
+    with a judge, ``before`` is put in front of the part that runs in the target's process. The judge runs in
+    a process of its own, which changes to the folder ``place`` first.
     """
     future = "from __future__ import annotations\n"
     head, text = (future, text.removeprefix(future)) if text.startswith(future) else ("", text)

@@ -404,9 +404,10 @@ for _name in ("sysconf", "times", "getresuid", "getresgid", "scandir", "open", "
 
 
 def elsewhere(seed: int) -> str:
-    """Return Python code that gives a process the surroundings of another machine; a PoV can run behind it.
+    """Return Python code that makes its process look as if it ran on another machine.
 
-    ``seed`` determines the user's name, the process id, the number of cores, the hash seed and the year.
+    To run a PoV there, put its source after this code. ``seed`` determines the user's name, the process id,
+    the number of cores, the hash seed and the year.
     """
     drawn = Random(seed)
     mask = drawn.getrandbits(30) * 2 + 1  # each hash and its parity change

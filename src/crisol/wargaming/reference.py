@@ -1,10 +1,13 @@
-"""Compare a patch with the reference on generated inputs.
+"""Compare a patch with the reference on generated inputs: variations of PoVs and of checks.
 
-Runs on the vulnerable code and on the reference decide which inputs count. An input is *hostile* if the PoV
-succeeds on the vulnerable code and fails on the reference. It is *benign* if both behave alike and neither
-raises. All other inputs are ignored, and so is a result that changes when the run is repeated. A right patch
-may therefore refuse an attack in another way than the reference: with another exception, message or helper.
-It may also behave as it likes on inputs for which the reference changes the behaviour.
+Runs on the vulnerable code and on the reference decide which inputs count. A variation of a PoV is *hostile*
+if it succeeds on the vulnerable code and fails on the reference. A variation of a check is *benign* if both
+behave alike and neither raises. All other inputs are ignored, and so is a result that changes when the run is
+repeated.
+
+On the patched code every hostile input has to fail, no matter how: a right patch may raise another exception
+than the reference, or give another message. On benign inputs the patch has to behave as the reference. On
+inputs for which the reference changes the behaviour of a check, any behaviour of the patch is right.
 
 A benign input is ignored, too, if the literal that was changed in it is a word of a file that the reference
 or the patch changes (``GET``, ``image/png``), because such a word is code rather than data.

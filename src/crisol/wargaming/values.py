@@ -1,4 +1,7 @@
-"""The possible values of one expression: texts computed from constants, or objects from outside the file.
+"""The possible values of an expression in a Python file, found without running the file.
+
+A :class:`Value` is a text or number that is computed from constants of the file, or it stands for another
+object, such as an imported function.
 
 >>> [value.text for value in by_method(["a {}"], "format", [["b"]])]
 ['a b']
@@ -120,7 +123,8 @@ def by_method(bases: Sequence[str], method: str, arguments: Sequence[Sequence[st
 
     ``bases`` are the possible texts on which the method is called; ``method`` is its name, any but ``join``.
     ``arguments`` holds, for each argument, its possible texts. At most 64 combinations are computed. A
-    combination for which the method raises yields nothing; a list of texts is yielded as containers.
+    combination for which the method raises yields nothing. ``split`` yields a container for each part of the
+    text, see :func:`inside`.
     """
     for text, *chosen in itertools.islice(itertools.product(bases, *arguments), MOST):
         if method == "split":
@@ -141,8 +145,8 @@ def joined(glues: Sequence[str], pieces: Sequence[Sequence[str]], letters: Seque
 
     ``glues`` are the possible texts of ``glue``. If ``parts`` is a list, ``pieces`` holds the possible texts
     of each of its elements; nothing is yielded for the list if it is empty or an element has no possible
-    text. If ``parts`` is one text, ``letters`` are its possible texts: the characters are joined, forwards
-    and backwards.
+    text. If ``parts`` is one text, ``letters`` are its possible texts. The characters of each are joined
+    twice, in their order and in reverse, because the file may reverse the text.
     """
     if pieces and all(pieces):
         for glue, *chosen in itertools.islice(itertools.product(glues, *pieces), MOST):
