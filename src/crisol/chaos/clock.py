@@ -122,10 +122,10 @@ class WallClock:
 
 
 def _compile(library: Path, offset: Path) -> None:
-    """Compile the clock's C library to the file ``library``; its code reads the offset from ``offset``.
+    """Compile the clock's C library, which reads its offset from the file ``offset``, into ``library``.
 
-    ``offset`` is the path of a file. The environment variable ``CC`` names the compiler, by default ``cc``.
-    Raises :class:`ClockRefused` if there is no compiler, or if it fails or takes too long.
+    The environment variable ``CC`` names the compiler, by default ``cc``. Raises :class:`ClockRefused` if
+    there is no compiler, or if it fails or takes too long.
     """
     compiler = shlex.split(os.environ.get("CC", "cc"))
     if not compiler or shutil.which(compiler[0]) is None:

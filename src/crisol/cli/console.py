@@ -70,7 +70,7 @@ class _Console(Console):
 
     @property  # type: ignore[misc]  # nothing sets the size of these consoles
     def size(self) -> ConsoleDimensions:
-        """The width and height in characters; a pipe or file has room for every table."""
+        """The width and height in characters; a pipe or a file counts as wide enough for every table."""
         size, columns = super().size, os.environ.get("COLUMNS", "")
         if columns.isdigit() and int(columns):
             return ConsoleDimensions(int(columns), size.height)

@@ -62,7 +62,7 @@ class FilePlaces:
         A path in ``found`` gives its entry. Any other path, such as that of a new file, gets a new prefix by
         the example of an entry: if ``found`` maps ``src/app/a.py`` to ``app/a.py``, then ``src/app/new.py``
         gives ``app/new.py``. If several prefixes fit, the longest is replaced; if none fits, the result is
-        None. If no entry of ``found`` keeps its file name, ``path`` is returned unchanged.
+        None. If ``found`` gives no prefixes, for example because it is empty, ``path`` is returned unchanged.
         """
         if path in self.found:
             return self.found[path]
@@ -84,9 +84,9 @@ class FilePlaces:
 
     @property
     def _prefixes(self) -> list[tuple[str, str]]:
-        """The pairs (prefix in the diff, prefix in the release), one for each entry of ``found``.
+        """The pairs (prefix in the diff, prefix in the release) that the entries of ``found`` give.
 
-        Entries that do not keep their file name are left out.
+        An entry gives no pair if the file has another name in the release than in the diff.
         """
         return [_mapping(*pair) for pair in self.found.items() if _same_file_name(*pair)]
 

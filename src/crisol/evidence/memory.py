@@ -211,8 +211,9 @@ class Memory:
         The classes are valid and invalid. ``sketch`` is the patch's sketch, ``cold`` the log-odds of the
         model's probability for it. ``alike`` holds the patch's similarities to the n judged patches: for each
         part of the sketch, shape (parts, n), and their weighted means, shape (n,). ``rows`` are the positions
-        of the class's patches among the judged ones; ``at`` is the position of the most similar of them, None
-        if there is none. In that case all values are NaN. :data:`_PER_NEAREST` names the values.
+        of the class's patches among the judged ones; ``at`` is the position of the most similar of them. If
+        the class has no judged patch, ``at`` is None and all values are NaN. :data:`_PER_NEAREST` names the
+        values.
         """
         if at is None:
             return [math.nan] * len(_PER_NEAREST)

@@ -75,12 +75,16 @@ def compare(slowdown: Slowdown, policy: AdaptivePolicy, seed: int) -> pd.DataFra
 
 
 def summary(frame: pd.DataFrame, slowdown: Slowdown) -> pd.DataFrame:
-    """Return a table with a row for each limit, from the table ``frame`` that :func:`compare` returns.
+    """Return a table with a row for each rate limit, from the table ``frame`` that :func:`compare` returns.
 
-    Columns: limit; p95_slow_median and p95_slow_worst (median and maximum of p95 while the server is slow, in
-    seconds); refused (number of requests in the whole simulation); admitted_while_slow (number of requests
-    while the server is slow); recovered_after (seconds from the end of the slowdown to the end of the last
-    second in which p95 exceeds four times its median before the slowdown; 0 if there is no such second).
+    The columns are:
+
+    - limit: ``fixed`` or ``adaptive``;
+    - p95_slow_median and p95_slow_worst: median and maximum of p95 while the server is slow, in seconds;
+    - refused: number of requests in the whole simulation;
+    - admitted_while_slow: number of requests while the server is slow;
+    - recovered_after: seconds from the end of the slowdown to the end of the last second in which p95 exceeds
+      four times its median before the slowdown; 0 if there is no such second.
     """
     rows = []
     for limit, part in frame.groupby("limit", sort=False):

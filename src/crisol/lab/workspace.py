@@ -4,7 +4,7 @@
 
     notebooks/  experiments/  data/vulnerabilities/  data/examples/  mlruns/
 
-An installed Crisol contains the files that :func:`make` copies; a checkout copies its own files.
+:func:`make` copies the files from the installed package or, in a checkout, from the repository.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ def measure(
     rate_seconds: float = 3.0,
     targets: Sequence[str] = FLOOR,
 ) -> LoadMeasurement:
-    """Start a service, put the load of a plan and then loads at other rates on it, and return all figures.
+    """Start a service, send it the load of a plan and then loads at other rates, and return all figures.
 
     ``settings`` says where vulnerabilities and the cache folder are, ``frame`` is the corpus table with the
     patches to send, and ``load`` is the plan. After that load, each of ``rates``, in requests a second, is
