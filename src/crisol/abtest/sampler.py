@@ -36,7 +36,10 @@ class Draw:
 
 
 class Sampler(Protocol):
-    """The interface of samplers, which choose the patches that are wargamed although the model is sure."""
+    """The interface of samplers, which choose the patches that are wargamed although the model is sure.
+
+    A sampler has the method :meth:`draw`, which decides about one patch.
+    """
 
     def draw(self, patch: str, *, unsure: bool = False) -> Draw:
         """Return whether to wargame a patch, and the probability with which the sampler selects it.

@@ -64,10 +64,10 @@ class Episode:
 
     @property
     def open_spans(self) -> list[tuple[float, float, str]]:
-        """The times in which a circuit breaker was not closed, as (begin, end, name of the breaker).
+        """The periods in which a circuit breaker was not closed, as (begin, end, name of the breaker).
 
-        Begin and end are in seconds since the first request of the load. A breaker that was closed for more
-        than a second in between has two entries.
+        Begin and end are in seconds since the first request of the load. Two periods of the same breaker
+        that are at most a second apart count as one.
         """
         start = float(self.load.samples["intended"].min())
         rows = self.breakers[self.breakers["open"] != ""]

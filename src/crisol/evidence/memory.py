@@ -281,8 +281,8 @@ class _Part:
     def add(self, at: int, items: tuple[int, ...], *, valid: bool) -> None:
         """Store the items of the judged patch in column ``at``.
 
-        All patches together have at most 20,000 different items here. Beyond that number a new item is not
-        stored; it only counts in the patch's number of items.
+        ``valid`` is the patch's verdict. At most 20,000 different items are stored for all patches together.
+        Beyond that number a new item is not stored; it only counts in the patch's number of items.
         """
         numbers = [self._number.setdefault(item, len(self._number)) for item in items if self._room(item)]
         self._grow(len(self._number), at + 1)

@@ -192,8 +192,8 @@ def stands_on_fewer(tags: Mapping[str, str] | None, name: str, count: int) -> st
 
     ``count`` is the number of vulnerabilities on which the model was trained; ``name`` is the model's name in
     the message. ``tags`` are the champion's tags in the registry, None if there is no champion. Two tags are
-    read: ``vulnerabilities``, the same number for the champion, and ``variant``, the champion's name in the
-    message.
+    read: ``vulnerabilities``, the number on which the champion was trained, and ``variant``, the champion's
+    name in the message.
     """
     many = int((tags or {}).get("vulnerabilities", "0"))
     if count >= many:

@@ -21,9 +21,9 @@ __all__ = ["Rows", "columns", "numbers"]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A map from a patch to the features that a model reads, as an array.
+    """The computation of the features that a model reads from a patch; the result is an array.
 
-    With ``classic`` only the classic features are computed, otherwise all features of the diff.
+    If ``classic`` is True, only the classic features are computed, otherwise all features of the diff.
     """
 
     classic: bool = False

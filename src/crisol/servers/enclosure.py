@@ -85,8 +85,8 @@ class Enclosure:
     def allow(self, namespaces: int) -> None:
         """Let the processes inside create at most ``namespaces`` further namespaces of each kind.
 
-        0 forbids new ones. Raises :class:`EnclosureRefused` if the kernel refuses the limit; the namespaces
-        then end.
+        0 forbids new ones. If the kernel refuses the limit, the enclosure is closed, and
+        :class:`EnclosureRefused` is raised.
         """
         holder = self._held()
         assert holder.stdin is not None

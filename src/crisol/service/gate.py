@@ -67,10 +67,12 @@ class Gate:
             exchange.inside_seconds = perf_counter() - inside
 
     def _admit(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
-        """Raise :class:`Problem` for a wrong token, the origin of another site, or a body that is too large.
+        """Raise :class:`Problem` for a wrong token, a page of another site, or a body that is too large.
 
-        ``headers`` are the request's headers. The size of the body is that in ``Content-Length``; a request
-        without a valid header of this name passes here, and its size is checked while the body is read.
+        ``headers`` are the request's headers; ``Origin`` names the site of the page that sent it. Requests
+        that only read may come from another site, and some of them need no token. The size of the body is
+        taken from ``Content-Length``. Without a valid header of this name the size is not checked here, but
+        while the body is read.
         """
         reading = scope["method"] in _READS
         if self._token is not None and not (reading and (self._reads_open or scope["path"] in _OPEN)):

@@ -68,8 +68,8 @@ class Canaries:
         """Run a PoV and its canary on the unpatched release; return whether the canary shows the flaw.
 
         ``target`` is a sandbox over the unpatched release. The result is also False if the sandbox fails. If
-        it is False, the PoV is added to ``blind``. If it is True, a patch after which the canary does not
-        show the flaw is tampering.
+        the result is False, the PoV is added to ``blind``. If it is True, a patch after which the canary does
+        not show the flaw is tampering.
         """
         with suppress(SandboxError):
             if target.run(pov, canary=Canary.AFTER_ANY).canary == 0:

@@ -193,8 +193,8 @@ def _spliced(lines: tuple[str, ...], before: Module) -> tuple[tuple[str, ...], t
 
     ``lines`` are the lines of the changed source, ``before`` is the module before the change. The result has
     all lines of ``before``, followed by the lines of the changed part; line numbers of statements refer to
-    this sequence. Statements outside the changed part are the same objects as in ``before``. After None the
-    caller parses the whole source: the changed part cannot be parsed alone.
+    this sequence. Statements outside the changed part are the same objects as in ``before``. None means that
+    the changed part cannot be parsed alone; the caller then parses the whole source.
 
     The changed part includes one unchanged statement on each side of the change, because a comment or a
     continued line may belong to it. A statement at the top level usually ends on a line before the next one;

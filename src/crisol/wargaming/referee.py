@@ -282,10 +282,10 @@ class Match:
     def _baseline(self) -> _Finding:
         """Run all PoVs and checks on the vulnerable code: every PoV must succeed and every check pass.
 
-        Returns (None, "") if all of them do. Otherwise the first script that does not, or a failure of the
-        sandbox, ends the call: the result is then (reason, message). For each script that ran, the call
-        stores the CPU seconds in ``canaries.costs``, and the names that the script changed in ``changes``.
-        The checks that passed are stored in ``checks``.
+        Returns (None, "") if they do. Otherwise the call ends at the first PoV that fails, the first check
+        that does not pass, or a failure of the sandbox, and returns (reason, message). For each script that
+        ran, the call stores the CPU seconds in ``canaries.costs``, and the names that the script changed in
+        ``changes``. The checks that passed are stored in ``checks``.
         """
         self.checks = ()
         scripts = [(pov, pov) for pov in self.vulnerability.povs]
