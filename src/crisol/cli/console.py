@@ -123,7 +123,6 @@ class _Command(TyperCommand):
     """A command whose help names no type for its flags: they take no value."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """Return the command's parameters; for a flag among them the help shows no type."""
         return _without_types(super().get_params(ctx))
 
 
@@ -131,7 +130,6 @@ class _Group(TyperGroup):
     """A group of commands whose help names no type for the group's own flags."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """Return the group's own parameters; for a flag among them the help shows no type."""
         return _without_types(super().get_params(ctx))
 
 

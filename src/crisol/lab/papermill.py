@@ -93,12 +93,13 @@ def run(
 ) -> Finished:
     """Execute an experiment's notebook in a new MLflow run, and return where the results are.
 
-    ``overrides`` maps the name of a parameter, or ``seed``, to a text; the value that the text describes
-    replaces the experiment's own. ``progress`` shows a progress bar. Raises :class:`CellFailed` where a cell
-    raises or the kernel dies; the MLflow run then stores the notebook as far as it ran. Raises
-    :class:`~crisol.errors.ExperimentError` for an unknown parameter or variant, a wrong value, or a notebook
-    without the parameters ``seed`` and ``run_id``, :class:`~crisol.errors.DatasetError` for a corpus table
-    that does not exist, and :class:`~crisol.errors.StoreError` if MLflow's store cannot be opened.
+    ``overrides`` maps the name of a parameter, or ``seed``, to a text, such as ``0.5``. The value that the
+    text describes replaces the value in the experiment. ``progress`` shows a progress bar. Raises
+    :class:`CellFailed` where a cell raises or the kernel dies; the MLflow run then stores the notebook as far
+    as it ran. Raises :class:`~crisol.errors.ExperimentError` for an unknown parameter or variant, a wrong
+    value, or a notebook without the parameters ``seed`` and ``run_id``. Raises
+    :class:`~crisol.errors.DatasetError` for a corpus table that does not exist, and
+    :class:`~crisol.errors.StoreError` if MLflow's store cannot be opened.
     """
     experiment = resolve(experiment, overrides)
     reserved = read_parameters(experiment.notebook)

@@ -87,7 +87,7 @@ class CircuitBreaker(BreakerCore):
         return result
 
     def call_sync(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return ``fn(*args, **kwargs)`` of a plain function, if the breaker admits the call.
+        """Call a plain function, if the breaker admits the call, and return its result.
 
         A call that takes longer than the ``timeout`` of the breaker's policy counts as a failure. If ``fn``
         returns an awaitable, the result is a coroutine to await, and the call is counted when it ends. Raises

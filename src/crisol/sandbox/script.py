@@ -118,8 +118,8 @@ def published(body: Sequence[ast.stmt], function: ast.Constant) -> list[ast.stmt
 class _Exits(ast.NodeTransformer):
     """A transformer that rewrites every exit of a script, such as ``sys.exit(0)``, into a call of a mark.
 
-    A mark is a constant, which each run replaces by a function of Crisol that reports the exit code. In a
-    probe, ``report(X)`` is rewritten, too.
+    A mark is a constant in the code. Each run replaces it by a function of Crisol that reports the exit code.
+    In a probe, ``report(X)`` is rewritten, too.
 
     Imports under another name, such as ``from sys import exit as leave``, are recognised. A name that the
     script defines itself is no exit.

@@ -59,7 +59,8 @@ def write(place: str, files: Mapping[str, bytes]) -> None:
     """Write files and their .pyc files into an empty folder, whose path is ``place``.
 
     ``files`` maps relative paths to content. Nothing is executed. A file that :func:`byte_code` cannot
-    compile gets no .pyc file; nor do the files after one that crashes the compiler.
+    compile gets no .pyc file. If the compiler crashes on a file, this file and all later files of ``files``
+    get none.
     """
     for name, content in files.items():
         path = f"{place}/{name}"

@@ -143,10 +143,11 @@ def _spans(endpoint: str | None) -> AbstractContextManager[Spans | None]:
 
 
 def from_environment() -> Application:
-    """Return the ASGI application that the environment variables describe; each worker process calls it.
+    """Return the ASGI application that the environment variables describe.
 
-    The call also sets up logging, and lets the worker end when its supervisor process dies. Raises
-    :class:`~crisol.errors.SettingsError` for a wrong or contradictory setting.
+    Each worker process calls this function. The call also sets up logging, and lets the worker end when its
+    supervisor process dies. Raises :class:`~crisol.errors.SettingsError` for a wrong or contradictory
+    setting.
     """
     _end_with_parent()
     settings = load_settings()

@@ -20,9 +20,9 @@ class Curve:
 
 
 def roc_curve(truth: NDArray[np.int_], score: NDArray[np.float64]) -> Curve:
-    """Return the ROC curve, whose points belong to different thresholds of the score.
+    """Return the ROC curve of a score; each of its points belongs to one threshold of the score.
 
-    A point's x is the share of the invalid patches at or above the threshold, its y that of the valid
+    The x of a point is the share of the invalid patches at or above the threshold, its y that of the valid
     patches. ``truth`` (n,) is 1 for a valid patch, 0 for an invalid one; ``score`` (n,) is higher for patches
     that are more likely valid. The curve has no points if all patches are of one class.
     """

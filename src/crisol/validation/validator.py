@@ -236,7 +236,8 @@ class Validator:
         """Return the cache key of the decision on ``question``: 32 bytes.
 
         The key depends on the question, the vulnerability's content hash, and the versions of the referee and
-        of all that the rungs use. ``pattern`` is the registered vulnerability, None if it is not registered.
+        of all that the rungs use. ``pattern`` is the question's vulnerability if it is registered, otherwise
+        None.
         """
         return DECISION.key(
             question.patch,

@@ -58,10 +58,10 @@ def examined(before: str, after: str, own: frozenset[str]) -> Examination:
 
 
 def newly_refused(examinations: Iterable[Examination]) -> list[str]:
-    """Return the constructs that count as tampering and that a patch adds, over all files that it changes.
+    """Return the constructs of tampering that a patch adds, sorted, each once.
 
-    ``examinations`` are those of the files. A construct that the patch takes out of one file and adds to
-    another was only moved, and is left out. The result is sorted and names each construct once.
+    ``examinations`` are those of all files that the patch changes. A construct that the patch takes out of
+    one file and adds to another was only moved, and is left out.
     """
     files = tuple(examinations)
     dropped = {name for file in files for name in file.dropped}

@@ -165,9 +165,11 @@ class Flow:
                 yield from (alias.name for alias in names)
 
     def replaced(self, node: ast.AST) -> Iterator[str]:
-        """Yield the dotted names of objects outside the file that ``node`` itself sets, replaces or deletes.
+        """Yield texts that name what ``node`` itself sets, replaces or deletes outside the file.
 
-        An example is ``os.path.exists``. The nodes inside ``node`` are not examined.
+        A text is a dotted name, such as ``os.path.exists``, or a name with a key of its ``__dict__``, such as
+        ``os[getenv]``. In both, ``...`` stands for an unknown name. A change of a ``__class__`` and a call of
+        a ``__setattr__`` count, too. The nodes inside ``node`` are not examined.
         """
         match node:
             case ast.Attribute(value=base, attr=name, ctx=ast.Store() | ast.Del()):
