@@ -34,8 +34,8 @@ class LeftOut:
 class Fitted:
     """The cut patch: the part of a diff that is judged, with notes on the rest.
 
-    ``patch`` is that part. ``files`` maps each path of the release that it changes to the new text, None for
-    a deleted file and for the old path of a renamed one; ``files`` is empty in a result of :func:`cut`, which
+    ``patch`` is that part. ``files`` maps each path that ``patch`` changes to the new text, None for a
+    deleted file and for the old path of a renamed one; ``files`` is empty in a result of :func:`cut`, which
     reads no texts. ``left_out`` lists the parts of the diff that are not judged. ``notes`` are messages for
     people about how the diff was read, such as a replaced path prefix or a corrected line count.
     """

@@ -209,9 +209,11 @@ def play(
 
 @dataclass(slots=True)
 class _Walk:
-    """The state of one simulated stream: its memory, and the known verdicts by the ``code`` of arrivals.
+    """The state of one simulated stream.
 
-    ``known`` is the number of verdicts that wargames of the stream have given so far.
+    ``number`` is the stream's index in the list of all streams. ``verdicts`` maps the ``code`` of an arrival
+    whose verdict is known to whether it is valid. ``known`` is the number of verdicts that wargames of the
+    stream have given so far.
     """
 
     number: int

@@ -46,9 +46,9 @@ class Watch:
         """Return the dotted names of what was changed since the snapshot, sorted; [] if nothing was.
 
         A name counts if its function, class, module or descriptor was replaced, added or removed. Two changes
-        do not count: a module was added, or a value was removed whose class is not in the standard library.
-        With CPython before 3.14, a module or class that was changed and then changed back counts, too: the
-        list contains its name followed by ``.*``, such as ``pathlib.Path.*``.
+        do not count: the addition of a module, and the removal of a value whose class is not in the standard
+        library. With CPython before 3.14, a module or class that was changed and then changed back counts,
+        too: the list contains its name followed by ``.*``, such as ``pathlib.Path.*``.
         """
         if self._versions:
             versions = enumerate(zip(self._before, self._counted(), strict=True))

@@ -28,7 +28,7 @@ class Component(Struct, frozen=True):
     """The health of one component of the service, such as the cache.
 
     ``status`` is ``healthy``, ``degraded`` (the service answers without the component) or ``unhealthy``.
-    ``detail`` is a sentence for people; ``ms`` is how long the check took, in milliseconds.
+    ``detail`` is a sentence for people. ``ms`` is the time in milliseconds that it took to find the status.
     """
 
     status: str

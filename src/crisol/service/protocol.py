@@ -88,7 +88,7 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """End the time limit for the body; the parser calls this."""
+        """Stop the timer that limits how long the client may send the body; the parser calls this."""
         self._in_body = False
         self._stop_reading()
         super().on_message_complete()

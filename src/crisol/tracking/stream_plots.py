@@ -21,9 +21,9 @@ def known_verdicts(frame: pd.DataFrame, coverage: Mapping[str, tuple[_Floats, _F
     """Draw three plots of how earlier verdicts on a vulnerability help: AUC, skipped wargames, errors.
 
     The left plot shows AUCs, the middle plot the share of wargames skipped; both against the number of
-    earlier verdicts. ``frame`` has their data: it is the table ``by_known`` of
-    :class:`crisol.lab.evidence.Measured`. ``known`` is the number of earlier verdicts. ``auc`` is the AUC of
-    the memory, ``auc_low`` and ``auc_high`` are the ends of its 95 % interval. ``auc_cold``,
+    earlier verdicts. Both are drawn from ``frame``, the table ``by_known`` of
+    :class:`crisol.lab.evidence.Measured`. Its column ``known`` is the number of earlier verdicts. ``auc`` is
+    the AUC of the memory, ``auc_low`` and ``auc_high`` are the ends of its 95 % interval. ``auc_cold``,
     ``auc_nearest_neighbour`` and ``auc_mean_label`` are the AUCs of the cold model, the nearest neighbour and
     the mean label. ``skipped`` is a share.
 

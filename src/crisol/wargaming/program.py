@@ -113,7 +113,7 @@ class ProgramTree:
 
     ``read`` is a mapping from paths to texts, or a function that takes a path and returns the text, None if
     there is no such file. Each file is read once. ``habits`` says which parts of its own text the program
-    reads.
+    reads, such as docstrings.
     """
 
     def __init__(
