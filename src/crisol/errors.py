@@ -219,9 +219,9 @@ class ModelError(UnavailableError):
 
 
 class Overloaded(UnavailableError):
-    """A request is refused because a queue of limited length is full.
+    """A request is refused because a queue of limited length is full, or because its callers left the queue.
 
-    ``retry_after`` is an estimate, in seconds, of the time until the queue has a free place.
+    ``retry_after`` is the time, in seconds, after which the caller should ask again.
     """
 
     def __init__(self, message: str, retry_after: float) -> None:

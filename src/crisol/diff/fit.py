@@ -87,8 +87,8 @@ def fit(series: Series, tree: Tree) -> Fitted:
 def cut(series: Series) -> Fitted:
     """Return the cut patch of a diff by file names alone, for use without the source of the release.
 
-    ``series`` is the diff. Left out are files that no wargame runs, such as tests and changelogs, and changes
-    of version strings. Hunks are not compared with any source. Raises
+    ``series`` is the diff. The result lacks the files that no wargame runs, such as tests and changelogs, and
+    the changes of version strings. Hunks are not compared with any source. Raises
     :class:`~crisol.errors.PatchDoesNotApply` if nothing remains.
     """
     series, versions = _without_versions(series)

@@ -31,10 +31,10 @@ _HINTS = (
 
 
 def hint(lines: Sequence[str]) -> str:
-    """Return a message for people, one line, that says what kind of text this is instead of a unified diff.
+    """Return a message of one line for a text that is not a unified diff: its kind, and how to get a diff.
 
-    ``lines`` are the lines of the text. The message also says how to get a unified diff. For a text of no
-    known kind it asks whether this is a unified diff.
+    ``lines`` are the lines of the text. If the kind is not known, the message asks whether the text is a
+    unified diff.
 
     >>> hint(["*** Begin Patch", "*** Update File: x.py"])
     'no unified diff: a patch without line numbers, as some language models write it; ask for a unified diff'

@@ -175,10 +175,10 @@ def arrange(
 def _taught(question: StreamQuestion, arrivals: Sequence[Arrival], group: _Ints) -> Recalled:
     """Return the memory rows on which second stages are trained.
 
-    They come from ten random streams of each group; in each stream a random share of the verdicts stays
-    unknown. ``group`` (arrivals,) is the number of each arrival's group. In the result ``rows`` (n, columns)
-    has a memory row for each arrival of each stream; ``arrival`` (n,) is the position of that row's patch in
-    ``arrivals``.
+    The rows come from ten random streams of each group. In each stream a random share of the verdicts stays
+    unknown. ``group`` (arrivals,) has the number of each arrival's group; ``question`` has the seed. In the
+    result ``rows`` (n, columns) has a row for each arrival of each stream. ``arrival`` (n,) says for each row
+    at which position of ``arrivals`` its patch is.
     """
     learning = streams(arrivals, group, repeats=_LESSONS, seed=question.seed + 1)
     return recalled(arrivals, learning, seed=question.seed)

@@ -373,7 +373,7 @@ def ablations(settings: Settings, comparison: VariantComparison, seed: int) -> p
     The variant is that of :func:`explained`; its first row is that of the whole model. Columns: variant,
     and the fields of :class:`crisol.model.ablation.Ablation` (without, features, auc, auc_alone). If a
     variant of the comparison reads the vulnerable source, the best such variant has rows, too, but only for
-    the feature groups that are computed from the source. ``seed`` draws folds and seeds estimators.
+    the feature groups that are computed from the source. The same ``seed`` gives the same table.
     """
     chosen = chosen_variants(settings, list(comparison.scores))
     variant = explained(settings, comparison)
@@ -399,7 +399,7 @@ def as_table(rows: Iterable[Any]) -> pd.DataFrame:
 def run(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Compare all variants of ``experiments/variants.yaml`` on a corpus table; return the ranking as a table.
 
-    For its columns see ``table`` of :class:`VariantComparison`. ``seed`` draws folds and resamples and seeds
-    estimators. Raises what :func:`compare` raises.
+    For its columns see ``table`` of :class:`VariantComparison`. The same ``seed`` gives the same folds,
+    resamples and estimators. Raises what :func:`compare` raises.
     """
     return compare(frame, seed).table

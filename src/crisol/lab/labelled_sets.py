@@ -35,7 +35,7 @@ class EvaluationQuestion:
     ``data`` with the same group, project or CWE are then in one fold. If ``train`` is given, ``folds`` and
     ``outer`` are not used. ``variants`` are names of ``experiments/variants.yaml``; if empty, all are
     measured. With ``search`` hyper-parameters are chosen from the variant's grid on each training set;
-    otherwise the variant's own are used. ``seed`` draws folds and resamples and seeds estimators.
+    otherwise the variant's own are used. The same ``seed`` gives the same folds, resamples and estimators.
     """
 
     data: Path

@@ -188,7 +188,7 @@ def transfer(
     ``variant`` is a :class:`~crisol.model.variants.Variant`, or the caller's own estimator in a
     :class:`~crisol.model.variants.Given`. With ``search`` the hyper-parameters are chosen from the variant's
     grid on ``train``; otherwise the variant's own are used. ``bootstrap`` is the number of resamples for each
-    interval. ``seed`` draws folds and resamples and seeds the estimator. Groups and diffs that both sets
+    interval. The same ``seed`` gives the same folds, resamples and estimator. Groups and diffs that both sets
     contain make the result too good: remove them before by :func:`crisol.model.dataset.without_overlap`.
 
     Raises :class:`~crisol.errors.DatasetError` unless ``train`` has at least two groups and two patches of

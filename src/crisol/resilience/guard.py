@@ -134,9 +134,9 @@ class CircuitBreaker(BreakerCore):
         return Guard(self)
 
     def failed(self, permit: int, error: BaseException, started: float) -> None:
-        """Report that an admitted call raised ``error``, which counts as a failure or not at all.
+        """Report that an admitted call raised ``error``; the policy decides whether it counts as a failure.
 
-        It counts if it is of a type in the policy's ``record`` and of none in the policy's ``ignore``; an
+        The error counts if its type is in the policy's ``record`` and not in the policy's ``ignore``. An
         exception group counts if one of its exceptions does. ``permit`` is the number with which the call was
         admitted; ``started`` is the time of its start, in seconds of the breaker's clock.
         """

@@ -30,8 +30,8 @@ ATTEMPTS = {
 def escapes(kind: SandboxKind) -> tuple[str, ...]:
     """Run the escape attempts :data:`ATTEMPTS` in a sandbox, and return the names of those that succeeded.
 
-    ``kind`` is the kind of sandbox. The result is empty if the sandbox isolates. An attempt counts as
-    succeeded unless it ends with an exception; so all do if the sandbox does not start. Raises
+    ``kind`` is the kind of sandbox. The result is empty if the sandbox isolates. An attempt counts as failed
+    only if it ends with an exception. If the sandbox does not start, all attempts count as succeeded. Raises
     :class:`~crisol.errors.SandboxUnavailable` if ``kind`` isolates and the machine is neither x86-64 nor
     AArch64.
     """

@@ -69,9 +69,9 @@ class View:
 
     @cached_property
     def from_fix(self) -> list[float]:
-        """The difference from the known fix, as numbers; all are 0 if no fix is known.
+        """The numbers of the difference between the patch and the known fix; all are 0 if no fix is known.
 
-        The mapping :data:`crisol.model.source.fix.COLUMNS` gives their names, in order.
+        Their names are the keys of :data:`crisol.model.source.fix.COLUMNS`, in the same order.
         """
         if not self.change.facts.fix:
             return [0.0] * len(COLUMNS)
