@@ -1,8 +1,8 @@
 """Simulate candidates that arrive one after the other, and the decisions of a policy on them.
 
-A stream is the order in which the candidates of one vulnerability arrive. While a stream is simulated, its
-memory holds the verdicts that are known by then: those that were known from the start, and those of earlier
-patches that were wargamed. A patch that was decided without a wargame adds no verdict.
+A stream is the order in which the candidates of one vulnerability arrive. When a candidate arrives, the
+memory holds the verdicts known from the start, and those on earlier patches that were wargamed. A patch that
+was decided without a wargame adds no verdict.
 """
 
 from __future__ import annotations

@@ -258,9 +258,9 @@ def evaluate_each(
     """Evaluate variants, as many at a time as there are cores; yield evaluations in the order of variants.
 
     ``chosen`` maps names to variants, ``folds`` is the largest number of folds. With ``search`` the
-    hyper-parameters of each fold are chosen from the variant's grid. No fold splits the patches that have the
-    same value of the field ``outer``: ``group``, ``project`` or ``cwe``. The same ``seed`` gives the same
-    folds, resamples and estimators. Raises :class:`~crisol.errors.DatasetError` for fewer than two values of
+    hyper-parameters of each fold are chosen from the variant's grid. Patches with the same value of the field
+    ``outer`` (``group``, ``project`` or ``cwe``) stay in one fold. The same ``seed`` gives the same folds,
+    resamples and estimators. Raises :class:`~crisol.errors.DatasetError` for fewer than two values of
     ``outer``, or fewer than two patches of a class.
     """
     measure = delayed(evaluation.evaluate)
@@ -293,8 +293,8 @@ def compare(
     the policies with a guarantee, ``alpha`` bounds the share of invalid patches among the accepted ones,
     ``beta`` the share of valid patches among the rejected ones, each with the confidence 1 - ``delta``.
 
-    With ``search`` the hyper-parameters of each fold are chosen from the variant's grid. No fold splits the
-    patches that have the same value of the field ``outer``: ``group``, ``project`` or ``cwe``. ``seed`` draws
+    With ``search`` the hyper-parameters of each fold are chosen from the variant's grid. Patches with the
+    same value of the field ``outer`` (``group``, ``project`` or ``cwe``) stay in one fold. ``seed`` draws
     folds and resamples and seeds estimators. ``watch`` is called with the name of each variant after its
     evaluation; None calls nothing. Raises :class:`~crisol.errors.ExperimentError` for an unknown variant or
     ``outer``. Raises :class:`~crisol.errors.DatasetError` for fewer than two values of ``outer``, fewer than

@@ -40,7 +40,7 @@ class Poisoning:
     for each arrival. Columns: arrival (from 1), group, decided (``valid`` or ``invalid`` by the memory; ""
     where the patch was wargamed instead), valid (whether the patch is valid by its true verdict), wrong
     (whether the memory decided wrongly), sampled (whether a patch that the memory decided was wargamed, too),
-    poisoned (whether the verdicts were inverted by then).
+    poisoned (whether the verdicts were inverted when the patch arrived).
 
     ``alarms`` has two rows. Columns: watched (``false accepts`` or ``false refusals``), promised (the share
     of errors that the memory may make), trials (number of sampled decisions of that kind), raised_at (arrival

@@ -70,10 +70,10 @@ def controls(
     third, ``majority``, predicts the mean label of all patches. A model that is no better than these guesses
     has learnt nothing about patches.
 
-    ``folds`` is the largest number of folds. No fold splits the patches that have the same value of the field
-    ``outer``: ``group``, ``project`` or ``cwe``. ``seed`` draws folds and resamples. ``bootstrap`` is the
-    number of resamples for each interval. Raises :class:`~crisol.errors.DatasetError` for fewer than two
-    values of that field, or fewer than two patches of a class.
+    ``folds`` is the largest number of folds. Patches with the same value of the field ``outer`` (``group``,
+    ``project`` or ``cwe``) stay in one fold. ``seed`` draws folds and resamples. ``bootstrap`` is the number
+    of resamples for each interval. Raises :class:`~crisol.errors.DatasetError` for fewer than two values of
+    ``outer``, or fewer than two patches of a class.
     """
     label = labels(patches)
     unit = np.array([getattr(patch, outer) for patch in patches])

@@ -141,10 +141,10 @@ def evaluate(
     """Measure a variant by cross-validation, and return its out-of-fold predictions with their measures.
 
     ``variant`` is a :class:`~crisol.model.variants.Variant`, or the caller's own estimator in a
-    :class:`~crisol.model.variants.Given`. ``folds`` is the largest number of folds. No fold splits the
-    patches that have the same value of the field ``outer``: ``group``, ``project`` or ``cwe``. ``seed`` draws
-    folds and resamples and seeds estimators. ``bootstrap`` is the number of resamples for each interval. The
-    scores of a fold are calibrated on the scores of all other folds.
+    :class:`~crisol.model.variants.Given`. ``folds`` is the largest number of folds. Patches with the same
+    value of the field ``outer`` (``group``, ``project`` or ``cwe``) stay in one fold. ``seed`` draws folds
+    and resamples and seeds estimators. ``bootstrap`` is the number of resamples for each interval. The scores
+    of a fold are calibrated on the scores of all other folds.
 
     With ``search``, hyper-parameters are chosen from the variant's grid for each fold, on the patches outside
     that fold. Without it, the variant's own hyper-parameters are used.

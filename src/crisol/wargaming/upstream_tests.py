@@ -6,8 +6,9 @@
 
 A test is *kept* if it passes twice on the fixed release and once on the vulnerable release with only the fix
 applied, and if it uses no name that the vulnerable release lacks. A *regression* test is a kept test that
-fails on the vulnerable release. A person has to interpret each refutation: the tests run in the patch's own
-process, and many require a name or a message that only upstream's fix has.
+fails on the vulnerable release. A *refutation* is a kept test that fails on a candidate. A person has to
+interpret each refutation: the tests run in the patch's own process, and many require a name or a message that
+only upstream's fix has.
 """
 
 from __future__ import annotations
