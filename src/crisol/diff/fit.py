@@ -57,7 +57,7 @@ def fit(series: Series, tree: Tree) -> Fitted:
 
     ``series`` is the diff, ``tree`` the release. Changes of version strings are left out, and so are files
     that no wargame runs, such as tests and changelogs, which are recognised by their names. Raises
-    :class:`~crisol.errors.PatchDoesNotApply` if a file that is not left out is missing from the release, a
+    :class:`~crisol.errors.PatchDoesNotApply` if the release lacks a file that the rest of the diff changes, a
     hunk does not match, a path could mean several files, or nothing remains of the diff. Raises
     :class:`~crisol.errors.UnsupportedDiff` for binary content of a file that the release contains and a
     wargame could run.

@@ -153,10 +153,11 @@ def _ended_early(lines: Sequence[str], at: int, body: list[str], old: int, new: 
 
     Mail programs remove empty lines at the end of a mail; so up to three empty context lines are added to
     ``body``. ``lines`` are the lines of the diff, and ``at`` is the 0-based index of the first one that
-    cannot belong to the hunk. ``body`` holds the lines of the hunk before it; ``old`` and ``new`` are the
+    cannot belong to the hunk. ``body`` holds the hunk's lines before ``at``; ``old`` and ``new`` are the
     numbers of old and new lines that are missing. If ``body`` ends with a mail's signature or the next file's
-    header, these lines are removed first. Raises :class:`~crisol.errors.MalformedDiff` if the missing lines
-    cannot be such context lines.
+    header, these lines are removed first. Raises :class:`~crisol.errors.MalformedDiff` if then ``old`` and
+    ``new`` differ or exceed three, if ``body`` is empty, or if the next line begins no other file, hunk or
+    mail.
     """
     if body and at < len(lines) and body[-1].rstrip() == "--":
         # This line begins a mail's signature and was counted as a removed line.

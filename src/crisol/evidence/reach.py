@@ -1,6 +1,6 @@
 r"""Whether a patch changes code or files that a PoV executes or reads.
 
-In this example the PoV calls ``read`` and the patch changes ``write``; None means untouched:
+In this example the PoV calls ``read`` and the patch changes ``write``; the result None means untouched:
 
 >>> from crisol.evidence.trace import Code
 >>> old = ProgramTree({"app.py": "def read(name):\n    return open(name)\n\ndef write(name):\n    pass\n"})

@@ -23,7 +23,8 @@ class TargetSource:
     ``tree`` maps the relative paths of the target's files to their content; ``requires`` has such a mapping
     for each dependency. ``preload`` names modules that are imported before the first run, ``prelude`` is
     trusted Python source that is executed before these imports. ``learned`` names the modules that the
-    scripts import and the regular expressions that these compile; they are loaded before the first run, too.
+    scripts import and the regular expressions that these modules compile; both are loaded before the first
+    run, too.
     """
 
     tree: dict[str, bytes]

@@ -58,7 +58,7 @@ def examined(before: str, after: str, own: frozenset[str]) -> Examination:
 
 
 def newly_refused(examinations: Iterable[Examination]) -> list[str]:
-    """Return the constructs of tampering that a patch adds, sorted, each once.
+    """Return the constructs that a patch adds and that count as tampering, sorted, each once.
 
     ``examinations`` are those of all files that the patch changes. A construct that the patch takes out of
     one file and adds to another was only moved, and is left out.

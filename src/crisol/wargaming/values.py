@@ -185,8 +185,8 @@ def _decoded(decode: Callable[[bytes], bytes], text: str) -> str:
 def class_of(value: Value) -> Iterator[Value]:
     """Yield the type of a value, as a value of the kind ``outside``; yield nothing if the type is unknown.
 
-    The type of a ``text`` is ``builtins.str``, that of a ``function`` is ``types.FunctionType``. A ``made``
-    value has the callable that returned it as its type.
+    The type follows from the kind of the value: ``builtins.str`` for ``text``, ``types.FunctionType`` for
+    ``function``, and the callable that returned the value for ``made``. For other kinds it is unknown.
     """
     kinds = {"made": value.text, "text": "builtins.str", "function": "types.FunctionType"}
     if value.kind in kinds:
