@@ -76,7 +76,7 @@ class FilePlaces:
     def notes(self) -> tuple[str, ...]:
         """Messages for people, one for each path prefix that was replaced, such as ``src/ read as ./``.
 
-        A file that was found by the diff's other name for it has a message of its own.
+        A file that has another file name in the release than in the diff has a message of its own.
         """
         prefixes = (pair for pair in dict.fromkeys(self._prefixes) if pair != ("", ""))
         renamed = [pair for pair in self.found.items() if not _same_file_name(*pair)]

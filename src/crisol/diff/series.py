@@ -28,9 +28,10 @@ class ReadOptions:
 class Step:
     """One change of one file in a diff.
 
-    ``line`` is the 1-based line of the diff at which the change begins. ``copied`` is True if ``change.new``
-    is a copy of ``change.old``, which stays unchanged. ``other`` is the path after ``---`` where a plain diff
-    gives one file two different paths, otherwise "".
+    ``line`` is the 1-based line of the diff at which ``change`` begins. ``copied`` is True if ``change.new``
+    is a copy of ``change.old``, which stays unchanged. Some diffs name one file differently after ``---`` and
+    ``+++``, such as ``old/x.py`` and ``x.py``; ``other`` is then the path after ``---``. Otherwise, also for
+    a rename, it is "".
     """
 
     change: FileChange

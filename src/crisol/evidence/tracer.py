@@ -92,7 +92,7 @@ class _Recorder:
         self.imports.add(name)
 
     def on_audit(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Record opened files and listed folders of the target, and events that cannot be followed."""
+        """Record opened files and listed folders of the target, and events that make the trace incomplete."""
         if event in _UNFOLLOWED:
             self.lost.add(event)
         elif event in _COMMANDS:

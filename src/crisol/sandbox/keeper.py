@@ -47,10 +47,10 @@ def keep(
 ) -> None:
     """Run as the keeper of one run: read a job, run its script in a child process, and send the answer.
 
-    The function ends the process and never returns. The job arrives, and the answer is sent, on the socket
-    ``control``. When the job has arrived, one byte is written to the file descriptor ``taken``; the zygote
-    then forks the next keeper. ``places`` are the paths inside the sandbox. If the sandbox isolates,
-    ``setup`` has the key ``scratch_mb`` (largest size of a writable folder in MiB) and the keys that
+    The function ends the process and never returns. It receives the job and sends the answer on the socket
+    ``control``. When it has the job, it writes one byte to the file descriptor ``taken``; the zygote then
+    forks the next keeper. ``places`` are the paths inside the sandbox. In an isolated sandbox, ``setup`` has
+    the key ``scratch_mb`` (largest size of a writable folder in MiB) and the keys that
     :func:`crisol.sandbox.walls.confiner` reads; the other limits come with the job. ``inherited`` holds the
     import hook and the snapshot of functions that the zygote made before it forked the keeper.
     """

@@ -55,12 +55,12 @@ def untouched(before: bytes | None, after: bytes) -> list[tuple[int, int]]:
 
 
 def _units(body: ast.Module | ast.ClassDef, path: str) -> Iterator[tuple[str, int, int]]:
-    """Yield (text, first line, last line) for each part of a module or class that :func:`untouched` compares.
+    """Yield (text, first line, last line) for each part of a module or class.
 
     The parts are functions, the decorators of each function, statements outside functions, and the heads of
-    classes (decorators and bases). The text describes the part's syntax tree, without its layout, and begins
-    with ``path``. A part counts as unchanged if the other file has a part with the same text. ``path`` is the
-    qualified name of the class that holds the parts, with a final dot, and "" for a module.
+    classes (decorators and bases). :func:`untouched` finds the unchanged parts by comparing the texts of two
+    versions of a file. A text describes the part's syntax tree, without its layout, and begins with ``path``:
+    the qualified name of the class that holds the part, with a final dot, or "" in a module.
     """
     for node in body.body:
         match node:

@@ -354,11 +354,12 @@ def _limit(job: dict[str, Any]) -> None:
 
 
 def _tell(errors: list[BaseException], channel: int, error: BaseException | None) -> None:
-    """Report on the file descriptor ``channel`` that the exception ``error`` ended the script.
+    """Report to the keeper that ``error`` ended the script, and append ``error`` to ``errors``.
 
-    The report holds no secret, because untrusted code can raise exceptions, too; it does not count as an exit
-    code. The exception is appended to ``errors``. If it is ``SystemExit``, or None because the script ended
-    without an exception, nothing is reported, and the process ends with status 1.
+    The report goes to the file descriptor ``channel``. It is ``LIMIT`` if memory or disk space ran out,
+    otherwise ``RAISED``. Untrusted code can cause a report, too, so a report holds no secret and never counts
+    as an exit code. If ``error`` is ``SystemExit``, nothing is reported, and the process ends with status 1.
+    The same happens if ``error`` is None: then the script ended without an exception.
     """
     _signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     if sys.gettrace() is not None:

@@ -29,8 +29,8 @@ class Places:
     ``isolated`` says that the sandbox has a file system of its own. ``root`` is a folder that looks like a
     virtual environment. As an argument, ``requires`` is the number of the dependencies; as an attribute, it
     is the list of their folders. ``target`` is the folder of the target's files, ``release`` the folder of
-    the unpatched files. ``layer`` is the folder of the files that a run changes, ``scratch`` the working
-    folder of a run.
+    the unpatched files. ``layer`` is the folder into which an isolated sandbox writes the overlay of a run.
+    ``scratch`` is the working folder of a run.
     """
 
     def __init__(self, *, isolated: bool, root: str, requires: int) -> None:

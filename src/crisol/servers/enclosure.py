@@ -110,9 +110,10 @@ class Enclosure:
 def _hold(folder: str, megabytes: int) -> None:
     """Create the namespaces and the small disk, and keep them until standard input ends.
 
-    ``folder`` and ``megabytes`` are those of :class:`Enclosure`. Each line of standard input is a number, the
-    limit on further namespaces of each kind from then on. After the start and after each line, the function
-    prints the line ``done``. After an error it prints the message instead, and returns.
+    ``folder`` and ``megabytes`` are those of :class:`Enclosure`. Each line of standard input is a number, as
+    in :meth:`Enclosure.allow`: from then on, processes inside can create that many namespaces of each kind.
+    The function prints ``done`` after the start and after each line. If the kernel refuses a step, the
+    function prints the kernel's message instead, and returns.
     """
     try:
         _unshare()

@@ -149,9 +149,9 @@ def again(
 
 
 def patient(limits: Limits) -> Limits:
-    """Return the limits for a script of :func:`again`: ``limits`` with more wall time and CPU time.
+    """Return ``limits`` with four times the wall time and 0.4 s more CPU time, for a script of :func:`again`.
 
-    The wall time is four times as long; the CPU time is longer by the 0.4 seconds of the many runs.
+    Some of these scripts run the PoV many times for 0.4 s of CPU time, before the run that counts.
     """
     return replace(limits, seconds=_PATIENCE * limits.seconds, cpu_seconds=limits.cpu_seconds + _SPENT)
 
@@ -171,11 +171,12 @@ def shows(target: Target, script: Script, limits: Limits) -> bool:
 
 
 def _lived(pov: Script, scripts: Sequence[Script], *, stays: bool) -> str:
-    """Return the code that runs ``scripts``, of which ``pov`` is the first, many times.
+    """Return code that runs each of ``scripts`` many times, to be placed before the source of ``pov``.
 
-    The PoV that follows this code runs in the working folder ``cold``. With ``stays``, all runs of ``pov``
-    have this folder, too. Every other run has a new folder: a check could leave a file in ``cold`` that the
-    PoV takes for its own success.
+    ``pov`` is the first of ``scripts``, the others are checks. The code ends in the working folder ``cold``,
+    in which the source of ``pov`` then runs. With ``stays``, the earlier runs of ``pov`` also use this
+    folder. All other runs have new folders: a check could leave a file in ``cold`` that the PoV takes for its
+    own success.
     """
     before = _LIVED.format(
         sources=[script.source for script in scripts],

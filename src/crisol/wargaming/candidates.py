@@ -34,13 +34,13 @@ def candidates(vulnerability: Vulnerability, cache: Path, inbox: Path) -> Iterat
 
 
 def own_candidates(vulnerability: Vulnerability, cache: Path) -> Iterator[Candidate]:
-    """Yield upstream's fix, if there is one, then the patches in the vulnerability's folder, sorted by name.
+    """Yield upstream's fix, if there is one, then the patches in the vulnerability's folder.
 
-    ``cache`` is the folder of downloaded releases. The patches in ``patches`` come first and have the origin
-    ``hand``. The patches in ``patches/agent`` follow and have the origin ``agent``; the name of such a file,
-    without its ending, is that of the instruction that the agent got, and becomes the candidate's
-    ``operator``. Raises :class:`~crisol.errors.VulnerabilityError` if upstream's hunks or the edits of a
-    ``.toml`` patch do not fit the source; a ``.diff`` is not checked. Raises
+    ``cache`` is the folder of downloaded releases. The patches in the folder ``patches`` have the origin
+    ``hand``. Those in ``patches/agent`` follow, with the origin ``agent``; the file name without its ending
+    is the name of the agent's instruction, and becomes the candidate's ``operator``. Within each folder the
+    patches are sorted by file name. Raises :class:`~crisol.errors.VulnerabilityError` if upstream's hunks or
+    the edits of a ``.toml`` patch do not fit the source; a ``.diff`` is not checked. Raises
     :class:`~crisol.errors.IndexUnavailable` if a release cannot be downloaded.
     """
     tree = vulnerability.vulnerable(cache)

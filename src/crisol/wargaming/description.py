@@ -202,8 +202,8 @@ def _rest(text: bytes) -> dict[str, Any] | None:
 def requirements(path: Path) -> dict[str, Requirement]:
     """Return the dependencies in the ``requirements.toml`` at ``path``, by ``name==version``.
 
-    Raises :class:`~crisol.errors.VulnerabilityError`, which names the file and the wrong key, also for a
-    missing file.
+    Raises :class:`~crisol.errors.VulnerabilityError` if the file is missing, cannot be read or is malformed.
+    The message names the file and the wrong key.
     """
     return {name: _validated(Requirement, pin, path) for name, pin in _table(path).items()}
 

@@ -387,7 +387,7 @@ class Flow:
             yield from (inside(element) for element in values) if way == "container" else values
 
     def _named(self, node: ast.Call) -> Iterator[str]:
-        """Yield the names of attributes that a call accesses by a text, as ``getattr(x, "name")`` does.
+        """Yield the attribute names that a call takes from texts: ``a`` for ``getattr(x, "a")``.
 
         A call that sets or deletes an attribute counts, too.
         """

@@ -167,7 +167,7 @@ class ProgramTree:
         return is_documentation(path) and PurePosixPath(path).name not in self.habits.words
 
     def _form(self, path: str, text: str | None) -> object:
-        """Return a value that represents a changed file in the identity; None for a change without effect.
+        """Return a value that stands for the change of one file; None if the change has no effect.
 
         ``text`` is the new text of the file ``path``, None for a deleted file. Two changes of one file have
         the same effect if their values have the same ``repr``.

@@ -160,7 +160,11 @@ def measure(vulnerability: Vulnerability, tree: Path, cache: Path, target: Targe
 
 
 def _files(vulnerability: Vulnerability, tree: Path, cache: Path) -> _Files | None:
-    """Return the files that the reference changes, by path; None if there is none or it does not apply."""
+    """Return the new contents of the files that the reference changes, by path.
+
+    A deleted file has the content None. ``tree`` is the folder of the vulnerable source. The result is None
+    if the vulnerability has no reference, or if the reference does not apply to ``tree``.
+    """
     candidate = reference(vulnerability, cache)
     if candidate is None:
         return None
@@ -221,9 +225,9 @@ def _agreeing(
 def _best(kept: Sequence[Variation], after: Mapping[int, Behaviour]) -> list[Variation]:
     """Choose at most :data:`_KEPT` of the variations, and return them in the order of their numbers.
 
-    A variation with a new behaviour is preferred to one that repeats the behaviour of an earlier variation.
-    Among those that are equal in this, the scripts take turns. ``after`` maps the number of a variation to
-    the reference's behaviour.
+    Variations with a behaviour that no earlier variation shows are chosen first, then the rest. In both
+    groups the first variation of every script is chosen before the second of any, and so on. ``after`` maps
+    the number of a variation to the reference's behaviour.
     """
     ranked: dict[tuple[bool, int], list[Variation]] = {}
     seen: set[Behaviour] = set()

@@ -105,8 +105,8 @@ class _Capabilities(NamedTuple):
     """The constructs in one version of a file that could deceive the referee, and how often each occurs.
 
     ``taken`` counts forbidden constructs in the changed lines. ``looked`` counts constructs in the changed
-    lines that may be harmless. ``reached`` counts forbidden attributes that calls in the unchanged lines name
-    by a text, as ``getattr`` does; that text may come from a changed line.
+    lines that may be harmless. ``reached`` counts forbidden attributes that a call in an unchanged line, such
+    as ``getattr(x, name)``, accesses: a changed line may have set ``name``.
     """
 
     taken: Counter[str]
@@ -277,7 +277,7 @@ def _pretending(node: ast.ClassDef | ast.Call, flow: Flow, *, new: bool) -> list
 def _ancestors(bases: list[ast.expr], flow: Flow) -> list[ast.expr]:
     """Return the direct and indirect base classes of a class, as expressions.
 
-    ``bases`` are the direct ones. The base classes of a base class are found only if the file defines it.
+    ``bases`` are the direct ones. Indirect ones are found only through classes that the file itself defines.
     """
     classes = {node.name: node.bases for node in flow.nodes if isinstance(node, ast.ClassDef)}
     reached: dict[ast.expr, None] = {}

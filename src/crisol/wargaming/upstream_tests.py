@@ -300,9 +300,10 @@ def _unfit(test: str, fixed: _Report, vulnerable: _Report, mended: _Report) -> s
 
 
 def _sample(report: _Report, left_out: Mapping[str, str]) -> str:
-    """Return one reason why a test is not kept, at most 300 characters, for the error that no test is kept.
+    """Return one reason why a test was not kept, at most 300 characters, for an error message.
 
-    ``report`` is that of the fixed release, ``left_out`` maps tests that this release passes to the reasons.
+    ``report`` is the report on the fixed release. ``left_out`` holds the tests that passed on this release
+    but are not kept, each with its reason. Without a reason the result is ``none was found``.
     """
     reasons = [*left_out.values(), *report.broken.values()]
     reasons += [message for outcome, message in report.tests.values() if outcome != _PASSED]
