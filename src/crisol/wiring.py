@@ -93,9 +93,10 @@ def open_journaled_trials(settings: Settings) -> JournaledStore:
 
     While the store cannot be reached, ``append`` writes to ``trials.journal`` in ``settings.runs``, and every
     other operation raises :class:`~crisol.errors.StoreError`. Call ``replay`` from time to time to move
-    trials from the journal into the store. The caller closes the store. This function itself does not contact
-    PostgreSQL; without PostgreSQL it raises :class:`~crisol.errors.StoreError` if the DuckDB file cannot be
-    opened.
+    trials from the journal into the store. The caller closes the store.
+
+    This function itself does not contact PostgreSQL. If the settings name no PostgreSQL server, the store is
+    a DuckDB file; :class:`~crisol.errors.StoreError` is raised if this file cannot be opened.
     """
     return JournaledStore(open_trials(settings), Journal(settings.runs / "trials.journal"))
 

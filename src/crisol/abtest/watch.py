@@ -37,9 +37,9 @@ class Watched:
 
     ``arm`` is the name of the arm, or of a rung. ``name`` is the name of the detector: ``errors`` or
     ``calibration`` from :func:`watch`, ``false accepts`` or ``false refusals`` from
-    :func:`~crisol.abtest.rungs.watch_rungs`. ``baseline`` is the number of conclusive trials at the beginning
-    that served as reference; the indexes in ``alarm`` count from the trial after them. ``raised_on`` is the
-    identity of the patch at which the alarm was raised, None without an alarm.
+    :func:`~crisol.abtest.rungs.watch_rungs`. The first ``baseline`` conclusive trials are the reference; the
+    detector tests the later ones. ``alarm`` is the detector's result, in which index 0 means the first tested
+    trial. ``raised_on`` is the identity of the patch at which the alarm was raised, None without an alarm.
     """
 
     arm: str

@@ -116,12 +116,12 @@ def prepare_table(settings: Settings, question: StreamQuestion, frame: pd.DataFr
 def _read(
     settings: Settings, question: StreamQuestion, patches: Sequence[LabelledPatch]
 ) -> tuple[Variant, list[LabelledPatch]]:
-    """Return the variant that ``question`` names, and the patches that it can read.
+    """Return the variant that ``question`` names, and all ``patches``, with source if the variant reads it.
 
-    If the variant reads the vulnerable source, that source is added to the patches of registered
-    vulnerabilities; otherwise the patches are returned unchanged. Raises
-    :class:`~crisol.errors.ExperimentError` for an unknown variant, and :class:`~crisol.errors.DatasetError`
-    if the source is needed and no patch is of a registered vulnerability.
+    The source is the vulnerable source. It is added to the patches of registered vulnerabilities; all other
+    patches stay unchanged. Raises :class:`~crisol.errors.ExperimentError` for an unknown variant, and
+    :class:`~crisol.errors.DatasetError` if the variant reads the source and no patch is of a registered
+    vulnerability.
     """
     chosen = chosen_variants(settings, (question.variant,))
     chosen, enriched = with_source(settings, chosen, patches, named=True)

@@ -72,16 +72,19 @@ def evaluate(
 ) -> Iterator[Evaluation]:
     """Yield an evaluation for each variant, then one for each control, and store all of them in MLflow.
 
-    A control is a guess that ignores what a patch does. ``description`` is the result of :func:`facts` for
-    the same question. Variants come in the order of ``experiments/variants.yaml``, or of
-    ``question.variants``. Each evaluation is stored, in a nested run, before it is yielded. Read the iterator
-    to its end: tables of all evaluations are stored last.
+    ``description`` is the result of :func:`facts` for the same question. Variants come in the order of
+    ``experiments/variants.yaml``, or of ``question.variants``. A control is a guess that ignores what a patch
+    does. Each evaluation is stored, in a nested run, before it is yielded. Read the iterator to its end:
+    tables of all evaluations are stored last.
 
-    A patch of ``train`` whose group or diff occurs in ``data``, too, is left out. A variant that reads the
-    vulnerable source can be measured only on a corpus table without ``train``; elsewhere it is left out,
-    unless ``question.variants`` names it. Raises :class:`~crisol.errors.DatasetError` for such a named
-    variant, where a file cannot be read or has too few groups or patches of a class, and where nothing is
-    left of ``train``. Raises :class:`~crisol.errors.ExperimentError` for an unknown variant.
+    A training patch from ``question.train`` is left out if a patch in ``question.data`` has the same group or
+    the same diff. A variant that reads the vulnerable source needs a corpus table as ``question.data``, and
+    ``question.train`` must be None. Where this is not so, the variant is left out; if ``question.variants``
+    names it, :class:`~crisol.errors.DatasetError` is raised instead.
+
+    Raises :class:`~crisol.errors.DatasetError` also for a file that cannot be read, for too few groups, for
+    too few patches of a class, and if no training patch is left. Raises
+    :class:`~crisol.errors.ExperimentError` for an unknown variant.
     """
     chosen = chosen_variants(settings, question.variants)
     patches = dataset.open_set(question.data, question.group)

@@ -84,9 +84,9 @@ class Poisoning:
     def errors(self, last: int = 100) -> pd.DataFrame:
         """Return a table of the share of wrong decisions among the memory's last ``last`` decisions.
 
-        There is a row for each arrival that the memory decided. Columns: arrival (from 1), share (of wrong
-        decisions among the last ones up to this arrival). The first rows count the fewer decisions that there
-        are.
+        There is a row for each arrival that the memory decided. Columns: arrival (its number, from 1), share
+        (of wrong decisions among this decision and the ``last`` - 1 before it). As long as there are fewer
+        decisions, the share counts all of them.
         """
         decided = self.arrivals[self.arrivals["decided"] != ""]
         share = decided["wrong"].astype(float).rolling(last, min_periods=1).mean()

@@ -116,16 +116,16 @@ class TriageEntry:
 class Triage:
     """A search for the valid patches among many candidates for one vulnerability, with few wargames.
 
-    Candidates that make the same program become one entry. Facts decide some entries; the others are
-    wargamed, the likeliest first. ``until`` is ``decided`` (wargame all) or ``first-valid`` (start no wargame
-    after one gave the verdict valid). ``budget`` is the limit of the triage's wall time in seconds, None for
-    no limit; a wargame that is running when the time is over is finished. ``clock`` returns the time in
-    seconds. Raises :class:`~crisol.errors.InputError` if two candidates have the same name.
+    Candidates that make the same program become one entry, with the name of the first of them. Facts decide
+    some entries; the others are wargamed, the likeliest first. ``until`` is ``decided`` (wargame all) or
+    ``first-valid`` (start no wargame after one gave the verdict valid). ``budget`` is the wall time in
+    seconds after which no wargame starts, None for no limit; wargames that are running then go on to their
+    end. ``clock`` returns the time in seconds. Raises :class:`~crisol.errors.InputError` if two candidates
+    have the same name.
 
-    ``entries`` maps the ``name`` of each entry to the entry; it is empty before :meth:`run`, and the names of
-    repeats are no keys. ``wargames`` is the number of wargames so far, ``seconds`` the wall time of
-    :meth:`run`, 0 before its end. Verdicts are kept in ``bench.kept``, and read by later triages of the same
-    vulnerability.
+    ``entries`` maps names to entries; it is empty before :meth:`run`. ``wargames`` is the number of wargames
+    so far, ``seconds`` the wall time of :meth:`run`, 0 before its end. Verdicts are kept in ``bench.kept``,
+    and read by later triages of the same vulnerability.
     """
 
     vulnerability: Vulnerability

@@ -68,9 +68,9 @@ def make(folder: Path) -> list[Path]:
 class Leftover:
     """A file or folder in the cache folder that :func:`leftovers` offers for deletion.
 
-    ``what`` is a phrase on its content, ``again`` one on how Crisol makes it again when it needs it. ``size``
-    is in bytes. Where ``what`` is ``other`` and ``again`` is ``unknown``, Crisol does not know the file and
-    cannot make it again.
+    ``what`` is a phrase on its content. ``again`` is a phrase on how Crisol makes it again, such as ``the
+    next crisol demo``. If Crisol does not know the file, ``what`` is ``other`` and ``again`` is ``unknown``:
+    Crisol cannot make it again. ``size`` is in bytes.
     """
 
     path: Path

@@ -112,10 +112,10 @@ class Metrics:
     def gather(self) -> dict[str, _Values]:
         """Return the values of all workers, as ``{family name: {label values: numbers}}``.
 
-        The numbers are a list. A counter has one number, the sum over the workers. A gauge has one number for
-        each live worker; the worker's name follows its other label values. A histogram has the sum of its
-        observations, then the number of observations in each bucket, each summed over the workers; the last
-        bucket takes observations above all bounds.
+        The label values are a tuple, the numbers a list. A counter has one number, the sum over the workers.
+        A gauge has an entry for each live worker: the tuple ends with the worker's name, and the list has one
+        number. A histogram has the sum of its observations, then the number of observations in each bucket,
+        all summed over the workers; the last bucket takes observations above all bounds.
         """
         self.refresh()
         snapshots = [self._slots.snapshot()]

@@ -201,7 +201,7 @@ class Instruments:
         watch(names.BREAKER_RECOVERIES, name, "failure", read=lambda: breaker.relapsed)
 
     def _watch_kinds(self) -> None:
-        """Add the metrics of each kind of cache entry that has none yet."""
+        """Add the metrics of each kind of cache entries, except the kinds that have their metrics already."""
         for stats in self._service.shared.cache.stats():
             kind = stats.kind.name
             if kind in self._kinds:

@@ -76,8 +76,9 @@ class RungGuard:
     def watch(self, trials: Sequence[Trial]) -> None:
         """Switch off every rung that breaks its promise in ``trials``; they must be sorted, the oldest first.
 
-        A trial from before the time at which a person last enabled its rung does not count. If the folder
-        cannot be written, the rung is off in this worker alone, until it ends or the rung is enabled.
+        A trial from before the time at which a person last enabled its rung does not count. A file in the
+        guard's folder switches the rung off for all workers. If the file cannot be written, the rung is off
+        in this worker alone, until the worker ends or the rung is enabled.
         """
         self.trials = len(trials)
         since = {rung.value: self._enabled_at(rung) for rung in PROMISED}

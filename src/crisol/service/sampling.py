@@ -218,9 +218,10 @@ class LiveTrials:
             await self._hand_over()
 
     async def recollect(self, memory: MemoryRung) -> None:
-        """Add the verdicts that any worker stored since the last call to the fact rung and to ``memory``.
+        """Read verdicts from the trial store; add them to the fact rung and to ``memory``.
 
-        If the store is unavailable, a warning is logged, and the next call reads those verdicts.
+        The verdicts are those that any worker stored since the last call. If the store is unavailable, a
+        warning is logged, and the next call reads them.
         """
         begun, patches = utc_now(), self._patches if memory.serves else None
         since = None if memory.serves and not memory.filled else self._remembered
