@@ -131,10 +131,10 @@ def _show(metrics: dict[str, float], errors: dict[str, int], checked: list[Check
 
 
 def _from_here(corpus: Path | None) -> str:
-    """Return the path of a corpus table as an absolute path; "" for None.
+    """Return the absolute path of a corpus table; "" for None.
 
-    A relative path begins at the current folder here; :func:`~crisol.lab.ground_truth.open_corpus` would read
-    it from the workspace.
+    A relative path is resolved from the current folder. :func:`~crisol.lab.ground_truth.open_corpus` alone
+    would resolve it from the workspace.
     """
     return "" if corpus is None else str(corpus.resolve())
 

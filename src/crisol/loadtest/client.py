@@ -39,9 +39,9 @@ class Job(msgspec.Struct, frozen=True):
 
     ``host`` and ``port`` are the service's address. ``heads`` (HTTP heads without the final blank line) and
     ``bodies`` list the different requests. The i-th request to send has the head and the body with the index
-    ``order[i]``. In an open loop it starts ``starts[i]`` after ``begin``. Without ``starts`` the loop is
-    closed; it ends after the last request of ``order``, at the latest after ``seconds``. ``begin`` is a time
-    of the monotonic clock; a past time means now.
+    ``order[i]``. In an open loop this request starts ``starts[i]`` seconds after ``begin``. In a closed loop
+    ``starts`` is empty, and the load ends after the last request of ``order`` or after ``seconds``, whichever
+    comes first. ``begin`` is a time of the monotonic clock; a past time means now.
 
     At most ``connections`` are open, from ``sources`` different loopback addresses. ``spoofed`` is the number
     of false client addresses sent in ``X-Forwarded-For``; 0 sends no such header. ``timeout`` is how long the

@@ -212,10 +212,10 @@ def _rank(percentile: float, count: int) -> int:
 
 
 def _late(samples: pd.DataFrame) -> bool:
-    """Return whether at least 1 % of the requests with a quick answer were sent over 10 ms late.
+    """Return whether the client was too slow: it sent at least 1 % of the requests over 10 ms late.
 
-    A quick answer takes less than 10 ms from the sending. If so many were late, the client was too slow. A
-    slow service delays requests, too, which wait for a connection; but it gives no quick answers.
+    Only requests that were answered less than 10 ms after sending are counted. The others say nothing about
+    the client: if the service is slow, requests must wait for a connection.
     """
     # A queue for connections also delays requests, but then the server's earlier answers were slow.
     quick = samples[samples["service_ms"] < _LATE_MS]

@@ -26,9 +26,10 @@ def wrong(samples: pd.DataFrame, kinds: Sequence[tuple[str, Item]], policy: Poli
 
     The result is a mask, shape (number of rows of ``samples``,), True for a wrong answer. ``kinds[i]`` are
     the route and the patch of the samples whose column ``which`` is ``i``; ``policy`` is that of the service.
-    A request without status 200 counts as not wrong. An answer that cannot be decoded is wrong, and so is one
-    whose probability is not that of the patch. Any other answer is right in these cases; a cached one is
-    judged by its original source:
+
+    A request without status 200 counts as not wrong. An answer that cannot be decoded is wrong, and so is an
+    answer with another probability than the known prediction. Any other answer is judged by its source, a
+    cached answer by its original source. The answer is right in these cases:
 
     - by a wargame: outcome and reason are those of the corpus table. Where the table's reason is that a PoV
       still succeeds, the answer may also name another PoV that still succeeds, or a check that fails.

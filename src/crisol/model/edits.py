@@ -27,10 +27,10 @@ def _known(reading: Reading) -> float:
 
 
 def _guards(side: DiffSide) -> int:
-    """Return how many conditions in the added or removed lines are soon followed by a jump.
+    """Return how many conditions in the added or removed lines are followed by a jump.
 
-    A condition is a keyword such as ``if``, a jump one such as ``return``; the jump must come fewer than
-    ``_GUARD_REACH`` tokens after the condition.
+    A condition is a keyword such as ``if``, a jump is a keyword such as ``return``. The jump must come fewer
+    than ``_GUARD_REACH`` tokens after the condition.
     """
     tokens = side.tokens
     guards, exit_at = 0, len(tokens) + _GUARD_REACH

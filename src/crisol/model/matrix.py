@@ -27,13 +27,17 @@ __all__ = ["Leading", "PatchMatrix", "Squash"]
 class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """A scikit-learn transformer from labelled patches to a matrix, one row a patch; nothing is fitted.
 
-    The columns are, in this order: all features of the diff, or with ``classic`` the nine classic ones alone;
-    with ``source`` the features of the vulnerable source; with ``source`` and ``fix`` also the distance
-    between the patch and the known fix (``fix`` alone adds nothing); one column for each function of ``own``;
-    and ``words`` columns of hashed words. ``own`` are the caller's functions from a
-    :class:`~crisol.model.reading.Reading` to a number; a column has the function's name. The matrix is a
-    dense array if ``words`` is 0, otherwise it is sparse (CSR). With ``frame`` it is a pandas DataFrame of
-    the features, without hashed words even if ``words`` is not 0.
+    The matrix has these columns, in this order:
+
+    - all features of the diff; with ``classic``, only the nine classic ones
+    - with ``source``: the features of the vulnerable source
+    - with both ``source`` and ``fix``: the distance between the patch and the known fix
+    - one column for each function of ``own``, with the function's name
+    - ``words`` columns of hashed words
+
+    ``own`` are the caller's functions from a :class:`~crisol.model.reading.Reading` to a number. The matrix
+    is a dense array if ``words`` is 0, otherwise a sparse one (CSR). With ``frame`` it is a pandas DataFrame,
+    which never has the columns of hashed words.
     """
 
     own: tuple[Callable[[Reading], float], ...] = ()  # models that were kept before there was such a list

@@ -1,4 +1,4 @@
-"""The versions of the model ``patch-validity``: list them, register one, choose or take back the champion."""
+"""The versions of the model ``patch-validity``: list and register them, choose or roll back the champion."""
 
 from __future__ import annotations
 
