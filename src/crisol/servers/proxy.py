@@ -13,10 +13,11 @@ __all__ = ["SlowProxy"]
 
 
 class SlowProxy:
-    """A TCP proxy to the server at ``url``, which runs in a thread during ``with SlowProxy(url) as proxy:``.
+    """A TCP proxy that passes data between clients and the server at ``url``, slowly or with cuts on demand.
 
-    ``url`` must contain a host and a port; a server on a Unix socket cannot be reached. If the server refuses
-    a connection, the proxy closes the connection of the client.
+    The proxy runs in a thread while the block ``with SlowProxy(url) as proxy:`` runs. ``url`` must contain a
+    host and a port; a server on a Unix socket cannot be reached. If the server refuses a connection, the
+    proxy closes the connection of the client.
 
     Set ``delay`` to delay each piece of an answer (at most 64 KiB) by so many seconds; it is 0 at first.
     While ``cut`` is True, each connection is closed in the middle of its next answer; it is False at first.

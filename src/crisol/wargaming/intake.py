@@ -99,10 +99,11 @@ def take(path: Path, inbox: Path, grounds: Callable[[str], ImportBase], manner: 
     patch is cut to the files of the release. If several patches make the same change, only the first is
     imported.
 
-    Nothing is written before all patches are checked. Raises :class:`~crisol.errors.DatasetError`, which
-    names the first wrong patch or line, and :class:`~crisol.errors.StoreError` if ``inbox`` cannot be
-    written. An error of ``grounds``, such as :class:`~crisol.errors.UnknownVulnerability`, ends the import
-    even with ``manner.skip``.
+    Nothing is written before all patches are read. A patch that cannot be read or applied is left out with
+    ``manner.skip``. Without it, :class:`~crisol.errors.DatasetError` is raised, which names the first such
+    patch. The same error names a malformed line of JSONL. Raises :class:`~crisol.errors.StoreError` if
+    ``inbox`` cannot be written. An error of ``grounds``, such as
+    :class:`~crisol.errors.UnknownVulnerability`, ends the import even with ``manner.skip``.
     """
     fresh: dict[str, list[Candidate]] = defaultdict(list)
     cut: list[str] = []
