@@ -88,7 +88,7 @@ def elements(values: Iterable[Value]) -> set[Value]:
 
 
 def texts(values: Iterable[Value]) -> list[str]:
-    """Return the texts of those values in ``values`` that are text constants (of kind ``text``)."""
+    """Return the constant ``text`` of each value of the kind ``text``; other values are left out."""
     return [value.text for value in values if value.kind == "text"]
 
 
