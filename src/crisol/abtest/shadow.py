@@ -81,7 +81,7 @@ class ShadowQueue(Generic[J, R]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Wait at most ``grace`` seconds for the waiting and running jobs, then cancel the others.
+        """Wait at most ``grace`` seconds until all jobs have ended, then cancel the rest.
 
         Each call of :meth:`verdict` that still waits then raises :class:`~crisol.errors.UnavailableError`.
         """

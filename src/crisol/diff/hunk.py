@@ -178,10 +178,10 @@ def _ended_early(lines: Sequence[str], at: int, body: list[str], old: int, new: 
 
 
 def _ends_hunk(lines: Sequence[str], at: int) -> bool:
-    """Return whether a hunk ends before line ``at``, as this line shows by its first characters.
+    """Return whether line ``at`` shows by its beginning that the hunk above it has ended.
 
-    Such a line begins another file, hunk or mail, begins a mail's signature, or ends a block of code in a
-    text. ``lines`` are the lines of the diff; ``at`` is a 0-based index, which must be one of ``lines``.
+    Such a line begins another file, hunk or mail, begins a mail's signature (``--``), or ends a block of code
+    in a text. ``lines`` are the lines of the diff; ``at`` is a 0-based index of one of them.
     """
     return is_header(lines, at) or lines[at].startswith(_NEXT) or lines[at].rstrip() == "--"
 

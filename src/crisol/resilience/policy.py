@@ -20,10 +20,11 @@ class BreakerPolicy:
     """When a circuit breaker opens and closes. Times are in seconds, rates are shares above 0, at most 1.
 
     The breaker opens after ``consecutive_failures`` failed calls in a row. It also opens if, of the recent
-    calls, the share ``failure_rate`` failed, or the share ``slow_rate`` took longer than ``slow_seconds``.
-    The recent calls are the last ``window_calls``, or those of the last ``window_seconds`` if that is set;
-    with fewer than ``minimum_calls`` of them neither share opens the breaker. If one of the three limits is
-    None, the breaker never opens because of it.
+    calls, at least the share ``failure_rate`` failed, or at least the share ``slow_rate`` took longer than
+    ``slow_seconds``. The recent calls are the last ``window_calls``, or those of the last ``window_seconds``
+    if that is set; with fewer than ``minimum_calls`` of them neither share opens the breaker. If
+    ``consecutive_failures``, ``failure_rate`` or ``slow_rate`` is None, the breaker never opens because of
+    that limit.
 
     The breaker stays open for ``recovery_seconds``. Each time that it opens again without having closed, the
     wait is ``backoff`` times longer, up to ``max_recovery_seconds``. A wait is made longer or shorter at

@@ -20,8 +20,8 @@ def prepare(head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], l
     ``head`` has the keys ``name`` (the file's path) and ``before`` (whether there is an unpatched text).
     ``blobs`` holds the unpatched text, if there is one, and then the patched text. Returns the pair
     (``{"kept": ranges}``, ``[content]``). ``ranges`` are the ranges of unchanged lines that
-    :func:`crisol.sandbox.reuse.untouched` returns. ``content`` is that of the file's .pyc file; the list is
-    ``[]`` if the patched text does not compile.
+    :func:`crisol.sandbox.reuse.untouched` returns. ``content`` is the content of a .pyc file; if the patched
+    text does not compile, the list is ``[]``.
     """
     before, after = (blobs[0] if head["before"] else None), blobs[-1]
     code = byte_code(after, head["name"])

@@ -29,7 +29,10 @@ _FREE = frozenset({"__main__", "sys", "warnings", "linecache", "site"})
 
 
 class Watch:
-    """A snapshot of the functions and classes of all loaded modules, taken when the object is created."""
+    """A snapshot of the functions and classes of all loaded modules, taken when the object is created.
+
+    :meth:`changed` compares it with the present functions and classes.
+    """
 
     def __init__(self) -> None:
         self._seen: list[tuple[str, dict[str, Any], dict[str, Any]]] = [

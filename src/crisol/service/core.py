@@ -1,4 +1,4 @@
-"""The objects that answer requests in one worker: made from the settings, and closed in reverse order."""
+"""The objects that answer requests in one worker: :func:`open_service` makes them from the settings."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class Responder:
         self._traced = traced
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request to the application, and send its answer with all headers.
+        """Pass an HTTP request to the application, and add headers to the answer.
 
         If the application raises before its answer has begun, an error document is sent. A websocket is
         closed with the code 1008. A connection that is neither HTTP nor a websocket goes to the application

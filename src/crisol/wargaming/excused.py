@@ -119,7 +119,12 @@ class Excuses:
         return False
 
     def _only_tested(self, name: str, seen: set[str]) -> bool:
-        """Return whether every use of the variable ``name`` in the file is a test, see :meth:`_is_tested`."""
+        """Return whether the file uses the variable ``name`` in tests alone.
+
+        A test is a use that :meth:`_is_tested` accepts. ``seen`` holds the variables that were examined
+        already, for which the result is True; the call adds ``name``. The result is False if the file also
+        has ``name`` as a text or as an attribute, since other uses of the variable are then possible.
+        """
         if name in seen:
             return True
         seen.add(name)
