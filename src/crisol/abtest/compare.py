@@ -140,9 +140,10 @@ def sequence(pairs: Pairs, level: float = 0.95) -> ConfidenceSequence:
 def compare(
     first: str, second: str, pairs: Pairs, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
 ) -> Comparison:
-    """Return the difference in accuracy between two arms, with intervals and p-values.
+    """Return the accuracy of one arm minus that of another, with intervals and p-values.
 
-    ``first`` and ``second`` are the names of the arms; ``pairs`` are the patches that both predicted.
+    ``first`` and ``second`` are the names of the arms, in the order of the subtraction; ``pairs`` are the
+    patches that both predicted.
     ``level`` is the probability with which an interval covers the true difference. The bootstrap draws
     ``resamples`` samples; the same ``seed`` gives the same interval. Raises
     :class:`~crisol.errors.InputError` if ``pairs`` is empty.

@@ -26,15 +26,16 @@ class Episode:
     """The observations of one fault in a service under steady load.
 
     ``fault`` is the fault, ``load`` the result of the load: its requests and answers. The fault lasted from
-    ``begin`` to ``end``, in seconds of the monotonic clock. ``breakers`` has a row for each time that the
-    service was asked for its circuit breakers, four times a second, with the columns ``time`` (seconds of the
-    monotonic clock) and ``open`` (the names of the breakers that were not closed, joined with commas).
-    ``refused`` says whether the service reported that it refused to load a model.
+    ``begin`` to ``end``, in seconds of the monotonic clock. ``breakers`` is a table of the states of
+    the service's circuit breakers, which the test reads four times a second. Each reading is a row with two
+    columns: ``time`` (seconds of the monotonic clock) and ``open`` (the names of the breakers that were not
+    closed, joined with commas). ``refused`` says whether the service reported that it refused to load a
+    model.
 
     ``due`` counts the patches for which the service had to store a trial, ``lost`` those of them without a
     stored trial, and ``skewed`` the trials dated before the beginning or after the end of the test.
-    ``admitted`` is the number of requests that an attacker got admitted, divided by the number that the rate
-    limit allows; NaN without an attacker that sends many requests.
+    ``admitted`` is the number of an attacker's requests that the service admitted, divided by the number that
+    the rate limit allows; NaN if the fault is not a flood of requests.
     """
 
     fault: Fault

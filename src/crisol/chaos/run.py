@@ -1,4 +1,4 @@
-"""Run one fault in a service under steady load: before it, during it, after it."""
+"""Run one fault: put a service under steady load, inject the fault, end it, and record what happened."""
 
 from __future__ import annotations
 

@@ -68,11 +68,12 @@ class Exit(IntEnum):
 
 
 def run(command: Callable[[], Any]) -> int:
-    """Call a command without arguments and return its exit code.
+    """Call ``command()`` and return the exit code of the process.
 
-    If the command returns an int, this is the exit code; any other result gives 0. An exception is printed as
-    one line on standard error, and its class determines the exit code, a member of :class:`Exit`. If standard
-    output is closed the command is not called. Raises ``SystemExit`` if the command does.
+    An int that the command returns is the exit code; any other result gives 0. If the command raises an
+    exception, the function prints it as one line on standard error, and returns the member of :class:`Exit`
+    for its class. Only ``SystemExit`` is raised again, unless a closed pipe caused it. If standard output is
+    closed, the command is not called, and the exit code is ``Exit.OUTPUT``.
     """
     if not _open_streams():
         return _say(Exit.OUTPUT, "standard output is closed")
@@ -90,9 +91,9 @@ def run(command: Callable[[], Any]) -> int:
 
 
 def _open_streams() -> bool:
-    """Make standard input, output and error usable, and return whether standard output is open.
+    """Make standard input, output and error usable; return False if standard output was closed.
 
-    A closed stream is replaced by the null device. A character that the encoding of output or error lacks is
+    The null device replaces a closed stream. A character that the encoding of output or error lacks is
     written as a backslash escape.
     """
     for number in range(3):

@@ -246,10 +246,10 @@ def _stream(
     shuffled: bool,
     as_json: bool,
 ) -> None:
-    """Measure how much the verdicts on earlier patches of a group help to decide later ones, and print that.
+    """Measure how much the verdicts on earlier patches of a group help to decide later ones; print tables.
 
-    The arguments are those of :func:`evaluate`; ``cold`` is the name of the one variant. ``shuffled`` is
-    the opposite of ``--in-order``.
+    ``cold`` is the name of the variant to measure, and ``shuffled`` is False with ``--in-order``. With
+    ``as_json`` the result is printed as JSON. The other arguments are those of :func:`evaluate`.
     """
     from crisol.lab import evidence, first_valid
     from crisol.tracking import runs

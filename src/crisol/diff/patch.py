@@ -32,12 +32,12 @@ class Hunk:
 
     @property
     def old(self) -> list[str]:
-        """The hunk's lines before the change, without tags: context and removed lines."""
+        """The context lines and removed lines of the hunk, each without its tag (the first character)."""
         return [line[1:] for line in self.lines if line[0] != "+"]
 
     @property
     def new(self) -> list[str]:
-        """The hunk's lines after the change, without tags: context and added lines."""
+        """The context lines and added lines of the hunk, each without its tag (the first character)."""
         return [line[1:] for line in self.lines if line[0] != "-"]
 
 

@@ -1,6 +1,9 @@
 """Facts about a patch, which are certain before any wargame.
 
->>> facts = gather(vulnerability, choose(), cache)  # doctest: +SKIP
+In this example the patch changes nothing that the PoV executes or reads. The evidence is the name of the PoV,
+then functions that it executes.
+
+>>> facts = gather(vulnerability, sandbox, cache)  # doctest: +SKIP
 >>> fact = facts.settle(diff.parse(text))  # doctest: +SKIP
 >>> fact.outcome, fact.source  # doctest: +SKIP
 (<Outcome.INVALID: 'invalid'>, <Source.UNTOUCHED: 'untouched'>)

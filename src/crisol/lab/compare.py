@@ -368,12 +368,13 @@ def explained(settings: Settings, comparison: VariantComparison) -> Variant:
 
 
 def ablations(settings: Settings, comparison: VariantComparison, seed: int) -> pd.DataFrame:
-    """Return a table of the AUC without one feature group, for each feature group.
+    """Return a table of the AUC that a variant has without one feature group: a row for each feature group.
 
-    The variant is that of :func:`explained`; its first row is that of the whole model. Columns: variant,
-    and the fields of :class:`crisol.model.ablation.Ablation` (without, features, auc, auc_alone). If a
-    variant of the comparison reads the vulnerable source, the best such variant has rows, too, but only for
-    the feature groups that are computed from the source. The same ``seed`` gives the same table.
+    The variant is the one that :func:`explained` returns; its first row is the AUC with all feature groups.
+    If the comparison has variants that read the vulnerable source, rows of the best of them follow: one with
+    all feature groups, then one for each feature group that is computed from the source. Columns: variant,
+    and the fields of :class:`crisol.model.ablation.Ablation` (without, features, auc, auc_alone). The same
+    ``seed`` gives the same table.
     """
     chosen = chosen_variants(settings, list(comparison.scores))
     variant = explained(settings, comparison)

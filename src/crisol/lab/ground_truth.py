@@ -100,8 +100,9 @@ def wargames_per_second(frame: pd.DataFrame) -> float:
 def composition(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a table with a row for each vulnerability of a corpus table, sorted by id.
 
-    Columns: vulnerability, cwe, project, candidates (number), valid, invalid and inconclusive (numbers of
-    candidates by outcome, with the strict label), median_seconds (of a wargame).
+    Columns: vulnerability, cwe, project, candidates (their number), valid, invalid and inconclusive (the
+    numbers of candidates with these outcomes), median_seconds (the median seconds of a wargame). The outcomes
+    are those of the strict label.
     """
     outcome = pd.get_dummies(frame["outcome"].astype(str)).reindex(
         columns=[str(o) for o in Outcome], fill_value=0

@@ -139,11 +139,12 @@ def walk(
 
 
 def by_halves(prepared: Prepared, believe: Believe, seen: Seen, rungs: Rungs) -> Played:
-    """Simulate each half of the groups under thresholds that were chosen on the other half, and join the two.
+    """Simulate both halves of the groups, each with the policy chosen on the other half; return one result.
 
+    The decisions on half 0 come first in the result, then those on half 1.
     ``believe`` is a function from memory rows (n, columns) and group numbers (n,) to probabilities of valid
-    (n,). ``seen`` has the predictions on which the thresholds are chosen. ``rungs`` are the rungs of the
-    policy.
+    (n,). ``seen`` has the predictions on which the policies are chosen. ``rungs`` are the rungs that the
+    policies try before the wargame.
     """
     policies = _policies(prepared, believe, seen, rungs)
     parts = [walk(prepared, believe, policies[half], facts=rungs.facts, half=half) for half in (0, 1)]
@@ -190,13 +191,15 @@ def _tightened(
     ladder: Callable[[Policy], LadderPolicy],
     policy: Policy,
 ) -> LadderPolicy:
-    """Return a ladder policy, after tightening one rung's thresholds until a simulation keeps the bounds.
+    """Tighten one rung's thresholds until a simulation keeps the bounds; return the ladder policy.
 
-    The bounds on the error shares are ``alpha`` and ``beta`` of the study's question. ``policy`` is the
-    rung's policy to start from. ``ladder`` makes a ladder policy of the rung's policy, and ``played_by``
-    simulates a ladder policy. The rung may accept only if the simulation accepts at least 1 / alpha patches,
-    since fewer cannot show an error share of alpha. An accept threshold that still fails after eight steps
-    becomes None. If the bounds are not kept after sixteen steps, the rung decides nothing.
+    ``policy`` is the rung's policy at the beginning. ``ladder`` makes a ladder policy from the rung's policy,
+    and ``played_by`` simulates a ladder policy. The bounds are ``alpha`` and ``beta`` of the study's
+    question. ``alpha`` bounds the share of invalid patches among the accepted ones, and the same share among
+    the accepted patches that are similar to a known valid patch. ``beta`` bounds the share of valid patches
+    among the refused ones. At least 1 / alpha patches must be accepted, since fewer cannot show a share of
+    alpha. If the accepted patches still break one of these rules after eight steps, the accept threshold
+    becomes None. If any rule is broken after sixteen steps, the rung decides nothing.
     """
     question = prepared.question
     for step in range(2 * _STEPS):

@@ -21,15 +21,20 @@ _BOOTSTRAP = 500
 
 
 def outcome(prepared: Prepared, played: Played) -> dict[str, float]:
-    """Return the shares that a simulated policy skips, accepts and rejects, and its error shares, by name.
+    """Return the shares of patches that a simulated policy skips, accepts and refuses, and its error shares.
 
-    ``skipped`` is the share of arrivals that are decided without a wargame. ``seconds`` is the wargame time
-    that this saves, as a share of the wargame time of all arrivals. ``skipped_low`` and ``skipped_high``,
-    ``seconds_low`` and ``seconds_high`` are the ends of their 95 % intervals over groups, nan for fewer than
-    ten groups. ``accepted`` and ``refused`` are shares of all arrivals. ``false_of_accepted`` is the share of
-    invalid patches among the accepted ones, ``false_accepts`` that of accepted invalid patches among the
-    skipped ones, ``false_refusals`` that of valid patches among the rejected ones; a share of no patches is
-    0. ``played`` is the simulation, ``prepared`` the data of the study.
+    ``played`` is the simulation, ``prepared`` the data of the study. The keys of the result are:
+
+    - ``skipped``, ``accepted``, ``refused``: the shares of all arrivals that the policy decides without a
+      wargame, accepts, and refuses.
+    - ``seconds``: the wargame time that the policy saves, as a share of the wargame time of all arrivals.
+    - ``skipped_low``, ``skipped_high``, ``seconds_low``, ``seconds_high``: the ends of the 95 % intervals of
+      ``skipped`` and ``seconds`` over groups, nan for fewer than ten groups.
+    - ``false_of_accepted``: the number of accepted invalid patches / accepted patches.
+    - ``false_accepts``: the number of accepted invalid patches / skipped patches.
+    - ``false_refusals``: the number of refused valid patches / refused patches.
+
+    The last three are 0 if the divisor is 0.
     """
     label, group = prepared.label[played.arrival], prepared.group[played.arrival]
     seconds = np.array([prepared.arrivals[at].seconds for at in played.arrival])

@@ -34,7 +34,7 @@ class Sigmoid:
             return 1.0 / (1.0 + np.exp(-(self.slope * _log_odds(score) + self.intercept)))
 
     def one(self, score: float) -> float:
-        """Return the calibrated probability of one score in [0, 1].
+        """Return the calibrated probability of one score; ``score`` lies in [0, 1].
 
         This is faster than a call with an array of one score.
         """

@@ -93,8 +93,7 @@ def _without_equal_ends(lines: list[str]) -> list[str]:
 def _cut(line: str, mark: str) -> str:
     """Return a changed line without the comment behind its code.
 
-    The comment begins with ``mark``, which is ``#`` or ``//``, after white space; a mark inside quotes begins
-    none.
+    ``mark`` is ``#`` or ``//``. It begins a comment only after white space and outside quotes.
     """
     quote = ""
     for match in _MARKS[mark].finditer(line, 1):

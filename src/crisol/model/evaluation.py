@@ -83,10 +83,10 @@ class Evaluation:
         return self.auc if np.isnan(self.headline_auc) else self.headline_auc
 
     def by_origin(self) -> dict[str, float]:
-        """Return the AUC for each origin, by its name.
+        """Return the AUC on the patches of each origin, by the name of the origin.
 
-        An origin without valid or without invalid patches is left out. The dict is empty if no patch has the
-        origin ``agent`` or ``hand``.
+        An origin is left out if its patches are all valid or all invalid. If no patch has the origin
+        ``agent`` or ``hand``, the whole dict is empty, even if there are other origins.
         """
         if not np.isin(self.origin, HEADLINE).any():
             return {}

@@ -88,7 +88,8 @@ class LadderPolicy:
 
     The ladder asks the memory rung first. The second stage predicts from earlier verdicts on the
     vulnerability; its probability is judged by ``memory``. The model predicts from the diff alone; its
-    probability is judged by ``model``.
+    probability is judged by ``model``. In the example ``known`` is the number of earlier verdicts: without
+    any, the memory rung does not decide.
 
     >>> ladder = LadderPolicy(memory=Policy(reject=0.1), model=Policy(reject=0.02))
     >>> ladder.remembered(0.05, known=3), ladder.remembered(0.05, known=0)

@@ -109,7 +109,7 @@ class Serving:
 
     @property
     def rows(self) -> Rows:
-        """The map from a patch to the features that the model reads."""
+        """The object whose method ``row`` computes the features of a patch that the model reads."""
         return Rows(classic=self.classic)
 
 

@@ -78,8 +78,8 @@ class Rate:
 class BucketDecision:
     """The answer of a token bucket with the rate ``rate`` to one request that costs ``cost`` tokens.
 
-    ``room`` is in seconds. If it is 0 or more, the request was allowed, and the tokens left in the bucket
-    would be refilled in that time. If it is negative, the request was refused, and the bucket holds enough
+    ``room`` is in seconds. If it is 0 or more, the request was allowed, and as many tokens return in that
+    time as are left in the bucket. If it is negative, the request was refused, and the bucket holds enough
     tokens for it after ``-room`` seconds.
     """
 
@@ -99,7 +99,7 @@ class BucketDecision:
 
     @property
     def left(self) -> float:
-        """Seconds in which the tokens left in the bucket after the decision would be refilled; 0 if none.
+        """Seconds in which as many tokens return as the bucket holds after the decision; 0 if it is empty.
 
         A refused request takes no tokens: the bucket then holds what it held before.
         """
@@ -256,9 +256,9 @@ class TokenBucket:
     def follow(self, key: str, seconds: float) -> None:
         """Lower the tokens in the bucket of ``key`` to those that the key's bucket in another store holds.
 
-        ``seconds`` is the time in which the tokens left in the other bucket would be refilled. A bucket that
-        holds fewer tokens than the other one is not changed. A key without a bucket gets one; if ``capacity``
-        is reached, nothing happens.
+        ``seconds`` is the time in which as many tokens return as the other bucket holds. A bucket that holds
+        fewer tokens than the other one is not changed. A key without a bucket gets one, unless ``capacity``
+        keys have a bucket already: then nothing happens.
         """
         now = self._turn(self._clock())
         moment = now + self._full - seconds

@@ -314,13 +314,13 @@ class Cache:
             await self._tell(stats, self._tier.put(computation.key, computation.tags, entry, life, ticket))
 
     async def _look_up(self, computation: Computation, stats: KindStats) -> bytes | None:
-        """Look up the computation's key in the shared tier; return None if it has a value, else a ticket.
+        """Look up a computation in the shared tier: return None if the tier has a value, else a ticket.
 
         If the tier has a value, the callers that wait for the computation get it, this process caches it, and
-        nothing needs to be computed. Otherwise the result is the ticket for :meth:`SharedTier.put`, which is
-        empty without a shared tier and if the tier does not answer. Two kinds of entry count as no value: one
-        that cannot be decoded, which is deleted; and, if ``computation.refresh`` is set, one that has lived
-        for the share ``early`` of its lifetime.
+        nothing needs to be computed. Otherwise the result is the ticket with which :meth:`SharedTier.put`
+        stores the computed value; it is empty if there is no shared tier or the tier does not answer. Two
+        kinds of entry count as no value: one that cannot be decoded, which is deleted; and, if
+        ``computation.refresh`` is set, one that has lived for the share ``early`` of its lifetime.
         """
         if self._tier is None:
             return b""

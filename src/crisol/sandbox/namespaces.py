@@ -35,8 +35,9 @@ def enter(plan: dict[str, Any], user: int) -> None:
     The function returns only in the child, which is process 1 of its process namespace. The calling process
     waits for the child to end and then ends with the same exit code. ``plan`` is the file system: the result
     of :meth:`crisol.sandbox.layout.Layout.plain`. ``user`` is the uid that the child has in its new user
-    namespace. A process of root gets no user namespace, and stays root, if the kernel makes the other
-    namespaces without one. Raises ``OSError`` if the kernel refuses.
+    namespace. If the calling process is root, and the kernel makes the other namespaces without a user
+    namespace, there is none: the child stays root, and ``user`` is not used. Raises ``OSError`` if the kernel
+    refuses.
     """
     _unshare(user)
     _continue_in_child()

@@ -1,12 +1,12 @@
 """Load the byte code of the target's modules, and compile regular expressions, once for all runs.
 
-Runs inside the sandbox. The zygote unmarshals the code of the modules that the scripts import, and compiles
-the regular expressions that these modules compile on import. Every run inherits both; both are immutable.
-Each run still executes the modules anew. A file that the patch changes is read as usual. If the patch adds or
-deletes a file, or the script changes ``sys.path``, Python searches for modules as usual.
+This module runs inside the sandbox. The zygote unmarshals the code of the modules that the scripts import,
+and compiles the regular expressions that these modules compile on import. Every run inherits both; both are
+immutable. Each run still executes the modules anew. A file that the patch changes is read as usual. If the
+patch adds or deletes a file, or the script changes ``sys.path``, Python searches for modules as usual.
 
-Code of a run can reach the finder, and through the finder the globals of this module. Therefore no verdict
-may depend on these globals.
+The import hook :class:`Finder` serves the code to a run. The patch's code can reach this object, and through
+it the globals of this module. Therefore no verdict may depend on these globals.
 """
 
 from __future__ import annotations

@@ -306,9 +306,9 @@ class Target:
         raise SandboxError(f"the sandbox failed twice on {job['name']}: {problem}")
 
     def _last_words(self) -> str:
-        """Return what the sandbox wrote to standard error and nobody has read yet; "" if there is nothing.
+        """Return the unread text of the sandbox's standard error, at most 4096 bytes of it; "" for none.
 
-        At most 4096 bytes are read; the method waits at most 0.2 seconds for them.
+        The method waits at most 0.2 seconds for a text.
         """
         if self._process is None or self._process.stderr is None:
             return ""

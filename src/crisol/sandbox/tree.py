@@ -85,12 +85,14 @@ def write(place: str, files: Mapping[str, bytes]) -> None:
 def change(overlay: Iterable[Mapping[str, Any]], contents: Iterable[bytes]) -> dict[str, bytes | None]:
     """Return the new contents of the files that a run changes, and of their .pyc files, by relative path.
 
-    A content of None stands for a deleted file; a .pyc file is deleted if its source no longer has one. A
-    deleted file is left out if a new file lies below its path or replaces a folder above it. ``overlay`` has
-    a dict for each changed file, with three keys: ``name`` is the path, ``content`` says whether the file has
-    a new content (it is deleted otherwise), and ``compiled`` whether it has a .pyc file. ``contents`` yields,
-    in the order of ``overlay``, the content of each file that has one, followed by its .pyc file if it has
-    one.
+    A content of None stands for a deleted file. ``overlay`` has a dict for each changed file, with three
+    keys. ``name`` is the path. ``content`` is True for a file with a new content, False for a deleted file.
+    ``compiled`` is True for a Python file with a new .pyc file; if it is False, the old .pyc file is deleted.
+    ``contents`` yields the contents of the new files, in the order of ``overlay``; each new .pyc file comes
+    directly after its source.
+
+    The result leaves out a deleted file in two cases: its path is now a folder that contains a new file, or a
+    new file has taken the path of a folder that contained it.
     """
     files: dict[str, bytes | None] = {}
     blobs = iter(contents)

@@ -34,7 +34,7 @@ def _alive(process: str) -> bool:
 def sockets() -> int:
     """Return the number of sockets in this network namespace; 0 if the number cannot be read.
 
-    The kernel counts the memory of their buffers for no process, so a limit on their number is needed.
+    A run needs a limit on this number, since the memory limit of a process does not count socket buffers.
     """
     try:
         with open("/proc/self/net/sockstat", encoding="ascii") as file:

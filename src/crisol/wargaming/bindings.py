@@ -196,9 +196,9 @@ class Bindings:
     ) -> None:
         """Bind the names in a pattern of ``match`` to ``value``, or to parts or attributes of ``value``.
 
-        ``value`` is the matched expression, ``scope`` the scope of the ``match``. ``way`` says which values
-        the pattern gets: with ``value`` those of ``value`` itself, with ``element`` its elements, with
-        ``inside`` its parts at any depth.
+        ``value`` is the matched expression, ``scope`` the scope of the ``match``. ``way`` is a text
+        that says what the pattern matches: ``value`` for the expression's value, ``element`` for an element
+        of the value, ``inside`` for a part of the value at any depth.
         """
         match pattern:
             case ast.MatchAs(pattern=inner, name=name):

@@ -30,8 +30,8 @@ class Examination:
     ``error`` says why the patched file does not parse, ``error_before`` why the unpatched file does not; ""
     if it parses. All other fields are empty if the patched file does not parse.
 
-    ``refused`` names the constructs that the patch adds and that count as tampering; ``dropped`` names those
-    of this kind that it takes out of the file, see :func:`newly_refused`. ``noted`` names added constructs by
+    Some constructs count as tampering. ``refused`` names those that the patch adds to the file, ``dropped``
+    those that the patch takes out of the file, see :func:`newly_refused`. ``noted`` names added constructs by
     which code could recognise a wargame or keep state, such as reading the clock or changing a list of the
     module. ``undefined`` holds the undefined names that the patch adds.
     """

@@ -1,14 +1,16 @@
-"""The order of a wargame's scripts: those that fail most often per second come first.
+"""The order of a wargame's scripts: the script that refutes most patches per second comes first.
+
+A script refutes a patch if it is a PoV that still succeeds, or a check that fails.
 
 >>> experience = Experience()
->>> run = ScriptRun("CVE-2020-1747", "checks/2-load.py", PhaseName.CHECKS, True, 0.04)
+>>> run = ScriptRun("CVE-2020-1747", "checks/2-load.py", PhaseName.CHECKS, failed=True, seconds=0.04)
 >>> for _ in range(3):
 ...     experience.learn(run)
 >>> experience.tally("CVE-2020-1747", "checks/2-load.py")
 ScriptTally(runs=3, failures=3, seconds=0.12)
 
-The order never changes whether a patch is valid, since a valid one passes every script. It changes which
-script of an invalid patch fails first, and so the reason.
+The order never changes whether a patch is valid, since no script refutes a valid patch. It changes which
+script is the first to refute an invalid patch, and so the reason of the verdict.
 """
 
 from __future__ import annotations
@@ -36,8 +38,8 @@ _KINDS = (PhaseName.POV, PhaseName.VARIANTS, PhaseName.CHECKS)
 class ScriptStep:
     """Scripts that run as one phase of a wargame, in their order.
 
-    ``name`` is the phase. ``survives`` is the reason for which a patch is invalid if it does not pass one of
-    the scripts.
+    ``name`` is the phase. A patch must pass all the scripts; ``survives`` is the reason for which it is
+    invalid if it does not.
     """
 
     name: PhaseName

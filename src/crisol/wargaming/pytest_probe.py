@@ -67,9 +67,10 @@ def _functions(item: Any) -> Iterator[Any]:
 
 
 def _names(code: CodeType) -> Iterator[str]:
-    """Yield the globals, attributes, imports and keywords that a function's code uses.
+    """Yield the names of globals, attributes, imports and keyword arguments that a function's code uses.
 
-    The code of inner functions is included.
+    The code of inner functions is included. Other texts in constant tuples are yielded, too, since the code
+    stores the names of keyword arguments as such a tuple.
     """
     yield from code.co_names
     for constant in code.co_consts:

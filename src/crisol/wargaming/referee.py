@@ -193,8 +193,9 @@ class Match:
     def _divergence(self, files: Mapping[str, bytes | None]) -> _Finding:
         """Compare patch and reference on generated benign inputs, and return (reason, detail).
 
-        If they behave differently, the reason is ``DIVERGES_FROM_REFERENCE``, and the detail names the first
-        difference. If they behave alike, the result is (None, ""). If the sandbox fails, the reason is
+        ``files`` maps the paths of the patched files to their content, None for a deleted file. If patch and
+        reference behave differently, the reason is ``DIVERGES_FROM_REFERENCE``, and the detail names the
+        first difference. If they behave alike, the result is (None, ""). If the sandbox fails, the reason is
         ``SANDBOX_FAILED``.
         """
         try:
@@ -410,10 +411,10 @@ class Match:
         )
 
     def _changed(self, script: Script, run: Run) -> list[str]:
-        """Return those of ``run.changed`` that the unpatched release does not change with the same script.
+        """Return the names in ``run.changed`` that the release does not change in the same script, sorted.
 
         ``run`` is a run of ``script`` on a patch. If the changes by the unpatched release are not known yet,
-        the script runs on it first. If that run fails, the result is empty. The result is sorted.
+        the script first runs on the release. If the sandbox fails then, the result is empty.
         """
         key = script.name, self.warm  # what is there before the target hangs on what was imported ahead
         if key not in self.changes:

@@ -83,8 +83,9 @@ class Yardstick:
     def _ended(self, target: Target, files: Mapping[str, bytes | None], ending: str) -> frozenset[int]:
         """Return the numbers of the hostile variations that end as ``ending`` on ``files``.
 
-        ``ending`` is that of a :class:`Behaviour`, such as ``exit 0``. The set is empty if the process that
-        runs them ends early.
+        ``ending`` is that of a :class:`Behaviour`, such as ``exit 0``. ``files`` maps the paths of the
+        patched files to their content, None for a deleted file. The set is empty if the process that runs the
+        variations ends before it reports on all of them.
         """
         told = behaviours(target, self.hostile, files) if self.hostile else {}
         if isinstance(told, Ending):

@@ -218,7 +218,7 @@ def _tail(path: str, names: Collection[str], whole: Collection[str] | None = Non
 
 
 def _kept(node: ast.AST, flow: Flow) -> list[str]:
-    """Return a message for each variable by which ``node`` keeps state between calls, such as ``state SEEN``.
+    """Return a message, such as ``state SEEN``, for each variable in which ``node`` keeps state across calls.
 
     The list is empty if there is none. Only common ways are recognised, such as ``global`` and
     ``SEEN.append``; that is enough, because no verdict depends on the messages.

@@ -83,7 +83,10 @@ def inside(value: Value) -> Value:
 
 
 def elements(values: Iterable[Value]) -> set[Value]:
-    """Return the elements of the containers in ``values``; containers are the values of kind ``inside``."""
+    """Return the elements of all containers among ``values``: of the values of kind ``inside``.
+
+    Values of other kinds are ignored.
+    """
     return {Value(*value.text.split("\0", 1)) for value in values if value.kind == "inside"}
 
 

@@ -66,7 +66,7 @@ class RedisBucket:
     async def take(self, key: str, cost: float = 1.0) -> float:
         """Take ``cost`` tokens from the bucket of ``key``, or none if the bucket has fewer.
 
-        Returns the room: the seconds in which the tokens left in the bucket would be refilled. A negative
+        Returns the room: the seconds in which as many tokens return as are left in the bucket. A negative
         room means that the request is refused, and that the bucket has enough tokens for it after ``-room``
         seconds. A rate without a limit gives infinity. Raises :class:`~crisol.errors.InputError` if ``cost``
         is below 0 or above the rate's burst. A Redis that does not answer is no error: then ``fallback``
