@@ -140,13 +140,11 @@ def sequence(pairs: Pairs, level: float = 0.95) -> ConfidenceSequence:
 def compare(
     first: str, second: str, pairs: Pairs, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
 ) -> Comparison:
-    """Return the accuracy of one arm minus that of another, with intervals and p-values.
+    """Return the accuracy of the arm ``first`` minus that of the arm ``second``, with intervals and p-values.
 
-    ``first`` and ``second`` are the names of the arms, in the order of the subtraction; ``pairs`` are the
-    patches that both predicted.
-    ``level`` is the probability with which an interval covers the true difference. The bootstrap draws
-    ``resamples`` samples; the same ``seed`` gives the same interval. Raises
-    :class:`~crisol.errors.InputError` if ``pairs`` is empty.
+    ``pairs`` are the patches that both arms predicted. ``level`` is the probability with which an interval
+    covers the true difference. The bootstrap draws ``resamples`` samples; the same ``seed`` gives the same
+    interval. Raises :class:`~crisol.errors.InputError` if ``pairs`` is empty.
     """
     if not len(pairs):
         raise InputError(f"arms {first!r} and {second!r} have no patch in common: run them in one experiment")

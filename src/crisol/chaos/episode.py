@@ -26,11 +26,10 @@ class Episode:
     """The observations of one fault in a service under steady load.
 
     ``fault`` is the fault, ``load`` the result of the load: its requests and answers. The fault lasted from
-    ``begin`` to ``end``, in seconds of the monotonic clock. ``breakers`` is a table of the states of
-    the service's circuit breakers, which the test reads four times a second. Each reading is a row with two
-    columns: ``time`` (seconds of the monotonic clock) and ``open`` (the names of the breakers that were not
-    closed, joined with commas). ``refused`` says whether the service reported that it refused to load a
-    model.
+    ``begin`` to ``end``, in seconds of the monotonic clock. The test reads the states of the service's
+    circuit breakers four times a second. ``breakers`` has a row for each time, with two columns: ``time``
+    (seconds of the monotonic clock) and ``open`` (the names of the breakers that were not closed, joined with
+    commas). ``refused`` says whether the service reported that it refused to load a model.
 
     ``due`` counts the patches for which the service had to store a trial, ``lost`` those of them without a
     stored trial, and ``skewed`` the trials dated before the beginning or after the end of the test.

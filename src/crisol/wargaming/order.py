@@ -38,8 +38,7 @@ _KINDS = (PhaseName.POV, PhaseName.VARIANTS, PhaseName.CHECKS)
 class ScriptStep:
     """Scripts that run as one phase of a wargame, in their order.
 
-    ``name`` is the phase. A patch must pass all the scripts; ``survives`` is the reason for which it is
-    invalid if it does not.
+    ``name`` is the phase. A patch that does not pass all the scripts is invalid, for the reason ``survives``.
     """
 
     name: PhaseName
