@@ -141,10 +141,9 @@ def walk(
 def by_halves(prepared: Prepared, believe: Believe, seen: Seen, rungs: Rungs) -> Played:
     """Simulate both halves of the groups, each with the policy chosen on the other half; return one result.
 
-    The decisions on half 0 come first in the result, then those on half 1.
     ``believe`` is a function from memory rows (n, columns) and group numbers (n,) to probabilities of valid
     (n,). ``seen`` has the predictions on which the policies are chosen. ``rungs`` are the rungs that the
-    policies try before the wargame.
+    policies try before the wargame. In the result the arrivals of half 0 come before those of half 1.
     """
     policies = _policies(prepared, believe, seen, rungs)
     parts = [walk(prepared, believe, policies[half], facts=rungs.facts, half=half) for half in (0, 1)]

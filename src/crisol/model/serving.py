@@ -109,7 +109,7 @@ class Serving:
 
     @property
     def rows(self) -> Rows:
-        """The object whose method ``row`` computes the features of a patch that the model reads."""
+        """The object that computes the model's features from a patch, by its method ``row``."""
         return Rows(classic=self.classic)
 
 

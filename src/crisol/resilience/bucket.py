@@ -78,9 +78,9 @@ class Rate:
 class BucketDecision:
     """The answer of a token bucket with the rate ``rate`` to one request that costs ``cost`` tokens.
 
-    ``room`` is in seconds. If it is 0 or more, the request was allowed, and as many tokens return in that
-    time as are left in the bucket. If it is negative, the request was refused, and the bucket holds enough
-    tokens for it after ``-room`` seconds.
+    ``room`` is in seconds. If it is 0 or more, the request was allowed, and ``room`` is the time in which as
+    many tokens return as are left in the bucket: 3.0 means three tokens if one returns each second. If it is
+    negative, the request was refused, and the bucket holds enough tokens for it after ``-room`` seconds.
     """
 
     rate: Rate

@@ -36,7 +36,7 @@ def enter(plan: dict[str, Any], user: int) -> None:
     waits for the child to end and then ends with the same exit code. ``plan`` is the file system: the result
     of :meth:`crisol.sandbox.layout.Layout.plain`. ``user`` is the uid that the child has in its new user
     namespace. If the calling process is root, and the kernel makes the other namespaces without a user
-    namespace, there is none: the child stays root, and ``user`` is not used. Raises ``OSError`` if the kernel
+    namespace, none is made: the child stays root, and ``user`` is not used. Raises ``OSError`` if the kernel
     refuses.
     """
     _unshare(user)
