@@ -247,7 +247,7 @@ class TokenBucket:
         """Return the state of the bucket of ``key`` without taking a token.
 
         The result is the decision on a request that costs 0 tokens. An unknown key has a full
-        bucket; once ``capacity`` keys have a bucket, it has the bucket that all other keys share.
+        bucket. Once ``capacity`` keys have a bucket, all unknown keys share one.
         """
         now = self._turn(self._clock())
         moment = max(self._find(key), now)
