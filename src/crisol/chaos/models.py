@@ -1,7 +1,7 @@
-"""Damage the model of a service so that it loads without an error and fails when it predicts.
+"""Damage the model of a service: it still loads without an error, but its predictions fail or are slow.
 
-Both functions add nodes to the model's ONNX graph whose work depends on the features: for a row of zeros they
-do nothing, so the test prediction at loading does not notice them.
+Both functions add nodes to the model's ONNX graph. For a row of zeros, the added nodes do nothing, so the
+test prediction at loading does not notice them.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ _MOST_STRIPPED = 3
 
 
 class Sized(NamedTuple):
-    """A hunk that was read from a text, with the numbers of its old and its new lines.
+    """A hunk that was read from a text, with its line counts.
 
     ``old`` is the number of lines before the change (context and removed lines), ``new`` the number after the
     change (context and added lines). ``end`` is the 0-based index of the text's first line after the hunk.

@@ -223,10 +223,10 @@ class _Parser:
         self.strays.append(Stray(path, "binary", error))
 
     def _header_path(self, header: str, at: int) -> str:
-        """Return the path in ``header``, the text ``a/PATH b/PATH`` after ``diff --git``, without its prefix.
+        """Return the path in the header of a file's change, without the prefix.
 
-        ``at`` is the 0-based number of the header's line. Raises :class:`~crisol.errors.MalformedDiff` if the
-        two paths differ.
+        ``header`` is the text after ``diff --git``: ``a/PATH b/PATH``. ``at`` is the 0-based number of the
+        header's line. Raises :class:`~crisol.errors.MalformedDiff` if the two paths differ.
         """
         half = len(header) // 2
         old, new = paths.pair(header[:half], header[half + 1 :], self.reading.strip, at + 1)

@@ -149,8 +149,9 @@ def dump(experiment: NotebookExperiment) -> str:
 def _check(experiment: NotebookExperiment) -> dict[str, Parameter]:
     """Check the parameters in the experiment file; return all parameters that the file may set, by name.
 
-    They are the notebook's parameters without ``seed``, a key of its own in the file, and ``run_id``. Raises
-    :class:`~crisol.errors.ExperimentError` for an unknown parameter or a value that is not allowed.
+    The result has the notebook's parameters except ``run_id`` and ``seed``; ``seed`` is a key of its own in
+    the file. Raises :class:`~crisol.errors.ExperimentError` for an unknown parameter or a value that is not
+    allowed.
     """
     declared = {
         name: parameter

@@ -43,8 +43,8 @@ class RunSummary:
     """The summary of an MLflow run that executed a notebook: question, parameters, cells, and metrics.
 
     ``experiment`` is the experiment's name, ``question`` its question. ``run_id`` is the id of the MLflow
-    run. ``seed`` is a text. ``cells`` are the code cells in order. ``parameters`` and ``metrics`` map names
-    to values.
+    run, ``seed`` its seed as text. ``cells`` are the results of the code cells, in order. ``parameters`` and
+    ``metrics`` map names to values.
     """
 
     experiment: str

@@ -80,13 +80,13 @@ def certify(
     delta: float = 0.1,
     seed: int,
 ) -> RiskGuarantee:
-    """Return the policy that skips the most wargames with error rates that are shown to be small.
+    """Return the policy that skips the most wargames while its error shares stay below given bounds.
 
     ``alpha`` bounds the share of invalid patches among the accepted ones, ``beta`` the share of valid patches
-    among the rejected ones, both averaged over new vulnerabilities, each with confidence 1 - ``delta``.
-    ``probability`` (n,) is the out-of-fold probability of valid, ``label`` (n,) is 1 for a valid patch and 0
-    for an invalid one, ``groups`` (n,) names the vulnerability of each patch. ``seed`` draws the order in
-    which the tests take the vulnerabilities.
+    among the rejected ones. Both shares are averaged over new vulnerabilities. Each bound holds with
+    confidence 1 - ``delta``. ``probability`` (n,) is the out-of-fold probability of valid, ``label`` (n,) is
+    1 for a valid patch and 0 for an invalid one, ``groups`` (n,) names the vulnerability of each patch.
+    ``seed`` draws the order in which the tests take the vulnerabilities.
 
     The two thresholds are chosen separately. To accept, the thresholds of :data:`GRID`, from 0.99 down to
     0.55, are tested in turn until a test fails; to reject, 1 minus each of them. A threshold is skipped while

@@ -94,8 +94,8 @@ def _prepare(setup: dict[str, Any], blobs: list[bytes]) -> tree.Places:
 def _warm(setup: dict[str, Any], places: tree.Places) -> tuple[list[str], stage.Inherited]:
     """Run the prelude, import the modules to preload, and read the code that runs inherit.
 
-    ``setup`` is the head of the frame with the setup; ``places`` are the paths inside the sandbox. Returns
-    (names of modules that could not be imported, the objects that runs inherit).
+    ``setup`` maps names to the values that the host sent; ``places`` are the paths inside the sandbox.
+    Returns (names of modules that could not be imported, the objects that runs inherit).
     """
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, write_through=True)  # type: ignore[union-attr]  # both are TextIOWrapper here

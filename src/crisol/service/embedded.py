@@ -165,7 +165,7 @@ class _Server(uvicorn.Server):
 class _Thread(threading.Thread):
     """A thread that serves ``application`` on the socket ``listener``, in an event loop of its own.
 
-    Signals are still handled by the main thread.
+    The thread handles no signals; that stays the task of the main thread.
     """
 
     def __init__(self, application: Application, listener: socket.socket) -> None:

@@ -155,9 +155,10 @@ def reliability(truth: NDArray[np.int_], scores: Mapping[str, NDArray[np.float64
 
 
 def labels(frame: pd.DataFrame, by: str = "vulnerability") -> Figure:
-    """Draw a bar for each value of the column ``by`` of a corpus table: its candidates, split by reason.
+    """Draw a bar for each value of the column ``by`` of a corpus table.
 
-    Valid candidates are at the start of each bar. The longest bar is on top.
+    The bar counts the candidates with this value, split by reason; valid candidates are at its start. The
+    longest bar is on top.
     """
     reason = frame["reason"].where(frame["reason"].notna() & (frame["reason"] != ""), "valid")
     counts = pd.crosstab(frame[by].astype(str), reason.astype(str))

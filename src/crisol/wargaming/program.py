@@ -235,8 +235,8 @@ def _first(node: ast.stmt) -> int:
 def open_tree(folder: Path) -> ProgramTree:
     """Return the program in a source folder, for comparisons with patched versions of it.
 
-    All Python files of the program, except tests, are searched to find its :class:`Habits`, the parts of its
-    own text that it reads.
+    All Python files of the program, except tests, are searched to find its :class:`Habits`: whether it reads
+    its own source text or docstrings.
     """
     texts = [
         path.read_text(encoding="utf-8", errors="replace")
