@@ -78,9 +78,9 @@ def evaluate(
     tables of all evaluations are stored last.
 
     A training patch from ``question.train`` is left out if a patch in ``question.data`` has the same group or
-    the same diff. A variant that reads the vulnerable source needs a corpus table as ``question.data``, and
-    ``question.train`` must be None. Where this is not so, the variant is left out; if ``question.variants``
-    names it, :class:`~crisol.errors.DatasetError` is raised instead.
+    the same diff. A variant that reads the vulnerable source needs a corpus table with a registered
+    vulnerability as ``question.data``, and ``question.train`` must be None. Where this is not so, the variant
+    is left out; if ``question.variants`` names it, :class:`~crisol.errors.DatasetError` is raised instead.
 
     Raises :class:`~crisol.errors.DatasetError` also for a file that cannot be read, for too few groups, for
     too few patches of a class, and if no training patch is left. Raises
