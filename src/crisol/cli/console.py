@@ -120,7 +120,7 @@ def log_to_stderr() -> None:
 
 
 class _Command(TyperCommand):
-    """A command whose help names no type for its flags: they take no value."""
+    """A command whose help names no type for flags, since a flag takes no value."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         return _without_types(super().get_params(ctx))

@@ -35,7 +35,7 @@ The worker's limit of memory bounds the trees.
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """The two paths that :func:`examine` needs of a vulnerability.
+    """The two paths of a vulnerability that :func:`examine` needs.
 
     ``folder`` is the folder of the vulnerable release. ``ways`` is the file with the traces of the PoVs, see
     :func:`~crisol.evidence.trace.ways_file`; "" means that no PoV was traced yet. Give absolute paths,

@@ -1,7 +1,7 @@
 """Predict one patch by a fitted linear or tree model without scikit-learn's overhead.
 
-scikit-learn checks and copies every array at every step: that takes longer than the model itself. This module
-does the same arithmetic without these steps, and leaves out hashed words that the patch does not contain.
+scikit-learn checks and copies every array at every step, which takes longer than the arithmetic of the model.
+This module does the arithmetic alone, and leaves out hashed words that the patch does not contain.
 Trees, alone or as members of a mean, are computed by ONNX Runtime.
 """
 

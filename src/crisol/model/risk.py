@@ -152,9 +152,9 @@ def operating_point(
 
 @cache
 def least(level: float, delta: float) -> int:
-    """Return the smallest number of vulnerabilities that can show an error rate of at most ``level``.
+    """Return how many vulnerabilities without an error show that the error rate is at most ``level``.
 
-    That many suffice if the model makes no error on them, by the test of :func:`p_value`. ``level`` and
+    The result is the smallest number that passes the test of :func:`p_value`. ``level`` and
     ``delta`` lie in (0, 1); ``delta`` is 1 minus the confidence.
     """
     return next(n for n in count(1) if p_value(np.zeros(n), level, delta) <= delta)

@@ -12,9 +12,9 @@ __all__ = ["going_on", "processor_seconds", "resident_pages", "sockets", "waited
 def going_on(process: int) -> list[str]:
     """Return ["other processes"] if a run has processes besides its first one, else an empty list.
 
-    The result is appended to the changes that the run made (``Run.changed``). ``process`` is the id of the
-    run's first process. Zombies do not count, nor does the calling process, which must be process 1 of the
-    run's process namespace. The result is empty if ``/proc`` cannot be read.
+    Call it in process 1 of the run's process namespace. ``process`` is the id of the run's first process.
+    Zombies and process 1 do not count. The result is empty if ``/proc`` cannot be read. The caller appends it
+    to the changes that the run made (``Run.changed``).
     """
     try:
         others = [name for name in os.listdir("/proc") if name.isdigit() and name not in {"1", str(process)}]

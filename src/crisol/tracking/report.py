@@ -90,8 +90,9 @@ class Conclusion:
 class Report:
     """The content of the HTML report, which :func:`render` turns into a page.
 
-    ``conclusion`` is the top of the page, ``sections`` and ``disagreements`` follow in this order.
-    ``provenance`` is a table of the data, package versions and commands from which the results come.
+    The page begins with ``conclusion``. Then come ``sections`` and ``disagreements``: the patches on which
+    model and wargame disagree. ``provenance`` is a table of the data, package versions and commands from
+    which the results come.
     """
 
     title: str

@@ -43,9 +43,9 @@ class ByContent(Generic[T]):
         return value
 
     def of(self, vulnerability: str, content_hash: str) -> T:
-        """Return the value stored for a vulnerability with this content hash; make it if there is none.
+        """Return the value stored for a vulnerability with this content hash; if there is none, store one.
 
-        ``vulnerability`` is the vulnerability's id.
+        ``vulnerability`` is the vulnerability's id. The new value is the result of ``make()``.
         """
         value = self.get(vulnerability, content_hash)
         if value is None:

@@ -355,7 +355,10 @@ def _header(node: ast.ClassDef) -> str:
 
 @lru_cache(maxsize=256)
 def _dumped(node: ast.AST, habits: Habits) -> str:
-    """Return a hash of the meaning of a syntax tree; the results for recent trees are cached."""
+    """Return the SHA-256 of a syntax tree without the details that change no meaning, as hexadecimal digits.
+
+    ``habits`` says which details the program reads. The function caches the results for recent trees.
+    """
     said = "".join(_pieces(node, habits))
     return hashlib.sha256(said.encode(errors="surrogatepass")).hexdigest()
 

@@ -1,4 +1,7 @@
-"""The textual similarity between the touched code and the vulnerability's description and public PoV."""
+"""Features: how similar the code that a patch touches is to two texts of the vulnerability.
+
+The texts are its description and its public PoV.
+"""
 
 from __future__ import annotations
 
