@@ -174,9 +174,10 @@ def _decide(places: FilePlaces, open_: dict[str, list[str]], first: dict[str, St
 def _one_each(places: FilePlaces, first: dict[str, Step], tree: Tree) -> None:
     """Keep one path where several paths of a diff mean the same file, such as ``lib/x.py`` and ``lib3/x.py``.
 
-    The first path whose change fits the file is kept, or the first path if none fits; the others move from
-    ``places.found`` to ``places.left_out``. Raises :class:`~crisol.errors.PatchDoesNotApply` if several fit
-    and give different texts.
+    The first path whose change fits the file is kept, or the first path if none fits. The others move from
+    ``places.found`` to ``places.left_out``. ``first`` maps a path to its first step in the diff; ``tree`` is
+    the release. Raises :class:`~crisol.errors.PatchDoesNotApply` if the changes of several paths fit and give
+    different texts.
     """
     count = Counter(places.found.values())
     for target in [target for target, times in count.items() if times > 1]:

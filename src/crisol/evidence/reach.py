@@ -314,12 +314,12 @@ def _kind(scope: _Scope) -> tuple[type, bool]:
 
 
 def _bound(scope: _Scope) -> dict[str, set[str]]:
-    """Return the names that a function binds, under the key ``bound``, and declares, under ``declared``.
+    """Return two sets of names of a function, under the keys ``bound`` and ``declared``.
 
     Bound are its parameters and all names that it assigns, deletes, imports or defines, also by ``for``,
-    ``with``, ``except`` and ``match``. Names that are bound inside its nested functions, classes and
-    comprehensions do not count. Declared are the names of ``global`` and ``nonlocal``. A missing key stands
-    for an empty set.
+    ``with``, ``except`` and ``match``. Names that are bound inside its nested functions and classes do not
+    count, nor do the targets of comprehensions. Declared are the names of its ``global`` and ``nonlocal``
+    statements. A missing key stands for an empty set.
     """
     names: dict[str, set[str]] = defaultdict(set)
     names["bound"] = {node.arg for node in ast.walk(scope.args) if isinstance(node, ast.arg)}

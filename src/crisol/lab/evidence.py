@@ -108,10 +108,10 @@ def measure(prepared: Prepared, tell: Callable[[str], None] = lambda _: None) ->
 def certified(prepared: Prepared, model: Policy = NEVER, *, delta: float = 0.10) -> Guarantee:
     """Choose the policy of the second stage that skips the most wargames, and return it as a guarantee.
 
-    Only policies whose errors are shown to be rare are considered. The errors are measured on the streams of
-    ``prepared``; their bounds are ``alpha`` and ``beta`` of ``prepared.question``. ``model`` is the policy of
-    the model that reads the diff alone, which decides where the second stage does not; by default it never
-    decides. ``delta`` is 1 minus the confidence.
+    Only policies are considered whose two error shares, measured on the streams of ``prepared``, are shown to
+    be at most ``alpha`` and ``beta`` of ``prepared.question``. Where the second stage does not decide,
+    ``model`` decides: the policy of the model that reads the diff alone, which by default never decides.
+    ``delta`` is 1 minus the confidence.
     """
     believe = learnt(prepared)
     return certify(

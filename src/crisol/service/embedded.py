@@ -80,10 +80,10 @@ class Server:
 
 @contextmanager
 def serve(settings: Settings) -> Iterator[Server]:
-    """Return a context manager that starts a server in a thread, and yields it once it answers.
+    """Return a context manager that starts a server in a thread, and yields the server once it answers.
 
-    If ``settings.port`` is 0, the server takes a free port. Leaving the block stops it. Several servers may
-    run at once. Entering raises :class:`~crisol.errors.SettingsError` for wrong settings,
+    If ``settings.port`` is 0, the server takes a free port. Leaving the block stops the server. Several
+    servers may run at once. Entering raises :class:`~crisol.errors.SettingsError` for wrong settings,
     :class:`~crisol.errors.StoreError` if another process keeps the DuckDB file open, and
     :class:`~crisol.errors.UnavailableError` if the server does not start.
     """

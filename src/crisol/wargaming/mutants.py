@@ -181,10 +181,10 @@ def _written_lines(before: str, after: str) -> set[int]:
 
 
 def _without_a_hunk(parent: Candidate, source: Mapping[str, str], rng: random.Random) -> _Files | None:
-    """Return the files of a candidate without one of its hunks; None if it has fewer than two.
+    """Return the files of a candidate without one of its hunks; None if it has fewer than two hunks.
 
-    The result maps the path of each changed file to its new text, None for a deleted file. ``rng`` draws the
-    hunk.
+    ``source`` maps the path of every file that the candidate changes to the vulnerable text. ``rng`` draws
+    the hunk. The result maps the path of each changed file to its new text, None for a deleted file.
     """
     patch = diff.parse(parent.diff)
     places = [(at, hunk) for at, change in enumerate(patch.files) for hunk in change.hunks]
