@@ -294,12 +294,12 @@ def compare(
     ``beta`` the share of valid patches among the rejected ones, each with the confidence 1 - ``delta``.
 
     With ``search`` the hyper-parameters of each fold are chosen from the variant's grid. Patches with the
-    same value of the field ``outer`` (``group``, ``project`` or ``cwe``) stay in one fold. ``seed`` draws
-    folds and resamples and seeds estimators. ``watch`` is called with the name of each variant after its
-    evaluation; None calls nothing. Raises :class:`~crisol.errors.ExperimentError` for an unknown variant or
-    ``outer``. Raises :class:`~crisol.errors.DatasetError` for fewer than two values of ``outer``, fewer than
-    two patches of a class, or a variant in ``names`` that reads the source where no patch is of a registered
-    vulnerability.
+    same value of the field ``outer`` (``group``, ``project`` or ``cwe``) stay in one fold. The same ``seed``
+    gives the same folds, resamples and estimators. ``watch`` is called with the name of each variant after
+    its evaluation; None calls nothing. Raises :class:`~crisol.errors.ExperimentError` for an unknown variant
+    or ``outer``. Raises :class:`~crisol.errors.DatasetError` for fewer than two values of ``outer``, fewer
+    than two patches of a class, or a variant in ``names`` that reads the source where no patch is of a
+    registered vulnerability.
     """
     if outer not in get_args(Outer):
         raise ExperimentError(f"outer is {outer!r}; known are {', '.join(get_args(Outer))}")

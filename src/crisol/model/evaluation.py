@@ -142,9 +142,9 @@ def evaluate(
 
     ``variant`` is a :class:`~crisol.model.variants.Variant`, or the caller's own estimator in a
     :class:`~crisol.model.variants.Given`. ``folds`` is the largest number of folds. Patches with the same
-    value of the field ``outer`` (``group``, ``project`` or ``cwe``) stay in one fold. ``seed`` draws folds
-    and resamples and seeds estimators. ``bootstrap`` is the number of resamples for each interval. The scores
-    of a fold are calibrated on the scores of all other folds.
+    value of the field ``outer`` (``group``, ``project`` or ``cwe``) stay in one fold. The same ``seed``
+    gives the same folds, resamples and estimators. ``bootstrap`` is the number of resamples for each
+    interval. The scores of a fold are calibrated on the scores of all other folds.
 
     With ``search``, hyper-parameters are chosen from the variant's grid for each fold, on the patches outside
     that fold. Without it, the variant's own hyper-parameters are used.
