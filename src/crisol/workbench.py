@@ -215,8 +215,8 @@ def evaluate(
     """Measure a model by cross-validation; no model is tested on a group that it was trained on.
 
     >>> from sklearn.naive_bayes import GaussianNB
-    >>> own = crisol.evaluate(patches, GaussianNB(), folds=3)
-    >>> own.name, own.n == len(patches)
+    >>> bayes = crisol.evaluate(patches, GaussianNB(), folds=3)
+    >>> bayes.name, bayes.n == len(patches)
     ('gaussiannb', True)
 
     ``model`` is the name of a variant in ``experiments/variants.yaml``, a
@@ -270,9 +270,9 @@ def load_model(path: str | Path | None = None, *, trust: Collection[str] = ()) -
 
     ``path`` None loads the champion. Loading runs no code from the file. A saved file may contain only
     classes that Crisol's own models use, and the classes that ``trust`` or the settings name, each as
-    ``package.module.Class``; the modules of these are imported. Raises :class:`~crisol.errors.ModelError` for
-    a file that is missing, damaged, or contains a class that is not allowed, and
-    :class:`~crisol.errors.StoreError` if ``path`` is None and there is no champion yet.
+    ``package.module.Class``; the modules of these classes are imported. Raises
+    :class:`~crisol.errors.ModelError` for a file that is missing, damaged, or contains a class that is not
+    allowed, and :class:`~crisol.errors.StoreError` if ``path`` is None and there is no champion yet.
     """
     from crisol.model.predictor import Predictor  # noqa: PLC0415 - importing crisol must stay cheap
     from crisol.tracking.registry import champion_folder  # noqa: PLC0415 - likewise

@@ -53,11 +53,12 @@ def watch_rungs(trials: Sequence[Trial]) -> tuple[Watched, ...]:
 
     :data:`PROMISED` maps the rungs ``equivalent``, ``untouched``, ``memory`` and ``model`` to promises;
     trials of other rungs are left out. ``trials`` are in the order of time; inconclusive ones are left out.
-    Returns a result for each rung and kind of error, in the order of :data:`PROMISED`; a rung that accepted
-    no patch has none for false accepts, a rung that refused no patch none for false refusals. In a result
-    ``arm`` is the name of the rung, ``name`` is ``false accepts`` or ``false refusals``, ``alarm`` says
-    whether and when the error rate exceeded the promise, and ``baseline`` is 0, because no trials serve as
-    reference. While a rung keeps its promise, false alarms are at least 1,000 of its trials apart on average.
+    Returns a result for each rung and kind of error, in the order of :data:`PROMISED`. There is no result for
+    the false accepts of a rung that accepted no patch, and none for the false refusals of a rung that refused
+    no patch. In a result ``arm`` is the name of the rung, ``name`` is ``false accepts`` or ``false
+    refusals``, ``alarm`` says whether and when the error rate exceeded the promise, and ``baseline`` is 0,
+    because no trials serve as reference. While a rung keeps its promise, false alarms are at least 1,000 of
+    its trials apart on average.
     """
     watched = []
     for rung, promise in PROMISED.items():

@@ -126,9 +126,9 @@ class DuckDBStore:
     """A trial store in the DuckDB file ``path``, or in memory for ``":memory:"``.
 
     Safe across threads and across the processes of one machine. Only one process can have the file open at a
-    time, so each call opens and closes it; a call waits ``patience`` seconds for another process and then
-    raises :class:`~crisol.errors.StoreError`. Append many trials in one call, which is far faster than one by
-    one.
+    time, so each call opens and closes it; a call waits at most ``patience`` seconds for another process, and
+    then raises :class:`~crisol.errors.StoreError`. Append many trials in one call, which is far faster than
+    one by one.
 
     Making a store creates the file and migrates its schema, unless ``upgrade`` is False or this user cannot
     write the file. ``initial`` is the switch until :meth:`flip` stores another; None means off. ``clock``

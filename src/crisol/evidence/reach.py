@@ -102,7 +102,7 @@ def _file(tree: ProgramTree, path: str, text: str | None, way: Way) -> str | Non
 def _as_file(path: str, way: Way, *, comes_or_goes: bool) -> str | None:
     """Return a sentence on how the program may notice the change of a file without executing the file.
 
-    The result is None if it cannot notice the change. Every change of a file that is neither Python nor
+    None means that the program cannot notice the change. Every change of a file that is neither Python nor
     documentation may be noticed. ``path`` is a file that the patch touches, ``way`` the trace of the PoV.
     ``comes_or_goes`` means that the patch creates or deletes the file.
     """

@@ -4,9 +4,9 @@
 >>> ways[0].functions[:2]  # doctest: +SKIP
 ('mistune.py:parse', 'mistune.py:output')
 
-A trace has failed, and its ``lost`` says why, where the tracer could not follow the whole run: the PoV
-started another program, replaced the tracer, waited for threads, or did not show the flaw under the tracer.
-No patch is judged by such a trace.
+A trace fails if the tracer could not follow the whole run: the PoV started another program, replaced the
+tracer, waited for threads, or did not show the flaw under the tracer. The ``lost`` of a failed trace says
+why. No patch is judged by such a trace.
 """
 
 from __future__ import annotations

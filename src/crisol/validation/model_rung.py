@@ -44,7 +44,7 @@ class ServedModel:
     wargame. ``second`` is its second stage, None without one. ``learnt`` holds the identities of the patches
     on which the model was trained.
 
-    Three fields are computed from these. ``ladder`` holds the two policies of the model and of the second
+    Three fields are computed from these. ``ladder`` holds the policy of the model and that of the second
     stage. ``stamp`` is a hash of all versions and thresholds, a part of the cache key of every decision.
     ``tag`` is ``model:`` and the model's version, the tag by which cached decisions of the model are deleted.
     """
