@@ -19,7 +19,7 @@ __all__ = ["adaptation", "latency_over_time", "saturation", "slowest"]
 
 
 def adaptation(frame: pd.DataFrame, begins: float, ends: float, target: float) -> Figure:
-    """Draw latency, refused requests and granted share in three plots, with a curve for each rate limit.
+    """Draw latency, refused requests and granted share over time, with a curve for each rate limit.
 
     ``frame`` comes from :func:`crisol.lab.adaptive.compare`. It has one row for each rate limit and each
     second of the test. Its columns are ``limit`` (at most four names), ``second``, ``p95`` (latency in
