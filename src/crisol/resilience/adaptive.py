@@ -93,8 +93,8 @@ class AdaptiveShare:
     def observe(self, seconds: float, *, failed: bool = False) -> None:
         """Count one finished request, which took ``seconds``, in the present interval.
 
-        ``failed`` says that the service answered with an error of its own, such as HTTP 500. If an interval
-        has ended, the share changes first, and the request counts in a new interval.
+        ``failed`` says that the service answered with an error of its own, such as HTTP 500. If the interval
+        has ended, the share is updated first, and the request counts in a new interval.
         """
         self._turn(self._clock())
         self._calls += 1

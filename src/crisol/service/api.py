@@ -241,8 +241,8 @@ def _cache(app: Routes, service: Service) -> None:
     async def invalidate(wish: Invalidate) -> Invalidated:
         """Delete cache entries: those with a tag, the one with a key, or all.
 
-        With a shared Redis, the entries are deleted there, too, and other workers follow within a minute.
-        Without one, other workers keep their own entries.
+        With a shared Redis, the entries are deleted there, too; other workers drop their copies within a
+        minute. Without one, other workers keep their own entries.
         """
         if wish.tag is not None:
             return Invalidated(entries=await cache.invalidate(wish.tag))

@@ -77,7 +77,7 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """End the time limit for the head; the parser calls this.
+        """Stop the time limit for the head of a request; the parser calls this.
 
         A request for an upgrade raises ``ValueError``, which uvicorn turns into status 400.
         """

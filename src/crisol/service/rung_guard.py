@@ -3,7 +3,7 @@
 An alarm of :func:`crisol.abtest.rungs.watch_rungs` switches a rung off. Two files for each rung keep its
 state over a restart: ``RUNG.off`` exists while the rung is off and contains the reason; the modification time
 of ``RUNG.on`` is the time at which a person last enabled the rung. Only trials of the rung after that time
-count.
+count. If ``RUNG.off`` cannot be written, the rung is off only in the worker that saw the alarm.
 """
 
 from __future__ import annotations
