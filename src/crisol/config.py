@@ -93,7 +93,7 @@ class Settings(BaseSettings):
     rate_limits: str = ""
     adaptive_limits: str = ""
     body_limit: int = Field(default=1 << 20, ge=1024, le=16 << 20)
-    cache_mb: int = Field(default=32, ge=0, le=65536)
+    cache_mb: int = Field(default=16, ge=0, le=65536)
     wargames: int = Field(default=0, ge=0, le=256)
     wargame_line: int = Field(default=64, ge=1, le=100_000)
     wargame_seconds: float = Field(default=30.0, gt=0.0, le=3600.0)

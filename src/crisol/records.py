@@ -8,6 +8,7 @@ defined in :mod:`crisol.diff`, the features in :mod:`crisol.model.features`, and
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -289,6 +290,11 @@ class Prediction:
     model_version: str
     feature_version: str
     seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        # A cache holds thousands of predictions by one model; a decoded one would bring its own copy of both.
+        object.__setattr__(self, "model_version", sys.intern(self.model_version))
+        object.__setattr__(self, "feature_version", sys.intern(self.feature_version))
 
     @property
     def valid(self) -> bool:
