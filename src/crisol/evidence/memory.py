@@ -62,7 +62,7 @@ _WEIGHTS = np.array([1.5, 0.5, 0.5, 1.5, 1.0, 1.5, 1.0, 1.0, 1.5])
 _WEIGHTS /= _WEIGHTS.sum()
 _PRIOR = 0.3
 _MOST = 1_000
-_MOST_COLUMNS = 20_000
+_MOST_ITEMS = 20_000
 _REASON_OF = {
     "exploit_survives": 0,
     "variant_survives": 0,
@@ -342,7 +342,7 @@ class _Part:
         ]
 
     def _room(self, item: int) -> bool:
-        return item in self._number or len(self._number) < _MOST_COLUMNS
+        return item in self._number or len(self._number) < _MOST_ITEMS
 
     def _grow(self, items: int, patches: int) -> None:
         rows, columns = self._has.shape

@@ -227,20 +227,28 @@ def _loosest(prepared: Prepared, full: Played, inside: NDArray[np.bool_]) -> Pol
     accepted ones is invalid; ``prepared.question`` has both bounds. ``full`` is a simulation in which every
     patch is wargamed; the mask ``inside`` (n,) selects the arrivals of ``full`` that count. The reject
     threshold is chosen first, then the accept threshold. A threshold is None if it would decide no arrival.
-    The accept threshold is also None if it would not be above the reject threshold.
     """
     question, probability = prepared.question, full.probability[inside]
     label = prepared.label[full.arrival[inside]]
     order = np.argsort(probability, kind="stable")
     belief, right = probability[order], label[order]
-    count = np.arange(1, len(right) + 1)
-    fitting = np.flatnonzero(np.cumsum(right) <= question.beta * count)
-    refused = int(fitting.max()) + 1 if len(fitting) else 0
-    wrong = np.cumsum(1 - right[refused:][::-1])
-    fitting = np.flatnonzero(wrong <= question.alpha * count[: len(wrong)])
-    accepted = int(fitting.max()) + 1 if len(fitting) else 0
-    reject = float(belief[refused - 1]) if refused else None
-    accept = float(belief[len(belief) - accepted]) if accepted else None
-    if accept is not None and reject is not None and accept <= reject:
-        accept = None
+    reject, accept = None, None
+    refused = _most(belief, right, question.beta)
+    if refused:
+        reject = float(belief[refused - 1])
+    accepted = _most(belief[refused:][::-1], 1 - right[refused:][::-1], question.alpha)
+    if accepted:
+        accept = float(belief[-accepted])
     return Policy(accept, reject, "loosest on the patches at hand")
+
+
+def _most(belief: _Floats, error: _Ints, share: float) -> int:
+    """Return how many of the first arrivals may be decided alike, so that at most ``share`` are errors.
+
+    ``belief`` (n,) is sorted, up or down; ``error`` (n,) is 1 where the decision would be an error. A policy
+    decides arrivals of equal belief alike, so the number never ends between two of them. It is 0 if no number
+    keeps the share.
+    """
+    last = np.append(belief[1:] != belief[:-1], True)
+    fitting = np.flatnonzero(last & (np.cumsum(error) <= share * np.arange(1, len(error) + 1)))
+    return int(fitting.max()) + 1 if len(fitting) else 0

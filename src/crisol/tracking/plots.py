@@ -244,7 +244,8 @@ def tradeoff(
     error rate on them. Both mappings have the models' names as keys. ``frontiers`` holds tables with the
     columns ``skipped`` and ``false_accepts_of_skipped``, as :func:`crisol.lab.frontier.frontier` returns
     them; ``coverage`` holds the arrays (x, y) of the right plot. A line in the left plot shows ``bound``, the
-    share of wrongly accepted patches that is allowed.
+    share of wrongly accepted patches that is allowed. A star there marks an aim that no policy reached yet:
+    .8 skipped, and .02 of these wrongly accepted.
     """
     figure, (left, right) = panels(2, width=4.6, height=3.9, title="What skipping wargames would have cost")
     for index, (name, frame) in enumerate(frontiers.items()):
