@@ -100,6 +100,15 @@ def test_none_is_valid_where_all_are_decided(tmp_path: Path) -> None:
     assert _triage(tmp_path, "breaks", "comment").outcome is Outcome.INVALID
 
 
+def test_a_diff_that_does_not_apply_is_not_judged(tmp_path: Path) -> None:
+    """Its form says nothing about the fix: it is inconclusive, last, and no reason to call all invalid."""
+    work = _triage(tmp_path, "stale", "breaks", "no-diff")
+    assert [entry.name for entry in work.ranked()] == ["breaks", "stale", "no-diff"]
+    assert [work.entries[name].outcome for name in ("stale", "no-diff")] == [Outcome.INCONCLUSIVE] * 2
+    assert work.outcome is Outcome.INVALID
+    assert _triage(tmp_path, "stale", "no-diff").outcome is Outcome.INCONCLUSIVE
+
+
 def test_a_changed_vulnerability_forgets_its_verdicts(tmp_path: Path) -> None:
     """Verdicts are kept by the content of the vulnerability."""
     _triage(tmp_path, "right")
@@ -160,14 +169,15 @@ def test_a_budget_of_nothing_is_undecided(tmp_path: Path, monkeypatch: pytest.Mo
 def test_standard_input_that_is_no_candidate_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    """An error says the line, and what was expected; a text that is no JSON is a diff, and malformed."""
+    """An error says the line, and what was expected; a text that is no JSON is a diff, which is not judged."""
     monkeypatch.setenv("CRISOL_ROOT", str(tmp_path))
     ran = CliRunner().invoke(app, ["triage", str(notes(tmp_path).folder), "-"], input=text)
     if text.startswith("{"):
         assert isinstance(ran.exception, DatasetError)
         assert "line 1" in str(ran.exception)
     else:
-        assert ran.exit_code == 1
+        assert ran.exit_code == 2
+        assert "none could be judged" in ran.output
 
 
 def test_a_model_that_is_named_and_missing_is_an_error(

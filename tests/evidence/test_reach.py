@@ -112,6 +112,13 @@ def test_what_no_exploit_executes_is_not_on_the_way(old: str, new: str) -> None:
         # Inside suites that never run, and seen by what does run all the same.
         ("        size = 1", "        LIMIT = 1"),
         ("        size = 1", "        yield 1"),
+        ("        size = 1", "        def inner(a=(LIMIT := 1)): pass"),
+        ("        size = 1", "        def inner(a: (LIMIT := int)) -> None: pass"),
+        ("        size = 1", "        def inner() -> (LIMIT := int): pass"),
+        ("        size = 1", "        def inner(a=(yield)): pass"),
+        ("        size = 1", "        inner = lambda a=(LIMIT := 1): a"),
+        ("        size = 1", "        class Inner((LIMIT := dict)): pass"),
+        ("        size = 1", "        class Inner(metaclass=(LIMIT := type)): pass"),
         ("        value = 0\n", "        len = 0\n        value = 0\n"),
         ("        value = 0\n", "        global value\n        value = 0\n"),
         ("def helper(name):\n    return name", "def helper(name):\n    yield name"),

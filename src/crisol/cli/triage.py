@@ -219,6 +219,8 @@ def _said(work: Triage) -> str:
         return f"{head}\nmerge {best.name}: every phase of its wargame passed"
     if work.outcome is Outcome.INVALID:
         return f"{head}\nnone is valid"
+    if not any(entry.fits for entry in work.entries.values()):
+        return f"{head}\nnone could be judged: no diff fits the release"
     return f"{head}\nundecided: run it again to go on, the verdicts so far are kept"
 
 

@@ -292,21 +292,29 @@ def _suites(old: ast.stmt, new: ast.stmt) -> Iterator[tuple[list[ast.stmt], list
 
 
 def _own(scope: ast.AST) -> Iterator[ast.AST]:
-    """Yield the syntax nodes in the body of a function, without the contents of nested functions and classes.
+    """Yield the syntax nodes in the body of a function that its own code object executes.
 
-    A nested function or class is itself yielded, and so are its decorators. A lambda is yielded without its
-    contents, a comprehension without its targets.
+    A nested function, class or lambda is itself yielded, and so is what the function evaluates to make it:
+    decorators, default values, annotations and base classes. Its body is not. Of the targets of a
+    comprehension only the targets of ``:=`` in them are yielded.
     """
     left: list[ast.AST] = [part for name in _SUITES for part in getattr(scope, name, ())]
     while left:
         node = left.pop()
         yield node
-        if isinstance(node, _Scope | ast.ClassDef):
-            left += [*node.decorator_list]
-        elif isinstance(node, ast.comprehension):
-            left += [node.iter, *node.ifs]  # its target is a name of its own scope
-        elif not isinstance(node, ast.Lambda):
-            left += ast.iter_child_nodes(node)
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                left += [*node.decorator_list, node.args, *([node.returns] if node.returns else [])]
+            case ast.ClassDef():
+                left += [*node.decorator_list, *node.bases, *node.keywords]
+            case ast.Lambda():
+                left.append(node.args)
+            case ast.comprehension():
+                # Its targets are names of its own scope.
+                named = [part for part in ast.walk(node.target) if isinstance(part, ast.NamedExpr)]
+                left += [node.iter, *node.ifs, *named]
+            case _:
+                left += ast.iter_child_nodes(node)
 
 
 def _kind(scope: _Scope) -> tuple[type, bool]:

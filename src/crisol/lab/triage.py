@@ -107,6 +107,11 @@ class TriageEntry:
     seconds: float = 0.0
 
     @property
+    def fits(self) -> bool:
+        """Whether the diff parses and applies to the release; otherwise no wargame can judge it."""
+        return self.reason not in {Reason.MALFORMED, Reason.DOES_NOT_APPLY}
+
+    @property
     def recommended(self) -> bool:
         """Whether a wargame gave the verdict valid; a program that was not wargamed is never recommended."""
         return self.outcome is Outcome.VALID and self.source is Source.WARGAME
@@ -173,14 +178,17 @@ class Triage:
                 self.seconds = self.clock() - start
 
     def ranked(self) -> list[TriageEntry]:
-        """Return the entries in the order valid, undecided (inconclusive among them), invalid.
+        """Return the entries in the order valid, undecided (also after a failed sandbox), invalid, unfit.
 
-        The valid entries are sorted by the number of changed lines, fewest first; the undecided ones by the
-        probability of valid, given the verdicts so far, highest first; the invalid ones by the probability of
-        valid from the diff alone, highest first.
+        An unfit entry has a diff that does not parse or apply. The valid entries are sorted by the number of
+        changed lines, fewest first; the undecided ones by the probability of valid, given the verdicts so
+        far, highest first; the invalid ones by the probability of valid from the diff alone, highest first;
+        the unfit ones stay in the order of the candidates.
         """
 
         def key(entry: TriageEntry) -> tuple[int, float]:
+            if not entry.fits:
+                return 3, 0
             if entry.outcome is Outcome.VALID:
                 return 0, entry.lines
             if entry.outcome is Outcome.INVALID:
@@ -193,13 +201,14 @@ class Triage:
     def outcome(self) -> Outcome:
         """The outcome of the triage so far.
 
-        It is valid if a wargame gave one of the entries the verdict valid, invalid if all entries are
-        invalid, and inconclusive otherwise, also before :meth:`run`.
+        It is valid if a wargame gave one of the entries the verdict valid. It is invalid if all entries whose
+        diffs apply are invalid. Otherwise it is inconclusive: also before :meth:`run`, and if no diff
+        applies.
         """
-        entries = self.entries.values()
+        entries = [entry for entry in self.entries.values() if entry.fits]
         if any(entry.recommended for entry in entries):
             return Outcome.VALID
-        decided = bool(self.entries) and all(entry.outcome is Outcome.INVALID for entry in entries)
+        decided = bool(entries) and all(entry.outcome is Outcome.INVALID for entry in entries)
         return Outcome.INVALID if decided else Outcome.INCONCLUSIVE
 
     def _goes_on(self, start: float) -> bool:
@@ -235,7 +244,7 @@ class Triage:
                 self._settle(
                     replace(
                         entry,
-                        outcome=Outcome.INVALID,
+                        outcome=reason.outcome,
                         source=Source.WARGAME,
                         reason=reason,
                         detail=str(error),

@@ -48,8 +48,10 @@ class Excuses:
             match node:
                 case ast.Name(id=name, ctx=ast.Load()):
                     self._loads.setdefault(name, []).append(node)
-                case ast.Attribute(attr=name) | ast.Constant(value=str(name)) | ast.Global(names=[name]):
+                case ast.Attribute(attr=name) | ast.Constant(value=str(name)):
                     self._spoken.add(name)  # a name of the module that is reached in another way
+                case ast.Global(names=names):
+                    self._spoken.update(names)
                 case ast.alias(name="*"):
                     self._imports_all = True
 
