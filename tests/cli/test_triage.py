@@ -169,7 +169,7 @@ def test_a_budget_of_nothing_is_undecided(tmp_path: Path, monkeypatch: pytest.Mo
 def test_standard_input_that_is_no_candidate_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    """An error says the line, and what was expected; a text that is no JSON is a diff, which is not judged."""
+    """An error says the line, and what was expected; a text that is no JSON is a diff, and not judged."""
     monkeypatch.setenv("CRISOL_ROOT", str(tmp_path))
     ran = CliRunner().invoke(app, ["triage", str(notes(tmp_path).folder), "-"], input=text)
     if text.startswith("{"):
