@@ -45,3 +45,9 @@ def test_what_was_found_only_grows_and_random_draws_without_putting_back() -> No
     assert shares["random"].tolist() == pytest.approx([1 / 2, 5 / 6, 1, 1])
     assert shares["cold"].tolist() == [0, 1, 1, 1]
     assert shares["memory"].tolist() == [1, 1, 1, 1]
+
+
+def test_no_group_has_no_share() -> None:
+    """Without a group with a valid candidate nothing was found or missed."""
+    table = pd.DataFrame({"candidates": [], "valid": [], "random": [], "cold": [], "memory": []})
+    assert found_by(table, 2)[["random", "cold", "memory"]].isna().all(axis=None)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from crisol.errors import StoreError
 from crisol.records import Outcome, Source, Trial
 from crisol.service.embedded import serve
 from crisol.service.problems import Problem
@@ -64,14 +65,26 @@ def test_a_restart_and_other_workers_find_it_off(tmp_path: Path) -> None:
 
 
 def test_a_rung_is_off_here_where_the_folder_cannot_be_written(tmp_path: Path) -> None:
+    """It is enabled by the next worker that can write, and until then by none."""
     folder = tmp_path / "rungs"
     folder.symlink_to(tmp_path / "gone" / "away")
-    watched = guard(folder)
+    watched, other = guard(folder), guard(folder)
     watched.watch(trials(Source.MEMORY, Outcome.VALID, 20))
     assert list(watched.off) == [Source.MEMORY]
+    with pytest.raises(StoreError, match="cannot be written"):
+        watched.enable("memory")
+    assert list(watched.off) == [Source.MEMORY]
     folder.unlink()
-    watched.enable("memory")
+    other.enable("memory")
+    watched.watch([])
     assert not watched.off
+
+
+def test_a_rung_is_off_where_nobody_can_tell(tmp_path: Path) -> None:
+    """A file that cannot be read may say that its rung is off."""
+    (tmp_path / "memory.off").mkdir()
+    (tmp_path / "model.off").write_bytes(b"\xff")
+    assert set(guard(tmp_path).off) == {Source.MEMORY, Source.MODEL}
 
 
 def test_once_enabled_only_later_trials_count(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ from crisol.wiring import open_journaled_trials
 __all__ = ["Schedule", "breakers_open", "material_of", "suffer"]
 
 _HEALTH_EVERY = 4
-# asked in Redis
+# Only the limit of ml-first asks Redis, so that its faults reach every decision.
 _LIMITS = "ml-first=60000/60:10000,validate=off,ml-accuracy=off,ab-testing=off,cache=off,breakers=off"
 _WIDTH = 0.25
 _PATCHES = 30

@@ -61,7 +61,7 @@ def found_by(table: pd.DataFrame, most: int = 16) -> pd.DataFrame:
             _all_wrong(int(row["candidates"]), int(row["valid"]), wargames)
             for row in table.to_dict("records")
         ]
-        row = {"wargames": float(wargames), "random": 1.0 - float(np.mean(missed))}
+        row = {"wargames": float(wargames), "random": 1.0 - float(pd.Series(missed, dtype=float).mean())}
         rows.append(row | {order: float((table[order] <= wargames).mean()) for order in ORDERS[1:]})
     return pd.DataFrame(rows)
 

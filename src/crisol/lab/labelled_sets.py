@@ -94,7 +94,13 @@ def evaluate(
         )
         patches = dataset.regrouped(enriched, question.group)
     else:
-        chosen, _ = with_source(settings, chosen, (), named=bool(question.variants))
+        readers = [name for name, variant in chosen.items() if variant.reads_source]
+        if readers and question.variants:
+            raise DatasetError(
+                f"{', '.join(readers)}: reads the vulnerable source, for which the data must be a corpus table "
+                "(.parquet), without a training set of its own"
+            )
+        chosen = {name: variant for name, variant in chosen.items() if name not in readers}
     teachers = None
     if question.train is not None:
         teachers = dataset.without_overlap(dataset.open_set(question.train, question.group), patches)
@@ -105,7 +111,7 @@ def evaluate(
         rows = pd.DataFrame(
             {
                 "id": [patch.id for patch in patches],
-                "vulnerability": [patch.group for patch in patches],
+                "group": [patch.group for patch in patches],
                 "label": [patch.label for patch in patches],
             }
         )

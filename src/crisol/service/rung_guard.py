@@ -3,7 +3,8 @@
 An alarm of :func:`crisol.abtest.rungs.watch_rungs` switches a rung off. Two files for each rung keep its
 state over a restart: ``RUNG.off`` exists while the rung is off and contains the reason; the modification time
 of ``RUNG.on`` is the time at which a person last enabled the rung. Only trials of the rung after that time
-count. If ``RUNG.off`` cannot be written, the rung is off only in the worker that saw the alarm.
+count. If ``RUNG.off`` cannot be written, the rung is off only in the worker that saw the alarm. A
+rung whose ``RUNG.off`` cannot be read counts as off.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
+import os
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -52,8 +54,11 @@ class RungGuard:
         self._service = service
         self._folder = folder
         self._next = 0.0
-        self._unwritten: dict[Source, str] = {}
-        """The rungs that are off in this worker alone, because their files could not be written."""
+        self._unwritten: dict[Source, tuple[str, dt.datetime]] = {}
+        """The rungs that are off in this worker alone, because their files could not be written.
+
+        Each has the reason, and the time since when it is off.
+        """
         self._follow()
         service.on_refresh.append(self.refresh)
 
@@ -94,34 +99,46 @@ class RungGuard:
                 (self._folder / f"{rung}.off").write_text(why, encoding="utf-8")
             except OSError as error:
                 _log.exception("other workers do not know it: %s", unwritable(self._folder, error))
-                self._unwritten[rung] = why
+                self._unwritten[rung] = why, dt.datetime.now(dt.UTC)
         self._follow()
 
     def enable(self, name: str) -> None:
         """Let the rung ``name`` decide again; only later trials can switch it off.
 
         The names are ``equivalent``, ``untouched``, ``memory`` and ``model``. The other workers follow within
-        ten seconds. Raises :class:`~crisol.service.problems.Problem` with status 404 for another name.
+        ten seconds. Raises :class:`~crisol.service.problems.Problem` with status 404 for another name, and
+        :class:`~crisol.errors.StoreError` if the guard's folder cannot be written; the rung then stays off.
         """
         if name not in PROMISED:
             raise Problem(404, f"no rung {name!r}; there are {', '.join(PROMISED)}")
-        self._folder.mkdir(parents=True, exist_ok=True)
-        (self._folder / f"{name}.on").touch()
-        (self._folder / f"{name}.off").unlink(missing_ok=True)
-        self._unwritten.pop(Source(name), None)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            enabled = self._folder / f"{name}.on"
+            enabled.touch()
+            # The file system's own clock lags by milliseconds, and a rung may have been off for less.
+            os.utime(enabled, ns=(time.time_ns(), time.time_ns()))
+            (self._folder / f"{name}.off").unlink(missing_ok=True)
+        except OSError as error:
+            raise unwritable(self._folder, error) from None
         self._follow()
 
     def _follow(self) -> None:
-        off = dict(self._unwritten)
+        off = {rung: why for rung, (why, since) in self._unwritten.items() if self._enabled_at(rung) < since}
+        self._unwritten = {rung: self._unwritten[rung] for rung in off}
         for rung in PROMISED:
-            with suppress(FileNotFoundError):
-                off[rung] = (self._folder / f"{rung}.off").read_text(encoding="utf-8")
+            try:
+                off[rung] = (self._folder / f"{rung}.off").read_text(encoding="utf-8", errors="replace")
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                # The rung may be off: whoever cannot tell must not let it decide.
+                off[rung] = f"it is unknown whether it is off: {error.strerror}"
         self.off = off
         self._service.validator.off = frozenset(off)
 
     def _enabled_at(self, rung: Source) -> dt.datetime:
         try:
             seconds = (self._folder / f"{rung}.on").stat().st_mtime
-        except FileNotFoundError:
+        except OSError:
             seconds = 0.0
         return dt.datetime.fromtimestamp(seconds, dt.UTC)

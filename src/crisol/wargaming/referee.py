@@ -416,7 +416,8 @@ class Match:
         ``run`` is a run of ``script`` on a patch. If the changes by the unpatched release are not known yet,
         the script first runs on the release. If the sandbox fails then, the result is empty.
         """
-        key = script.name, self.warm  # what is there before the target hangs on what was imported ahead
+        # What the script itself imports may change functions, too, unless a warm sandbox imported it before.
+        key = script.name, self.warm
         if key not in self.changes:
             with suppress(SandboxError):
                 self.changes[key] = frozenset(self.target.run(script).changed)
