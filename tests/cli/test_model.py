@@ -94,6 +94,14 @@ def test_data_and_transfer_exclude_each_other(bench: Path, monkeypatch: pytest.M
     assert call(monkeypatch, "evaluate", "--data", path, "--stream", *two) == 64
 
 
+def test_a_variant_that_reads_the_source_says_what_it_needs(
+    bench: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("evaluate", "--data", str(bench / "set.jsonl"), "--variant", "source_lightgbm")
+    assert call(monkeypatch, *arguments) == 64
+    assert "only a corpus table (.parquet) has" in capsys.readouterr().err.replace("\n", " ")
+
+
 def test_a_promoted_model_answers_and_a_worse_one_waits(
     bench: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
