@@ -99,7 +99,7 @@ def test_a_variant_that_reads_the_source_says_what_it_needs(
 ) -> None:
     arguments = ("evaluate", "--data", str(bench / "set.jsonl"), "--variant", "source_lightgbm")
     assert call(monkeypatch, *arguments) == 64
-    assert "only a corpus table (.parquet) has" in capsys.readouterr().err.replace("\n", " ")
+    assert "a corpus table (.parquet) alone" in capsys.readouterr().err.replace("\n", " ")
 
 
 def test_a_promoted_model_answers_and_a_worse_one_waits(

@@ -295,8 +295,8 @@ def _own(scope: ast.AST) -> Iterator[ast.AST]:
     """Yield the syntax nodes in the body of a function that its own code object executes.
 
     A nested function, class or lambda is itself yielded, and so is what the function evaluates to make it:
-    decorators, default values, annotations and base classes. Its body is not. Of the targets of a
-    comprehension only the targets of ``:=`` in them are yielded.
+    decorators, default values, annotations and base classes. Its body is not. A comprehension is yielded with
+    all its parts except its loop variables.
     """
     left: list[ast.AST] = [part for name in _SUITES for part in getattr(scope, name, ())]
     while left:

@@ -97,8 +97,8 @@ def evaluate(
         readers = [name for name, variant in chosen.items() if variant.reads_source]
         if readers and question.variants:
             raise DatasetError(
-                f"{', '.join(readers)}: reads the vulnerable source, which only a corpus table (.parquet) has, "
-                "and only without a training set"
+                f"{', '.join(readers)}: reads the vulnerable source, which a corpus table (.parquet) alone "
+                "has, and only without a training set"
             )
         chosen = {name: variant for name, variant in chosen.items() if name not in readers}
     teachers = None

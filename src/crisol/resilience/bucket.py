@@ -246,8 +246,9 @@ class TokenBucket:
     def peek(self, key: str) -> BucketDecision:
         """Return the state of the bucket of ``key`` without taking a token.
 
-        The result is the decision on a request that costs 0 tokens. An unknown key has a full
-        bucket. Once ``capacity`` keys have a bucket, all unknown keys share one.
+        The result is the decision on a request that costs 0 tokens. A key that was never used has a full
+        bucket. But if as many keys as ``capacity`` have buckets, all other keys share one more bucket, and
+        the result is the state of that one.
         """
         now = self._turn(self._clock())
         moment = max(self._find(key), now)

@@ -183,11 +183,12 @@ class _Exits(ast.NodeTransformer):
         return self._call(LEAVE_BY_VALUE, [*arguments[:1], self._constant(ZERO), self._constant(ONE)])
 
     def _secret(self, value: ast.expr) -> ast.expr | None:
-        """Return the mark for the exit code ``value``: one mark stands for 0, another for 1.
+        """Return the constant that replaces the exit code ``value`` in a script; a run puts a secret there.
 
-        ``value`` is the syntax tree of the argument of an exit. None and False count as 0, True as 1. For a
-        conditional expression whose branches are both such values, the result is that expression with marks
-        as its branches. For any other expression, such as a variable, the result is None.
+        ``value`` is the syntax tree of the argument of an exit. There is one constant for 0, None and False,
+        and another for 1 and True. A conditional expression whose branches are both such values becomes a
+        conditional expression with these constants as branches. For any other expression, such as a
+        variable, the result is None.
         """
         match value:
             case ast.Constant(value=None | False | 0):

@@ -184,8 +184,9 @@ def _collect(body: list[ast.stmt], name: str, units: dict[str, list[ast.stmt]]) 
 def _parts(nodes: tuple[ast.stmt, ...]) -> Iterator[tuple[str, str]]:
     """Yield (kind, text), two fields of a :class:`Part`, for each part of the statements ``nodes``.
 
-    Guards are yielded only for statements that define a function. Docstrings and the constants None, True and
-    False are left out. A text has at most 160 characters, but 640 for the kind ``shape``.
+    Guards (see :func:`guards`) are yielded only from function definitions among ``nodes``. Docstrings and the
+    constants None, True and False are left out. A text has at most 160 characters, but 640 for the kind
+    ``shape``.
     """
     for top in nodes:
         numbers: dict[str, int] = {}
