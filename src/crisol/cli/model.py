@@ -51,7 +51,7 @@ def evaluate(
         typer.Option(help="File of labelled patches: .jsonl, .jsonl.gz or a .parquet corpus table.")] = None,
     group: Annotated[str,
         typer.Option(
-            help="Field that names a patch's group; in a corpus table vulnerability, package or cwe."
+            help="Field that names a patch's group; for a corpus table: vulnerability, package or cwe."
         )] = "bug_id",
     outer: Annotated[Literal["group", "project", "cwe"],
         typer.Option(help="Field by which the folds are made: patches of one value share a fold.")] = "group",

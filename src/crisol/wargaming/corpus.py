@@ -295,8 +295,8 @@ def _cut(candidate: Candidate, tree: Path) -> Candidate:
 def _touched(written: Sequence[Candidate], tree: Path) -> dict[str, str]:
     """Return the unpatched text of each file that at least one of the candidates changes, by path.
 
-    ``written`` are the candidates, ``tree`` is the folder of the vulnerable source. New files are left out,
-    and so are the files of a candidate whose diff is malformed.
+    ``written`` are the candidates, ``tree`` is the folder of the vulnerable source. Files that a candidate
+    creates are left out. A candidate with a malformed diff is ignored.
     """
     paths: set[str] = set()
     for candidate in written:
