@@ -66,8 +66,8 @@ class Played:
     arrival and of its stream in ``arrivals`` and ``chosen`` of :func:`play`. ``known`` is the number of
     verdicts that earlier wargames of the stream gave, without those that were known from the start.
     ``decision`` is 1 for accepted, -1 for rejected, 0 for wargamed. ``rung`` is the rung that decided:
-    ``equivalent`` (an earlier patch has the same changes, see :func:`same_code`), ``memory``, ``model`` or ``wargame``.
-    ``probability`` is the probability of valid from the memory row, and 1 or 0 where the rung is
+    ``equivalent`` (an earlier patch has the same changes, see :func:`same_code`), ``memory``, ``model`` or
+    ``wargame``. ``probability`` is the probability of valid from the memory row, and 1 or 0 where the rung is
     ``equivalent``. ``near_valid`` is the similarity to the most similar valid patch that is known, nan where
     there is none.
     """
