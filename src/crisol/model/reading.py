@@ -214,6 +214,8 @@ def _kinds(side: dict[str, int]) -> tuple[int, int, int]:
 
 
 def _beyond(some: dict[str, int], others: dict[str, int]) -> dict[str, int]:
+    if not others:
+        return some
     there = others.get
     return {word: more for word, count in some.items() if (more := count - there(word, 0)) > 0}
 
