@@ -90,7 +90,7 @@ EVERYTHING = TrialFilter()
 
 @runtime_checkable
 class TrialStore(Protocol):
-    """The interface of a table of trials to which trials are added, but never changed or deleted.
+    """The interface of a table of trials: trials are added to it, and none is changed or deleted.
 
     The store also keeps the switch of A/B testing. Every method may be called from several threads; each
     store class says whether several processes may share it. Every method raises

@@ -70,10 +70,10 @@ def _look_up(number: str, result: str) -> list[NodeProto]:
 
 
 def _multiply(number: str, result: str) -> list[NodeProto]:
-    """Return ONNX nodes that take time to multiply matrices; their result is always 0.
+    """Return ONNX nodes that multiply matrices of zeros, which takes time; their result is always 0.
 
-    ``number`` is the name of an integer value in the graph, ``result`` the name for the result. The nodes
-    multiply a matrix of zeros with itself a fixed number of times, or not at all if the integer is 0.
+    ``number`` is the name of an integer value in the graph, ``result`` the name for the result. If the
+    integer is 0, the nodes multiply nothing.
     """
     body = helper.make_graph(
         [

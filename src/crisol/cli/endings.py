@@ -113,11 +113,11 @@ def _open_streams() -> bool:
 
 
 def _end(error: BaseException) -> int:
-    """Print the error that a command raised in one line on standard error, and return the exit code.
+    """Print an error of a command, as one line on standard error, and return the exit code.
 
-    An interruption, or output whose reader has closed the pipe, prints nothing. An error of the option parser
-    is printed by the parser, with its hints. If ``LOG_LEVEL`` is DEBUG, an unexpected error is printed with
-    its traceback.
+    Nothing is printed if the user interrupted the command, or if the reader of its output closed the pipe.
+    The option parser prints its own errors, with its hints. If ``LOG_LEVEL`` is DEBUG, an unexpected error is
+    printed with its traceback.
     """
     show = getattr(error, "show", None)
     if isinstance(error, typer.Abort | KeyboardInterrupt):

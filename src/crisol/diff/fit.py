@@ -47,7 +47,7 @@ class Fitted:
 
     @property
     def detail(self) -> str:
-        """The notes, and the parts of the diff that are not judged, as one line of text; "" without both."""
+        """The notes and the parts of the diff that are not judged, in one line; "" if there is neither."""
         left = f"left out: {', '.join(map(str, self.left_out))}" if self.left_out else ""
         return "; ".join([*self.notes, *([left] if left else [])])
 

@@ -378,7 +378,7 @@ def _scope(old: _Scope, new: _Scope, place: str) -> str | None:
 def _running(body: Sequence[ast.stmt], ran: _Ran) -> Iterator[ast.AST]:
     """Yield all nodes of a module body, without the insides of functions that never ran.
 
-    The insides of classes are always yielded.
+    A class is no function: its body is always yielded, without the insides of its methods that never ran.
     """
     left: list[ast.AST] = list(body)
     while left:

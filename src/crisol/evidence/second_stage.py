@@ -1,7 +1,8 @@
-"""The second stage, which predicts a patch from the memory of its vulnerability.
+"""The second stage, which predicts the verdict on a patch from the memory of its vulnerability.
 
-Its model is gradient boosting over the columns :data:`~crisol.evidence.memory.COLUMNS` of memory rows, one of
-which is the cold probability. It is trained on simulated streams of other vulnerabilities.
+Its model is gradient boosting over the columns :data:`~crisol.evidence.memory.COLUMNS` of memory rows. The
+column ``cold`` has the log-odds of the cold probability. The model is trained on simulated streams of other
+vulnerabilities.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ _PARAMETERS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SecondStage:
-    """A calibrated LightGBM model that predicts a patch from the memory of its vulnerability.
+    """A calibrated LightGBM model that predicts the verdict on a patch from the memory of its vulnerability.
 
     ``trees`` compute a score from a memory row, ``calibration`` maps the score to a probability of valid.
     ``version`` contains a hash of the training data. ``policy`` has the thresholds at which the second stage

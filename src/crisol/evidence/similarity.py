@@ -1,12 +1,14 @@
-r"""The similarity of two patches of one vulnerability: changed places, lines and tokens.
+r"""The sketch of a patch: the changed places, lines and tokens by which patches are compared.
+
+In this example the patch adds the token ``<`` once.
 
 >>> from crisol.diff import parse
 >>> guard = parse("--- a/app.py\n+++ b/app.py\n@@ -1 +1,2 @@\n read(name)\n+if name < 9: stop()\n")
 >>> sketch(guard).gained["<"]
 1
 
-Two patches change the same vulnerable tree, so a line number of the old side means the same place in both.
-Comments and layout are no part of a sketch.
+Only patches of one vulnerability are compared. They change the same vulnerable tree, so a line number of the
+old side means the same place in both. Comments and layout are no part of a sketch.
 """
 
 from __future__ import annotations

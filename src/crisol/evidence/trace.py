@@ -125,11 +125,12 @@ def _tracer() -> str:
 
 
 def _traced(target: Target, tracer: str, script: Script) -> Way:
-    """Run a PoV under the tracer, and return its trace; if the run fails, ``lost`` of the trace says why.
+    """Run a PoV under the tracer, and return its trace; ``Way.lost`` says why a trace is incomplete.
 
-    The run traces the executed code and its lines. If the run is killed, or if the tracer slows it so much
-    that time limits in the PoV may have expired, a second run traces the code without lines. ``tracer`` is
-    the source of the tracer, a probe.
+    ``tracer`` is the source of the tracer, a probe. The first run records which code objects (such as
+    functions) the PoV executes, and which of their lines. If that run fails, or if the tracer slows it so
+    much that time limits in the PoV may have expired, a second run records the code objects alone, which is
+    faster.
     """
     way = Way(script.name, (), frozenset(), frozenset(), frozenset(), ("the run was cut short",))
     for lines in (True, False):

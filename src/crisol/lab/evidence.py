@@ -106,12 +106,12 @@ def measure(prepared: Prepared, tell: Callable[[str], None] = lambda _: None) ->
 
 
 def certified(prepared: Prepared, model: Policy = NEVER, *, delta: float = 0.10) -> Guarantee:
-    """Choose the policy of the second stage that skips the most wargames, and return it as a guarantee.
+    """Return the policy of the second stage that skips the most wargames within two bounds, as a guarantee.
 
-    Only policies are considered whose two error shares, measured on the streams of ``prepared``, are shown to
-    be at most ``alpha`` and ``beta`` of ``prepared.question``. Where the second stage does not decide,
-    ``model`` decides: the policy of the model that reads the diff alone, which by default never decides.
-    ``delta`` is 1 minus the confidence.
+    The share of invalid patches among the accepted ones is at most ``alpha`` of ``prepared.question``. The
+    share of valid patches among the rejected ones is at most ``beta``. Tests on the streams of ``prepared``
+    show each bound with confidence 1 - ``delta``. ``model`` is the policy of the model that reads the diff
+    alone. It decides where the second stage does not; by default it never decides.
     """
     believe = learnt(prepared)
     return certify(

@@ -193,12 +193,15 @@ def _tightened(
     """Tighten one rung's thresholds until a simulation keeps the bounds; return the ladder policy.
 
     ``policy`` is the rung's policy at the beginning. ``ladder`` makes a ladder policy from the rung's policy,
-    and ``played_by`` simulates a ladder policy. The bounds are ``alpha`` and ``beta`` of the study's
-    question. ``alpha`` bounds the share of invalid patches among the accepted ones, and the same share among
-    the accepted patches that are similar to a known valid patch. ``beta`` bounds the share of valid patches
-    among the refused ones. At least 1 / alpha patches must be accepted, since fewer cannot show a share of
-    alpha. If the accepted patches still break one of these rules after eight steps, the accept threshold
-    becomes None. If any rule is broken after sixteen steps, the rung decides nothing.
+    and ``played_by`` simulates a ladder policy. The bounds ``alpha`` and ``beta`` are those of the study's
+    question.
+
+    The accept threshold must keep three rules. At most the share ``alpha`` of the accepted patches is
+    invalid. The same holds among the accepted patches that are similar to a known valid patch. At least 1 /
+    alpha patches are accepted, since fewer cannot show a share of alpha. The reject threshold must keep one
+    rule: at most the share ``beta`` of the refused patches is valid. Each step tightens the thresholds that
+    break a rule. After eight steps, an accept threshold that breaks a rule becomes None. If a rule is still
+    broken after sixteen steps, the rung decides nothing.
     """
     question = prepared.question
     for step in range(2 * _STEPS):

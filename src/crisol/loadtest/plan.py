@@ -146,10 +146,10 @@ class LoadPlan:
 
 
 def rate_at(shape: Shape, rate: float, share: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the rate of an open loop of the shape ``shape`` at given moments, one number for each.
+    """Return the rates of an open loop at the moments ``share``, one rate for each moment.
 
-    ``share`` holds the moments as shares of the load's duration, 0 to 1. ``rate`` is the plan's rate; the
-    result has the same unit.
+    ``share`` holds the moments as shares of the load's duration, 0 to 1. ``shape`` says how the rate changes
+    in that time. ``rate`` is the plan's rate; the result has the same unit.
     """
     if shape is Shape.RAMP:
         return rate * (_RAMP + (1 - _RAMP) * share)

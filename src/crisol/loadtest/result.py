@@ -212,10 +212,10 @@ def _rank(percentile: float, count: int) -> int:
 
 
 def _late(samples: pd.DataFrame) -> bool:
-    """Return whether the client was too slow: it sent at least 1 % of the requests over 10 ms late.
+    """Return whether the client was too slow: at least 1 % of the counted requests began over 10 ms late.
 
-    Only requests that were answered less than 10 ms after sending are counted. The others say nothing about
-    the client: if the service is slow, requests must wait for a connection.
+    Only requests that were answered within 10 ms of sending count. In front of a slower service, requests
+    begin late because they wait for a connection, which is not the client's fault.
     """
     # A queue for connections also delays requests, but then the server's earlier answers were slow.
     quick = samples[samples["service_ms"] < _LATE_MS]

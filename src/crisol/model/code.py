@@ -157,8 +157,9 @@ def _opens(lines: Sequence[str], at: int, tags: str, *, alone: bool) -> bool:
 
     ``lines`` are the lines of the hunk. ``tags`` are the first characters of the lines of one side, before or
     after the patch; lines of the other side are skipped. ``alone`` says whether the line holds nothing but
-    the quotes. If so, they open a string if the previous line ends in ``:``, or if there is none. Otherwise
-    they open a string if the text in front of them ends as unfinished code does, such as ``text =``.
+    the quotes. Quotes alone open a string if the previous line ends in ``:``, or if there is no previous
+    line. Quotes with text in front of them open a string if that text ends as unfinished code does, such as
+    ``text =``.
     """
     if not alone:
         return lines[at].rstrip()[:-3].rstrip().endswith(("=", "(", "[", "{", ",", "+", "return", "%", ":"))

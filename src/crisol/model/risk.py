@@ -49,14 +49,16 @@ class RiskGuarantee:
 
     At most the share ``alpha`` of the accepted patches is invalid, and at most the share ``beta`` of the
     rejected patches is valid. Each share is computed for one vulnerability, then averaged over
-    vulnerabilities. A threshold for which the data do not show this is None; ``policy.reason`` says what is
+    vulnerabilities. The accept threshold of ``policy`` is None if the data do not show the bound ``alpha``;
+    the reject threshold is None if they do not show the bound ``beta``. ``policy.reason`` says what is
     missing.
 
     The last three fields, each an :class:`ErrorRate`, are measured on the patches from which the policy was
     chosen. ``skipped_share`` is the share of patches that the policy decides without a wargame.
     ``wrong_among_accepted`` is the share of invalid patches among the accepted ones, averaged over the
-    vulnerabilities with accepted patches; 0 without any. ``right_among_refused`` is the share of valid
-    patches among the rejected ones, averaged over the vulnerabilities with rejected patches; 0 without any.
+    vulnerabilities with accepted patches; it is 0 if no patch is accepted. ``right_among_refused`` is the
+    share of valid patches among the rejected ones, averaged over the vulnerabilities with rejected patches;
+    it is 0 if no patch is rejected.
     """
 
     policy: Policy
@@ -209,11 +211,12 @@ def _certify(
 
 
 def _losses(trusted: NDArray[np.bool_], wrong: _Ints, group: _Ints, order: _Ints | None = None) -> _Floats:
-    """Return the share of errors among the decided patches of each vulnerability that has decided patches.
+    """Return, for each vulnerability with decided patches, the share of errors among its decided patches.
 
-    ``trusted`` (n,) is True for a patch that the model decides, for example accepts. ``wrong`` (n,) is 1 for
-    a patch for which that decision is an error, otherwise 0. ``group`` (n,) is the number of each patch's
-    vulnerability; ``order`` lists these numbers in the order of the result, None means ascending.
+    A patch is decided if ``trusted`` (n,) is True for it: all decided patches are accepted, or all are
+    rejected. ``wrong`` (n,) is 1 for a patch for which that decision is an error, otherwise 0. ``group`` (n,)
+    is the number of each patch's vulnerability, from 0. ``order`` lists these numbers in the order of the
+    result; None means ascending.
     """
     size = np.bincount(group)
     trusted_per_group = np.bincount(group, weights=trusted)

@@ -381,9 +381,9 @@ class _Run:
     def _resident(self) -> int:
         """Return the resident memory of all processes of the run, in bytes, without the memory of the keeper.
 
-        For each process, the memory that the script's process had when the keeper forked it is subtracted.
-        Each socket counts as 256 KiB, because the kernel counts its buffers for no process. The result is 0
-        if ``/proc`` cannot be read.
+        The script's process begins with a copy of the keeper's memory. The size of that copy is subtracted
+        for each process. Each socket counts as 256 KiB, because the kernel counts its buffers for no process.
+        The result is 0 if ``/proc`` cannot be read.
         """
         try:
             processes = [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]

@@ -29,10 +29,10 @@ __all__ = ["Finder", "compile_patterns"]
 
 
 class Finder:
-    """An import hook that serves the modules of the target whose code was read before the run.
+    """An import hook for modules of the target; the object reads their byte code when it is made.
 
-    ``place`` is the folder of the target's files; ``files`` maps the names of the modules to paths relative
-    to that folder.
+    ``place`` is the folder of the target's files. ``files`` maps the names of the modules to paths relative
+    to that folder. A module without byte code on the disk is left to Python's own search.
     """
 
     def __init__(self, place: str, files: Mapping[str, str]) -> None:

@@ -175,10 +175,11 @@ def _enter(holder: int, user: str, command: list[str]) -> None:
 
 
 def main() -> None:
-    """Run this module as the helper process of an :class:`Enclosure`, which starts it.
+    """Run one of the two helper programs that :class:`Enclosure` starts; ``sys.argv[1]`` names the program.
 
-    The first command-line argument is ``hold`` (create the namespaces and keep them open) or ``enter`` (enter
-    them and run another program in place of this one).
+    ``hold FOLDER MEGABYTES`` creates the namespaces and keeps them open until its standard input ends.
+    ``enter PID USER COMMAND...`` enters the namespaces of the process PID, becomes the user USER ("" changes
+    nothing), and replaces this process by COMMAND.
     """
     if sys.argv[1] == "hold":
         _hold(sys.argv[2], int(sys.argv[3]))

@@ -36,7 +36,7 @@ class SlowProxy:
 
     @property
     def url(self) -> str:
-        """The server's URL with the proxy's host and port instead of its own; valid inside the block."""
+        """The server's URL with the proxy's host and port in it; use it only inside the ``with`` block."""
         user, at, _ = self._target.netloc.rpartition("@")
         return urlunsplit(self._target._replace(netloc=f"{user}{at}127.0.0.1:{self._port}"))
 

@@ -51,7 +51,7 @@ class Service:
 
     ``validator`` decides about patches, ``referees`` run wargames, ``catalogue`` finds registered
     vulnerabilities, ``memory`` is the memory rung, ``trials`` samples decisions for A/B testing, and
-    ``guard`` switches off rungs that break their promise. ``shared`` holds the cache and the token buckets,
+    ``guard`` switches off rungs that make too many errors. ``shared`` holds the cache and the token buckets,
     ``breakers`` the circuit breakers; all are made from ``settings``. ``started`` is the time of the start,
     in seconds of the monotonic clock. The functions in ``on_refresh`` are called at the start and then every
     ten seconds. ``refused`` says why the newest model could not be loaded; "" if it was loaded, or if there

@@ -142,10 +142,11 @@ class Instruments:
             self.metrics.counter(names.DEGRADED, dependency).add()
 
     async def refresh(self) -> None:
-        """Write the present metrics of this worker to the memory from which every worker exports them.
+        """Write the present metrics of this worker to the memory that all workers share.
 
-        A new kind of cache entry and a new model get their metrics here. The model's accuracy over the last
-        day is computed only here; if the trial store is unavailable, the accuracy keeps its last value.
+        Each worker exports the metrics of all workers from there. A new kind of cache entry and a new model
+        get their metrics here. The model's accuracy over the last day is computed only here; if the trial
+        store is unavailable, the accuracy keeps its last value.
         """
         self._watch_kinds()
         self._watch_model()

@@ -111,12 +111,12 @@ class Answer(Struct, frozen=True):
 
 
 def read_submission(body: bytes, client: str) -> Submission:
-    """Return the submission that a JSON request body describes.
+    """Return the submission that a JSON request body describes; ``client`` is the caller's address.
 
-    A file of the diff is left out if its name marks it as a test or a document. Only names are looked at
-    here, not the files of the release. ``client`` is the caller's address. If no file is left, the submission
-    has an empty patch, and its ``misfit`` says why. Raises :class:`~crisol.service.problems.Problem` with
-    status 422 for a malformed body, and :class:`~crisol.errors.DiffError` for a malformed diff.
+    The function reads no release. It leaves out files of the diff whose names mark them as tests or
+    documents. If no file is left, the patch of the submission is empty, and the submission's field ``misfit``
+    says why. Raises :class:`~crisol.service.problems.Problem` with status 422 for a malformed body, and
+    :class:`~crisol.errors.DiffError` for a malformed diff.
     """
     try:
         ask = _decode(body)

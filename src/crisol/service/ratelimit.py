@@ -29,7 +29,11 @@ __all__ = ["RateLimitMiddleware"]
 
 
 class _Limit:
-    """One limit: its bucket, its adaptive share (None for a fixed rate), and the headers that never vary."""
+    """One rate limit: its bucket, and its adaptive share, which is None for a fixed rate.
+
+    ``policy`` holds the headers that are the same in every response. ``state`` is the value of the header
+    ``RateLimit`` with two ``%d`` for the numbers that change.
+    """
 
     __slots__ = ("adaptive", "bucket", "name", "policy", "rate", "state")
 

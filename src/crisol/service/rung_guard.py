@@ -1,10 +1,10 @@
-"""Switch off rungs that break their promise, in all workers of this machine, until a person enables them.
+"""Switch off rungs that make too many errors, in all workers of this machine, until a person enables them.
 
 An alarm of :func:`crisol.abtest.rungs.watch_rungs` switches a rung off. Two files for each rung keep its
 state over a restart: ``RUNG.off`` exists while the rung is off and contains the reason; the modification time
 of ``RUNG.on`` is the time at which a person last enabled the rung. Only trials of the rung after that time
-count. If ``RUNG.off`` cannot be written, the rung is off only in the worker that saw the alarm. A
-rung whose ``RUNG.off`` cannot be read counts as off.
+count. If ``RUNG.off`` cannot be written, the rung is off only in the worker that saw the alarm. A rung whose
+``RUNG.off`` cannot be read counts as off.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ _log = logging.getLogger(__name__)
 class RungGuard:
     """The object that examines the latest trials of the model in use, and switches off rungs.
 
-    A rung is switched off if these trials show that it breaks its promise. ``service`` is the service of this
-    worker. ``off`` maps each rung that is switched off (a :class:`~crisol.records.Source`) to the reason, a
-    sentence. ``folder`` holds the files that keep the state of the rungs; all workers of this machine share
-    it, and it is made when it is needed. ``trials`` is the number of trials in the last examination, None
-    before the first one.
+    A rung is switched off if it makes more errors in these trials than :data:`~crisol.abtest.rungs.PROMISED`
+    allows. ``service`` is the service of this worker. ``off`` maps each rung that is switched off (a
+    :class:`~crisol.records.Source`) to the reason, a sentence. ``folder`` holds the files that keep the state
+    of the rungs; all workers of this machine share it, and it is made when it is needed. ``trials`` is the
+    number of trials in the last examination, None before the first one.
     """
 
     def __init__(self, service: Service, folder: Path) -> None:
@@ -63,10 +63,10 @@ class RungGuard:
         service.on_refresh.append(self.refresh)
 
     async def refresh(self) -> None:
-        """Read which rungs other workers switched off or on, and once a minute examine the latest trials.
+        """Read which rungs other workers switched off or on; once a minute, also examine the latest trials.
 
-        A rung that breaks its promise in these trials is switched off. If the trial store is unavailable, the
-        next call examines the trials.
+        The examination is :meth:`watch`. If the trial store is unavailable, the next call examines the
+        trials.
         """
         await asyncio.to_thread(self._follow)
         if time.monotonic() < self._next:
@@ -79,11 +79,12 @@ class RungGuard:
             self._next = time.monotonic() + _EVERY
 
     def watch(self, trials: Sequence[Trial]) -> None:
-        """Switch off every rung that breaks its promise in ``trials``; they must be sorted, the oldest first.
+        """Switch off every rung that makes more errors in ``trials`` than it may.
 
-        A trial from before the time at which a person last enabled its rung does not count. A file in the
-        guard's folder switches the rung off for all workers. If the file cannot be written, the rung is off
-        in this worker alone, until the worker ends or the rung is enabled.
+        :data:`~crisol.abtest.rungs.PROMISED` has the largest error rates of each rung. ``trials`` must be
+        sorted, the oldest first. A trial from before the time at which a person last enabled its rung does
+        not count. A file in the guard's folder switches the rung off for all workers. If the file cannot be
+        written, the rung is off in this worker alone, until the worker ends or the rung is enabled.
         """
         self.trials = len(trials)
         since = {rung.value: self._enabled_at(rung) for rung in PROMISED}

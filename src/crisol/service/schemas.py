@@ -93,11 +93,12 @@ class AccuracyReport(_Strict):
 
     ``time_range`` is that range as the caller gave it, such as ``24h``. ``model_version`` is null for the
     trials of all versions. ``trials`` counts all trials, ``inconclusive`` those without a valid or invalid
-    verdict. ``confusion`` counts the others: ``tp`` and ``fp`` were predicted valid, ``tn`` and ``fn``
-    invalid; the verdict agrees in ``tp`` and ``tn``. ``weighted`` has the sums of their weights, 1 / sampling
-    probability, instead of their numbers. ``metrics`` are weighted estimates by name: ``accuracy``,
-    ``precision``, ``recall``, ``f1``, ``mcc``, ``false_accept_rate`` and ``prevalence``. ``mcc`` is Matthews'
-    correlation coefficient, -1 to 1; the others are 0 to 1. ``as_of`` is the time of the report.
+    verdict. ``confusion`` counts the other trials: ``tp`` and ``fp`` were predicted valid, ``tn`` and ``fn``
+    invalid; the verdict agrees in ``tp`` and ``tn``. ``weighted`` has the same four keys; each value is the
+    sum of the weights of the trials that ``confusion`` counts there. The weight of a trial is 1 / sampling
+    probability. ``metrics`` are weighted estimates by name: ``accuracy``, ``precision``, ``recall``, ``f1``,
+    ``mcc``, ``false_accept_rate`` and ``prevalence``. ``mcc`` is Matthews' correlation coefficient, -1 to 1;
+    the others are 0 to 1. ``as_of`` is the time of the report.
     """
 
     time_range: str

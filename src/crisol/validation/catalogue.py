@@ -56,9 +56,9 @@ class Catalogue:
         self._current: dict[str, tuple[Pattern, float]] = {}
 
     def known(self, name: str) -> Pattern | None:
-        """Return the vulnerability that :meth:`find` returned for ``name`` in the last second, or None.
+        """Return the vulnerability's pattern if :meth:`find` found it in the last second, else None.
 
-        The call reads no file.
+        ``name`` is the vulnerability's id. The call reads no file.
         """
         current = self._current.get(name)
         if current is None or self._clock() - current[1] > _CURRENT_SECONDS:

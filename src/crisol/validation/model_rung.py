@@ -45,8 +45,9 @@ class ServedModel:
     on which the model was trained.
 
     Three fields are computed from these. ``ladder`` holds the policy of the model and that of the second
-    stage. ``stamp`` is a hash of all versions and thresholds, a part of the cache key of every decision.
-    ``tag`` is ``model:`` and the model's version, the tag by which cached decisions of the model are deleted.
+    stage. ``stamp`` is a hash of the versions and thresholds of model and second stage; it is a part of the
+    cache key of every decision. ``tag`` is ``model:`` and the model's version, the tag by which cached
+    decisions of the model are deleted.
     """
 
     predictor: Predictor | None

@@ -88,9 +88,10 @@ def read_source(tree: Path, name: str) -> str | None:
 def _upstream(vulnerability: Vulnerability, cache: Path) -> str:
     """Return upstream's fix as a diff against the vulnerable release.
 
-    The diff consists of the hunks that the description names. Other differences between the vulnerable and
-    the fixed release are left out. Raises :class:`~crisol.errors.VulnerabilityError` if there is no fixed
-    release, or if the hunks do not fit.
+    The diff consists of the hunks that the vulnerability's description names. Other differences between the
+    vulnerable and the fixed release are left out. Raises :class:`~crisol.errors.VulnerabilityError` if there
+    is no fixed release, if the fixed release lacks the context lines of a hunk, or if the hunks of a file
+    change nothing.
     """
     old, new = vulnerability.vulnerable(cache), vulnerability.fixed(cache)
     if new is None:

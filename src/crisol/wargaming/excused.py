@@ -121,11 +121,12 @@ class Excuses:
         return False
 
     def _only_tested(self, name: str, seen: set[str]) -> bool:
-        """Return whether the file uses the variable ``name`` in tests alone.
+        """Return whether :meth:`_is_tested` accepts every use of the variable ``name`` in the file.
 
-        A test is a use that :meth:`_is_tested` accepts. ``seen`` holds the variables that were examined
-        already, for which the result is True; the call adds ``name``. The result is False if the file also
-        has ``name`` as a text or as an attribute, since other uses of the variable are then possible.
+        The result is False if the file also has ``name`` as a text, as an attribute or in a ``global``
+        statement, since other uses of the variable are then possible. ``seen`` holds the variables that this
+        search has met before; the call adds ``name``. For a variable in ``seen`` the result is True, so that
+        the search ends.
         """
         if name in seen:
             return True

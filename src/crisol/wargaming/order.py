@@ -114,9 +114,10 @@ class Experience:
     ) -> list[ScriptStep]:
         """Split ``steps`` into steps of one script each, and order them so that a wrong patch fails early.
 
-        The script with the most expected failures per second comes first. Before the first recorded run the
-        scripts keep their order. ``vulnerability`` is the id. ``costs`` maps the name of a script to its CPU
-        seconds on the unpatched release. These are its expected duration until it has run on a patch.
+        The script with the most expected failures per second comes first. Before the first call of
+        :meth:`learn`, the scripts keep their order. ``vulnerability`` is the id. ``costs`` maps the name of a
+        script to its CPU seconds on the unpatched release. The expected duration of a script is the mean of
+        these CPU seconds and the wall times of its runs.
         """
 
         def seconds_to_a_failure(step: ScriptStep) -> float:

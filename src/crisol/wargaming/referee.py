@@ -104,11 +104,11 @@ class Match:
     def phases(self, text: str | bytes, reading: ReadOptions = _AS_GIT) -> Generator[Phase, None, Verdict]:
         """Wargame one untrusted diff and yield each phase when it ends; the generator returns the verdict.
 
-        ``reading`` says how to read the diff. A failed phase ends the wargame if it counts for the basic
-        label. After a failed phase that counts for the strict label only, the remaining basic phases still
-        run. With an ``experience``, every failed phase ends the wargame. The ``detail`` of the phase
-        ``apply`` names the files of the diff that are not judged. A diff that is malformed or does not apply
-        raises no error; its verdict is inconclusive.
+        ``reading`` are the options for reading the diff. Without an ``experience``, the first failed phase
+        that counts for the basic label ends the wargame; a failed phase that counts for the strict label
+        alone does not. With an ``experience``, the first failed phase of either kind ends it. The ``detail``
+        of the phase ``apply`` names the files of the diff that are not judged. A diff that is malformed or
+        does not apply raises no error; its verdict is inconclusive.
         """
         start = time.perf_counter()
         done: list[Phase] = []
@@ -285,8 +285,8 @@ class Match:
 
         Returns (None, "") if they do. Otherwise the call ends at the first PoV that fails, the first check
         that does not pass, or a failure of the sandbox, and returns (reason, message). For each script that
-        ran, the call stores the CPU seconds in ``canaries.costs``, and the names that the script changed in
-        ``changes``. The checks that passed are stored in ``checks``.
+        ran, the call stores the CPU seconds in ``canaries.costs``, and what the script changed
+        (``Run.changed``) in ``changes``. The checks that passed are stored in ``checks``.
         """
         self.checks = ()
         scripts = [(pov, pov) for pov in self.vulnerability.povs]

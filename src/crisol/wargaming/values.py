@@ -83,7 +83,7 @@ def inside(value: Value) -> Value:
 
 
 def elements(values: Iterable[Value]) -> set[Value]:
-    """Return the elements of all containers among ``values``: of the values of kind ``inside``.
+    """Return the elements of the containers among ``values``; a container is a value of the kind ``inside``.
 
     Values of other kinds are ignored.
     """
