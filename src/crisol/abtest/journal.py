@@ -247,9 +247,9 @@ class JournaledStore:
         """Return the weighted confusion matrix of each group of the stored trials that match ``where``.
 
         ``by`` lists the properties to group by. The keys are tuples with one text for each property, in the
-        order of ``by``; without ``by`` the only key is ``()``. Groups without trials are absent. The matrix
-        compares predictions with verdicts. If ``by`` contains the rung, the matrix compares the answers to
-        callers with verdicts. Raises :class:`~crisol.errors.StoreError` if the wrapped store cannot be
+        order of ``by``; without ``by`` the only key is ``()``. Groups without trials are absent. Each matrix
+        compares answers with verdicts: the answers to the callers if ``by`` contains the rung, otherwise the
+        predictions of the model. Raises :class:`~crisol.errors.StoreError` if the wrapped store cannot be
         reached.
         """
         return self.store.tallies(where, by)

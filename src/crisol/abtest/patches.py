@@ -16,8 +16,8 @@ class PatchStore:
     """A folder of diffs, each in a file named by the diff's identity.
 
     ``folder`` is the path of the folder, which is created when the first diff is added. Threads and processes
-    may share the folder. A file appears whole under its name. A file whose content does not match its name is
-    treated as missing.
+    may share the folder: a reader never sees a file that is only partly written. A file whose content does
+    not match its name is treated as missing.
     """
 
     def __init__(self, folder: Path) -> None:

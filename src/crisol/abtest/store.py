@@ -130,8 +130,8 @@ class TrialStore(Protocol):
 
         ``by`` lists the properties to group by. The keys are tuples with one text for each property, in the
         order of ``by``, and are sorted; without ``by`` the only key is ``()``. A group without trials is
-        absent, so no trial gives an empty dict. The matrix compares predictions with verdicts. If ``by``
-        contains the rung, the matrix compares the answers to callers with verdicts.
+        absent; if no trial matches, the dict is empty. Each matrix compares answers with verdicts: the
+        answers to the callers if ``by`` contains the rung, otherwise the predictions of the model.
         """
         ...
 

@@ -154,12 +154,12 @@ def suffer(settings: Settings, material: Material, fault: Fault, schedule: Sched
 
 
 def material_of(settings: Settings, frame: pd.DataFrame, seed: int) -> Material:
-    """Train a model, and return it with the 30 conclusive patches that have the shortest wargames.
+    """Train a model; return it with the 30 conclusive patches that have the shortest wargames, and a policy.
 
-    ``settings`` says where the cache folder is, which keeps the model. ``frame`` is the corpus table (with
-    fewer than 30 patches all are taken); ``seed`` is the seed of the training. The policy leaves 40 % of the
-    patches to a wargame, so that trials are stored all the time. Raises :class:`~crisol.errors.DatasetError`
-    for a table without both valid and invalid patches.
+    ``frame`` is the corpus table; if it has fewer than 30 conclusive patches, all are taken. ``seed`` is the
+    seed of the training. The model is stored in the cache folder of ``settings``. The returned policy leaves
+    about 40 % of the patches to a wargame, so that trials are stored all the time. Raises
+    :class:`~crisol.errors.DatasetError` for a table without both valid and invalid patches.
     """
     whole = prepare(settings, frame, seed)
     items = tuple(sorted(whole.items, key=lambda item: item.seconds)[:_PATCHES])

@@ -211,9 +211,10 @@ def _check_end(lines: Sequence[str], end: int) -> None:
 def _counted(lines: Sequence[str], header: int) -> tuple[int, int]:
     """Return (number of old lines, number of new lines) of a hunk, counted from its lines.
 
-    ``header`` is the 0-based index of the hunk's header in ``lines``. The hunk ends at the next file, hunk or
-    mail, or at a text that follows an empty line; empty lines at its end are not counted. Raises
-    :class:`~crisol.errors.MalformedDiff` for a line before this end that is no line of a hunk.
+    ``header`` is the 0-based index of the hunk's header in ``lines``. The hunk ends where another file, hunk
+    or mail begins, or at an empty line after which a line comes that cannot belong to a hunk. Empty lines at
+    its end are not counted. Raises :class:`~crisol.errors.MalformedDiff` if a line that cannot belong to a
+    hunk comes without an empty line before it.
     """
     old = new = blank = 0
     for at in range(header + 1, len(lines)):

@@ -126,11 +126,11 @@ def place(series: Series, tree: Tree) -> FilePlaces:
 
 
 def _kind_outside_packages(choices: list[str], tree: Tree) -> str:
-    """Return the kind of a file that lies outside all packages and that no wargame runs, such as ``a test``.
+    """Return the kind, such as ``a test``, of a file of the release that lies outside all packages.
 
-    The result is "" for any other file. ``choices`` are the paths in the release that the file may have; only
-    the first is examined. A file lies outside all packages if it is in a folder, and the top folder of its
-    path has no ``__init__.py``.
+    The file is the first of ``choices``, the files that a path of a diff can mean. It lies outside all
+    packages if it is in a folder, and the top folder of its path has no ``__init__.py``. The result is "" if
+    the file lies in a package, if a wargame may run it, or if ``choices`` is empty.
     """
     top, _, rest = choices[0].partition("/") if choices else ("", "", "")
     return outside(choices[0], present=False) if rest and tree.read(f"{top}/__init__.py") is None else ""

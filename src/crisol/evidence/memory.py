@@ -279,10 +279,11 @@ class _Part:
         self._odds: tuple[_Floats, _Floats] | None = None
 
     def add(self, at: int, items: tuple[int, ...], *, valid: bool) -> None:
-        """Store the items of the judged patch in column ``at``.
+        """Store a judged patch as column ``at`` of the matrix.
 
-        ``valid`` is the patch's verdict. At most 20,000 different items are stored for all patches together.
-        Beyond that number a new item is not stored; it only counts in the patch's number of items.
+        ``items`` are the patch's items, ``valid`` is its verdict. The matrix has at most 20,000 rows, one for
+        each different item. Once it is full, a new item gets no row; it still counts in the patch's number of
+        items.
         """
         numbers = [self._number.setdefault(item, len(self._number)) for item in items if self._room(item)]
         self._grow(len(self._number), at + 1)

@@ -191,11 +191,15 @@ def main(arguments: bytes) -> bytes:
     """Trace one PoV and return what it executed and read, as JSON.
 
     ``arguments`` is JSON with ``name`` and ``source`` of the PoV, ``lines`` (a bool: whether lines are
-    traced) and ``stretch`` (the factor by which the PoV's own time limits grow). The result has ``places``
-    (for each executed code object of the target its file, name, first line and the sorted lines that ran),
-    ``imports``, ``opened`` and ``listed`` (names of modules, files and folders), and ``lost``: texts on each
-    event that was not followed, and on a PoV that broke or timed out. An empty ``lost`` means that nothing
-    was missed.
+    traced) and ``stretch`` (the factor by which the PoV's own time limits grow). The result is an object with
+    five lists:
+
+    - ``places``: for each executed code object of the target its file, name, first line, and the sorted lines
+      that ran;
+    - ``imports``: the names of the modules that imports looked for;
+    - ``opened``: the files of the target that were opened;
+    - ``listed``: the folders of the target that were listed;
+    - ``lost``: the reasons why the trace may be incomplete, as texts; empty if there are none.
     """
     job = json.loads(arguments)
     place = sys.path[-1] + "/"  # the target stands last

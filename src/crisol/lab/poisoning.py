@@ -119,12 +119,14 @@ def poison(prepared: Prepared, *, after: float = 0.5, rate: float = 0.25, seed: 
     """Simulate that somebody inverts the verdicts in the memory, and see whether an alarm is raised.
 
     The arrivals of all streams are mixed at random; each stream keeps its own order. After the share
-    ``after`` of all arrivals, in [0, 1], every verdict in the memory is inverted; 1 means never. Nothing is
-    executed, since the verdicts are known. A patch that the memory decides is also wargamed with the
-    probability ``rate``, in (0, 1]; only trials of such patches can raise an alarm. A patch that the memory
-    does not decide is always wargamed. The thresholds for one half of the groups are chosen on the other
-    half. ``seed`` draws the mixture and the patches that are also wargamed. Raises
-    :class:`~crisol.errors.ExperimentError` for ``after`` or ``rate`` out of range.
+    ``after`` of all arrivals, in [0, 1], all verdicts in the memory are inverted, those that it learns later,
+    too; 1 means never. Nothing is executed, since the verdicts are known.
+
+    A patch that the memory decides is also wargamed with the probability ``rate``, in (0, 1]; only trials of
+    such patches can raise an alarm. A patch that the memory does not decide is always wargamed. The
+    thresholds for one half of the groups are chosen on the other half. ``seed`` draws the mixture and the
+    patches that are also wargamed. Raises :class:`~crisol.errors.ExperimentError` for ``after`` or ``rate``
+    out of range.
     """
     if not 0.0 <= after <= 1.0 or not 0.0 < rate <= 1.0:
         raise ExperimentError(f"after is {after} and rate {rate}; they lie within [0, 1] and (0, 1]")

@@ -154,10 +154,10 @@ def operating_point(
 
 @cache
 def least(level: float, delta: float) -> int:
-    """Return how many vulnerabilities without an error show that the error rate is at most ``level``.
+    """Return how many vulnerabilities are needed to show that the error rate is at most ``level``.
 
-    The result is the smallest number that passes the test of :func:`p_value`. ``level`` and
-    ``delta`` lie in (0, 1); ``delta`` is 1 minus the confidence.
+    The number holds if the model makes no error on any of them. It is the smallest number that passes the
+    test of :func:`p_value`. ``level`` and ``delta`` lie in (0, 1); ``delta`` is 1 minus the confidence.
     """
     return next(n for n in count(1) if p_value(np.zeros(n), level, delta) <= delta)
 

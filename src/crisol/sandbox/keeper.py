@@ -91,15 +91,14 @@ def keep(
 
 
 class _Said(NamedTuple):
-    """A report of the script's process, which says how the script ended.
+    """A report of the script's process: how the script ended, what it replaced, and a probe's bytes.
 
     ``kind`` is one of four constants of :mod:`.stage`. ``DECIDED``: the script exited with code 0 or 1;
     ``secret`` tells which. ``OTHER``: it exited with another code, which is in ``code``. ``RAISED``: an
-    exception ended it. ``LIMIT``: it reached a limit, and the exception for that ended it, such as
-    ``MemoryError``. A report of the kind ``DECIDED`` or ``OTHER`` is valid only if its ``secret`` is one of
-    the two secrets of this run. ``changed`` names functions and classes that the run replaced; it contains
-    ``the working folder`` if the run changed to another one. ``report`` holds the bytes that a probe
-    reported.
+    exception ended it. ``LIMIT``: it used up a resource, so an exception such as ``MemoryError`` ended it. A
+    report of the kind ``DECIDED`` or ``OTHER`` is valid only if its ``secret`` is one of the two secrets of
+    this run. ``changed`` names functions and classes that the run replaced; it contains ``the working
+    folder`` if the run changed to another one. ``report`` holds the bytes that a probe reported.
     """
 
     kind: bytes

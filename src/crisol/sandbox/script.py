@@ -116,13 +116,13 @@ def published(body: Sequence[ast.stmt], function: ast.Constant) -> list[ast.stmt
 
 
 class _Exits(ast.NodeTransformer):
-    """A transformer that rewrites every exit of a script, such as ``sys.exit(0)``, into a call of a mark.
+    """A transformer that rewrites every exit of a script, such as ``sys.exit(0)``, as a call of a constant.
 
-    A mark is a constant in the code. Each run replaces it by a function of Crisol that reports the exit code.
-    In a probe, ``report(X)`` is rewritten, too.
+    In each run, a function of Crisol that reports the exit code takes the place of this constant, which is
+    called a mark. In a probe, ``report(X)`` is rewritten, too.
 
-    Imports under another name, such as ``from sys import exit as leave``, are recognised. A name that the
-    script defines itself is no exit.
+    Imports under another name, such as ``from sys import exit as leave``, are recognised. A call of a name
+    that the script itself defines is no exit.
     """
 
     def __init__(self, tree: ast.Module, mark: bytes, role: Role) -> None:

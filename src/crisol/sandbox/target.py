@@ -67,11 +67,12 @@ _BOOT = (
 class Target:
     """A sandbox over the files of one program, in which scripts run; only one thread may use it at a time.
 
-    :meth:`Sandbox.target` makes it. ``kind`` is the kind of isolation. ``source`` holds the files inside.
-    ``limits`` hold for each run. ``hashes``, below 2**32, is Python's hash seed inside; None means a random
-    one. ``landlock`` is the Landlock ABI version in use, 0 for none. ``requires`` are the folders of the
-    dependencies on this machine. ``skipped`` names modules that could not be imported before the first run. A
-    run starts the sandbox's process if none is running, for instance because it has died.
+    :meth:`Sandbox.target` makes it. ``kind`` is the kind of isolation. ``source`` holds the files of the
+    program. ``limits`` hold for each run. ``hashes`` is the hash seed of Python in the sandbox, below 2**32;
+    None means a random one. ``landlock`` is the Landlock ABI version in use, 0 for none. ``requires`` are the
+    folders of the dependencies on this machine. ``skipped`` names modules that could not be imported before
+    the first run. If the sandbox's process is not running, for instance because it died, the next run starts
+    a new process.
     """
 
     def __init__(

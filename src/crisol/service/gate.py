@@ -37,9 +37,10 @@ class Gate:
         self._reads_open = reads_open
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Check an HTTP request and pass it on to the application, or raise :class:`Problem`.
+        """Pass an HTTP request on to the application, or raise :class:`Problem` if the request breaks a rule.
 
-        A connection of another type is passed on without a check.
+        The rules are those of the class. A connection of another type, such as a WebSocket, is passed on
+        without a check.
         """
         if scope["type"] != "http":
             await self._app(scope, receive, send)

@@ -23,10 +23,11 @@ Tasks and threads that are started for the request inherit them.
 
 
 class JsonLines(logging.Formatter):
-    """A formatter that makes a line of JSON of a log record: time (UTC), level, logger, process, message.
+    """A formatter that turns a log record into one line of JSON.
 
-    During a request, its id and trace id are added; the traceback is added if the record has one. Passwords
-    in URLs are hidden.
+    The line has the time (UTC), level, logger, process id and message. In a request, it also has the
+    request's id and trace id. If the record has a traceback, the line has it as ``error``. Passwords in URLs
+    are hidden.
     """
 
     def format(self, record: logging.LogRecord) -> str:

@@ -1,4 +1,4 @@
-"""Read the verdicts in the trial store, which other workers or earlier processes of the service wrote."""
+"""Read the trial store for verdicts that other workers, or earlier processes of the service, wrote to it."""
 
 from __future__ import annotations
 

@@ -171,12 +171,12 @@ def shows(target: Target, script: Script, limits: Limits) -> bool:
 
 
 def _lived(pov: Script, scripts: Sequence[Script], *, stays: bool) -> str:
-    """Return code that runs each of ``scripts`` many times, to be placed before the source of ``pov``.
+    """Return code that runs each of ``scripts`` many times; the caller puts it before the source of ``pov``.
 
-    ``pov`` is the first of ``scripts``, the others are checks. The code ends in the working folder ``cold``,
-    in which the source of ``pov`` then runs. With ``stays``, the earlier runs of ``pov`` also use this
-    folder. All other runs have new folders: a check could leave a file in ``cold`` that the PoV takes for its
-    own success.
+    ``pov`` is the first of ``scripts``, the others are checks. The code makes the folder ``cold`` the working
+    folder at its end, so the source of ``pov`` that follows runs there. With ``stays``, the code runs ``pov``
+    in ``cold``, too. Without it, each of these runs has a new folder. A check always gets a new folder,
+    because it could leave a file in ``cold`` that makes the PoV succeed.
     """
     before = _LIVED.format(
         sources=[script.source for script in scripts],

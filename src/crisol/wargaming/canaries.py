@@ -149,10 +149,10 @@ def _expected(node: ast.expr) -> Iterator[ast.Constant]:
 
 
 def _other(value: object, drawn: Random) -> object:
-    """Return another value of the same type: a larger number, or a text with one character replaced.
+    """Return another value of the same type as ``value``, which is a number, a text or bytes.
 
-    ``value`` is a number, a text or bytes. An empty text becomes one random letter; bytes are changed as the
-    text in Latin-1. ``drawn`` is the random generator.
+    A number becomes larger. In a text one character is replaced, in bytes one byte; an empty text or empty
+    bytes get one letter. ``drawn`` draws the change.
     """
     if isinstance(value, int | float):
         return value + drawn.randrange(1, 9)

@@ -167,8 +167,9 @@ _FORMS = (OwnProgram.__name__, ReleasePair.__name__)
 def describe(path: Path) -> Description:
     """Return the checked content of the ``vulnerability.toml`` at ``path``.
 
-    Raises :class:`~crisol.errors.VulnerabilityError`, which names the file and the wrong key, also for a
-    missing file, and if ``upstream_tests`` is not the last section.
+    Raises :class:`~crisol.errors.VulnerabilityError` if the file cannot be read, if a key is missing or
+    wrong, or if ``upstream_tests`` is not the last section. The message names the file, and the key if one is
+    wrong.
     """
     table = _table(path)
     about = _validated(Description, table, path)

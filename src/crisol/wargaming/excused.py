@@ -31,11 +31,11 @@ _TESTS = frozenset({"builtins.isinstance", "builtins.issubclass"})
 
 
 class Excuses:
-    """Tells which uses of forbidden names in a patched file are harmless and so no tampering.
+    """The harmless uses of forbidden names in a patched file, which :meth:`cover` tells from tampering.
 
     ``tree`` is the syntax tree of the patched file, ``flow`` the possible values of its expressions.
-    ``habits`` returns what :func:`habits_of` returns for the unpatched file; it is called only if the answer
-    depends on it.
+    ``habits()`` returns the result of :func:`habits_of` for the unpatched file. It is called only when
+    :meth:`cover` needs this result.
     """
 
     def __init__(self, tree: ast.Module, flow: Flow, habits: Callable[[], frozenset[str]]) -> None:

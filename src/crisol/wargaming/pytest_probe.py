@@ -42,7 +42,7 @@ class _Recorder:
             self.names[item.nodeid] = sorted(used)
 
     def pytest_collectreport(self, report: Any) -> None:
-        """Note a file that cannot be imported."""
+        """Store the error in ``broken`` if a test file cannot be imported; pytest calls this for each one."""
         if report.failed:
             self.broken[report.nodeid] = _message(report)
 

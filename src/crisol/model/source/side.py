@@ -79,11 +79,13 @@ def counted(functions: Iterable[Definition]) -> Side:
 def shifted(before: Side, after: Side) -> tuple[int, int]:
     """Return (number of conditions that became stricter, number of conditions that became laxer).
 
-    Each condition that only ``after`` has is compared with each that only ``before`` has, if both or neither
-    belong to an ``if`` that is a guard (see :class:`Side`). A pair counts if the two conditions differ by
-    operands of an ``and`` or ``or``. The condition of a guard became stricter if it is now true in more
-    cases, because the guard then leaves the function or loop more often; it became laxer if it is true in
-    fewer. For any other condition, such as that of an assertion, it is the opposite.
+    Each condition that only ``after`` has is compared with each condition that only ``before`` has. A pair
+    counts if one condition is the other with further operands of an ``and`` or ``or``. Both conditions, or
+    neither, must belong to an ``if`` whose body ends with raise, return, continue or break.
+
+    The condition of such an ``if`` became stricter if it is now true in more cases, and laxer if it is true
+    in fewer. Any other condition, also that of an assertion, became stricter if it is now true in fewer
+    cases, and laxer if it is true in more.
     """
     stricter = laxer = 0
     gone = [entry for text, entry in before.conditions.items() if text not in after.conditions]
