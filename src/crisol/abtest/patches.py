@@ -26,9 +26,9 @@ class PatchStore:
     def add(self, text: str) -> str:
         """Store the diff ``text`` and return its identity, 64 hexadecimal digits.
 
-        If :meth:`get` finds the identity, nothing is written; a damaged file is replaced. Raises
-        :class:`~crisol.errors.DiffError` for a text that is no diff, and :class:`~crisol.errors.StoreError`
-        if the file cannot be written.
+        If the folder has a diff with this identity already, that diff is kept. A damaged file is replaced.
+        Raises :class:`~crisol.errors.DiffError` for a text that is no diff, and
+        :class:`~crisol.errors.StoreError` if the file cannot be written.
         """
         identity = parse(text).identity
         if self.get(identity) is not None:

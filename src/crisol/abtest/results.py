@@ -106,7 +106,7 @@ def window_results(
     ``store``; its ``since`` and ``until`` are ignored. Each window has one row, in the order of ``windows``.
     Columns: window (the name), n (conclusive trials), inconclusive (other trials), then accuracy, precision,
     recall, f1, mcc, false_accept_rate and prevalence, each followed by the bounds of its interval, with the
-    endings ``_low`` and ``_high`` and the coverage ``level``. A window without trials has n = 0.
+    endings ``_low`` and ``_high``. ``level`` is the intervals' coverage. A window without trials has n = 0.
     """
     rows = []
     for name, span in (WINDOWS if windows is None else windows).items():

@@ -1,8 +1,8 @@
 """Confidence sequences: confidence intervals after each trial, all of which hold at once.
 
-A 95 % interval holds at one moment that was chosen beforehand. A reader who looks every hour and stops at a
-good moment is wrong far more often. A confidence *sequence* holds at all moments at once, so that a reader
-may look at any time without such errors.
+A 95 % interval misses the true value in 5 % of cases if it is read once, at a time that was chosen
+beforehand. A reader who looks every hour sees an interval that misses it in far more than 5 % of cases. With
+a 95 % confidence *sequence*, a reader may look at any time: the share stays at most 5 %.
 """
 
 from __future__ import annotations

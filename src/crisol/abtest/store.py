@@ -197,11 +197,12 @@ class MemoryStore:
     def tallies(
         self, where: TrialFilter = EVERYTHING, by: Sequence[Slice] = ()
     ) -> dict[tuple[str, ...], Tally]:
-        """Return the tally of each group of the trials that match ``where``, by the group's key, sorted.
+        """Return a dict from the key of each group of trials to the group's tally, sorted by key.
 
-        ``by`` lists the properties to group by. A key holds the text of each property, in the same order;
-        without ``by``, the only key is ``()``. Groups without trials are absent. A tally compares predictions
-        with verdicts. If ``by`` contains the rung, it compares the answers to callers with verdicts.
+        The trials are those that match ``where``. ``by`` lists the properties to group by. A key holds the
+        text of each property, in the order of ``by``; without ``by``, the only key is ``()``. Groups without
+        trials are absent. A tally compares predictions with verdicts. If ``by`` contains the rung, it
+        compares the answers to callers with verdicts.
         """
         groups: defaultdict[tuple[str, ...], Tally] = defaultdict(Tally)
         for trial in self.read(where):

@@ -113,8 +113,8 @@ def _overconfidence(trials: Sequence[Trial]) -> float:
     """Return the mean confidence of trials minus the lower bound of their accuracy, clipped to [0, 0.49].
 
     ``trials`` are conclusive, at least one. The bound is that of Wilson's 95 % interval. The result is the
-    overconfidence that :func:`~crisol.abtest.drift.calibration_drift` tolerates. The trials have no weights
-    here, because that function uses none.
+    overconfidence that :func:`~crisol.abtest.drift.calibration_drift` tolerates. Like that function, this one
+    does not weight the trials.
     """
     _, wrong = wilson(sum(not trial.correct for trial in trials) / len(trials), len(trials), 0.95)
     confidence = sum(trial.confidence for trial in trials) / len(trials)

@@ -232,13 +232,13 @@ class DuckDBStore:
     def tallies(
         self, where: TrialFilter = EVERYTHING, by: Sequence[Slice] = ()
     ) -> dict[tuple[str, ...], Tally]:
-        """Return the tally of each group of the trials that match ``where``, by the group's key, sorted.
+        """Return a dict from the key of each group of trials to the group's tally, sorted by key.
 
-        ``by`` lists the properties to group by, such as ``Slice.ARM``. A group's key holds the text of each
-        property, in the same order; without ``by``, the only key is ``()``. Groups without trials are absent.
-        A tally compares the model's predictions with the verdicts; grouped by rung, it compares the answers
-        to the callers with the verdicts. Raises :class:`~crisol.errors.StoreError` if the file cannot be
-        used.
+        The trials are those that match ``where``. ``by`` lists the properties to group by, such as
+        ``Slice.ARM``. A key holds the text of each property, in the order of ``by``; without ``by``, the only
+        key is ``()``. Groups without trials are absent. A tally compares the model's predictions with the
+        verdicts. If ``by`` contains the rung, it compares the answers to callers with the verdicts. Raises
+        :class:`~crisol.errors.StoreError` if the file cannot be used.
         """
         return sql.tallies_of(self._query(*sql.tallies_query(where, by, _parameter)), by)
 

@@ -182,14 +182,14 @@ class PostgresStore:
     def tallies(
         self, where: TrialFilter = EVERYTHING, by: Sequence[Slice] = ()
     ) -> dict[tuple[str, ...], Tally]:
-        """Return the tally of each group of the trials that match ``where``, by the group's key, sorted.
+        """Return a dict from the key of each group of trials to the group's tally, sorted by key.
 
-        ``by`` lists the properties to group by, such as ``Slice.ARM``. A group's key holds the text of each
-        property, in the same order; without ``by``, the only key is ``()``. Groups without trials are absent.
-        A tally compares the model's predictions with the verdicts; grouped by rung, it compares the answers
-        to the callers with the verdicts. Grouping by rung, or by both CWE and confidence, is the slowest,
-        since it reads all the trials. Raises :class:`~crisol.errors.StoreError` if the database cannot be
-        used.
+        The trials are those that match ``where``. ``by`` lists the properties to group by, such as
+        ``Slice.ARM``. A key holds the text of each property, in the order of ``by``; without ``by``, the only
+        key is ``()``. Groups without trials are absent. A tally compares the model's predictions with the
+        verdicts. If ``by`` contains the rung, it compares the answers to callers with the verdicts. Grouping
+        by rung, or by both CWE and confidence, is slow, since it reads all the trials. Raises
+        :class:`~crisol.errors.StoreError` if the database cannot be used.
         """
         named = {Slice.CWE} if where.cwe is not None else set()
         parts = (named | set(by)) & {Slice.CWE, Slice.BAND}

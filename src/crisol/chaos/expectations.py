@@ -21,7 +21,7 @@ def expected(texts: Sequence[str], fault: str) -> list[LoadTarget]:
     ``texts`` are expectations, lines such as ``redis_killed: failed <= 0``: a fault, a figure, ``<``, ``<=``,
     ``>``, ``>=`` or ``==``, and a number. A line with ``*`` for the fault applies to every fault; lines for
     other faults are skipped. The targets have the order of ``texts``. The figure's name is not checked.
-    Raises :class:`~crisol.errors.ExperimentError` for a malformed line or an unknown fault.
+    Raises :class:`~crisol.errors.ExperimentError` for a malformed line, or a line for an unknown fault.
     """
     targets = []
     for text in texts:
@@ -39,7 +39,7 @@ def hold(texts: Sequence[str], fault: str, metrics: Mapping[str, float]) -> list
     ``texts`` are expectations, lines such as ``redis_killed: failed <= 0``; those of :data:`ALWAYS` are
     added. ``metrics`` are the figures by name. A result is a :class:`~crisol.loadtest.targets.Checked`; a
     missed load target, also one whose figure is NaN, is a result and no error. Raises
-    :class:`~crisol.errors.ExperimentError` for a malformed line, an unknown fault, or a figure that
-    ``metrics`` lacks.
+    :class:`~crisol.errors.ExperimentError` for a malformed line, a line for an unknown fault, or a figure
+    that ``metrics`` lacks.
     """
     return [replace(checked, of=fault) for checked in check(expected([*ALWAYS, *texts], fault), metrics)]

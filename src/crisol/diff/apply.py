@@ -99,12 +99,11 @@ def split(text: str) -> list[str]:
 
 
 def edits(change: FileChange, lines: Sequence[str]) -> list[Edit]:
-    """Return the edits, in order, that make the change of one file in the file's lines.
+    """Return the edits, in order of their line, by which ``change`` changes the lines of its file.
 
-    ``change`` is the change; its paths are not compared with anything. ``lines`` are the lines of the file
-    before the change, with their line ends; a new file has none. Raises
-    :class:`~crisol.errors.PatchDoesNotApply` if a hunk does not match, or matches at several places but not
-    at the line of its header, or if lines would follow a last line without a line feed.
+    ``lines`` are the lines of the file before the change, with their line ends; a new file has none. Raises
+    :class:`~crisol.errors.PatchDoesNotApply` if a hunk does not match, if it matches at several places but
+    not at the line of its header, or if the result would have a line without a line feed before its end.
     """
     crlf = bool(lines) and all(line.endswith("\r\n") for line in lines)
     plain = not any(line.endswith("\r\n") for line in lines)

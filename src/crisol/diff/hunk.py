@@ -178,10 +178,11 @@ def _ended_early(lines: Sequence[str], at: int, body: list[str], old: int, new: 
 
 
 def _ends_hunk(lines: Sequence[str], at: int) -> bool:
-    """Return whether line ``at`` shows by its beginning that the hunk above it has ended.
+    """Return whether line ``at``, somewhere below a hunk's header, cannot belong to that hunk.
 
-    Such a line begins another file, hunk or mail, begins a mail's signature (``--``), or ends a block of code
-    in a text. ``lines`` are the lines of the diff; ``at`` is a 0-based index of one of them.
+    The result is True for the first line of another file, hunk or mail, for the line ``--`` above a mail's
+    signature, and for a Markdown code fence. ``lines`` are the lines of the diff; ``at`` is a 0-based index
+    of one of them.
     """
     return is_header(lines, at) or lines[at].startswith(_NEXT) or lines[at].rstrip() == "--"
 
@@ -189,8 +190,9 @@ def _ends_hunk(lines: Sequence[str], at: int) -> bool:
 def _check_end(lines: Sequence[str], end: int) -> None:
     """Raise :class:`~crisol.errors.MalformedDiff` if a line after a hunk looks like a line of that hunk.
 
-    ``end`` is the index of the first line after the hunk. The lines up to the next file, hunk or mail are
-    examined.
+    ``end`` is the 0-based index of the first line after the hunk. The error is raised if this line is
+    indented, or if a line before the next file, hunk or mail begins with ``+`` or ``-``. Items of a list and
+    rules (``---``) are no error.
     """
     if end < len(lines) and lines[end][:1] == " " and lines[end].strip():
         raise MalformedDiff(

@@ -59,10 +59,11 @@ class FilePlaces:
     def path(self, path: str) -> str | None:
         """Return the path in the release that ``path``, a path in the diff, means; None if there is none.
 
-        A path in ``found`` gives its entry. Any other path, such as that of a new file, gets a new prefix by
-        the example of an entry: if ``found`` maps ``src/app/a.py`` to ``app/a.py``, then ``src/app/new.py``
-        gives ``app/new.py``. If several prefixes fit, the longest is replaced; if none fits, the result is
-        None. If ``found`` gives no prefixes, for example because it is empty, ``path`` is returned unchanged.
+        If ``found`` maps ``path``, the result is the mapped path. For any other path, such as that of a new
+        file, a prefix is replaced as in ``found``: if ``found`` maps ``src/app/a.py`` to ``app/a.py``, then
+        ``src/app/new.py`` gives ``app/new.py``. Of several prefixes that fit, the longest is replaced. If
+        none fits, the result is None. If ``found`` is empty, or all its files have other names in the
+        release, ``path`` is returned unchanged.
         """
         if path in self.found:
             return self.found[path]
@@ -235,9 +236,9 @@ def _ranked(path: str, choices: list[str]) -> list[str]:
 
 
 def _mapping(path: str, target: str) -> tuple[str, str]:
-    """Return the beginnings in which ``path`` and ``target`` differ: (that of ``path``, that of ``target``).
+    """Return (prefix of ``path``, prefix of ``target``): what remains without their longest common ending.
 
-    If the first is replaced by the second, ``path`` becomes ``target``. Each ends in ``/`` or is empty.
+    For ``src/app/a.py`` and ``lib/app/a.py`` the result is ``("src/", "lib/")``. A prefix may be empty.
     """
     left, right = path.split("/"), target.split("/")
     while left and right and left[-1] == right[-1]:

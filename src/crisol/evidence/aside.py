@@ -6,8 +6,8 @@
     examined = examine(ground, fitted.files)  # blocks: call it in a thread
     examined.program, examined.fact
 
-The process keeps the releases that it read last, so that for each further patch it parses only the files of
-that patch.
+The process keeps the last eight releases that it read in memory. For a further patch of one of them it parses
+only the files that the patch touches.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Examined:
 
 
 def examine(ground: Ground, after: Mapping[str, str | None]) -> Examined:
-    """Return the program that an untrusted patch makes, and the fact that decides it, if there is one.
+    """Return the program that an untrusted patch makes, and the fact that decides the patch (None for none).
 
     Only facts that need no earlier verdict are found. :meth:`crisol.evidence.facts.Facts.examine` computes
     the same without limits. This function computes it in a process with limits, because the text of a patch

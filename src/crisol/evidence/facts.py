@@ -55,11 +55,12 @@ class Fact:
 
 
 class JudgedPrograms:
-    """The verdicts on the programs that patches of one vulnerability make, at most ``most`` programs.
+    """The verdicts on patched programs of one vulnerability.
 
-    By default ``most`` is 1,000. A new program beyond ``most`` replaces the oldest. A program with both a
-    valid and an invalid verdict gives no fact. Inconclusive verdicts, and invalid ones with the reason
-    ``timeout``, are not stored, because another wargame could end otherwise. Threads may share the object.
+    It stores verdicts on at most ``most`` programs, by default 1,000; a further program replaces the oldest.
+    A program with both a valid and an invalid verdict gives no fact. Inconclusive verdicts, and invalid ones
+    with the reason ``timeout``, are not stored, because another wargame could give another verdict. Threads
+    may share the object.
     """
 
     def __init__(self, most: int = _PROGRAMS) -> None:

@@ -124,12 +124,12 @@ def losses(
 ) -> NDArray[np.float64]:
     """Return the error rate of each group in a simulation, among its accepted or among its rejected patches.
 
-    With ``side`` 1 the accepted patches are taken, and the invalid ones are errors. With ``side`` -1 the
-    rejected patches are taken, and the valid ones are errors. ``label`` (arrivals,) is 1 for a valid patch, 0
-    for an invalid one; ``group`` (arrivals,) is the number of each arrival's group. ``order`` (groups,) lists
-    all group numbers. The result has one rate for each group of which at least one patch is taken, in the
-    order of ``order``; the patches of all streams of the group count. With ``near`` only patches whose
-    similarity to a known valid patch is above 0.8 are taken.
+    With ``side`` 1 the rate is the share of invalid patches among the accepted ones. With ``side`` -1 it is
+    the share of valid patches among the rejected ones. With ``near`` the rate counts only patches whose
+    similarity to a known valid patch is above 0.8. A rate counts the patches of all streams of its group.
+    ``label`` (arrivals,) is 1 for a valid patch, 0 for an invalid one; ``group`` (arrivals,) is the number of
+    each arrival's group. ``order`` (groups,) lists all group numbers. The result has the order of ``order``;
+    a group without a patch to count is left out.
     """
     truth = label[played.arrival]
     decided = played.decision == side

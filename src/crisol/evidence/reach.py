@@ -206,7 +206,7 @@ class _Comparison:
     def _never(self, node: ast.stmt) -> bool:
         """Return whether a statement was certainly never executed.
 
-        The result is False for a statement that is in no trace even if it was executed, such as ``global``.
+        The result is False, too, for a statement that leaves no trace when it runs, such as ``global``.
         """
         if isinstance(node, ast.Global | ast.Nonlocal | ast.AnnAssign | ast.Expr) and not (
             isinstance(node, ast.Expr)

@@ -139,9 +139,9 @@ def train(rows: _Floats, label: _Ints, group: NDArray[np.str_], *, seed: int) ->
 def across_groups(rows: _Floats, label: _Ints, fold: _Ints, *, seed: int) -> dict[int, SecondStage]:
     """Return a second stage for each fold, by the fold's number, for predictions of the rows of that fold.
 
-    The stage is trained and calibrated on the rows of all other folds. For the calibration each of these rows
-    gets its score from the trees that were trained without the row's own fold. ``rows`` (n, columns) are
-    memory rows. ``label`` (n,) is 1 for a valid patch, 0 for an invalid one; ``fold`` (n,) is the number of
+    The stage is trained and calibrated on the rows of all other folds. Its calibration uses out-of-fold
+    scores: the score of a row comes from the stage of that row's fold. ``rows`` (n, columns) are memory
+    rows. ``label`` (n,) is 1 for a valid patch, 0 for an invalid one; ``fold`` (n,) is the number of
     each row's fold. There must be at least two folds. ``seed`` seeds the training.
     """
     trees = {

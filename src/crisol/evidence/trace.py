@@ -1,4 +1,6 @@
-"""The traces of the PoVs: what each executes of the vulnerable program, traced once in the sandbox.
+"""The traces of the PoVs: for each PoV, the code of the vulnerable program that it executes.
+
+A PoV is traced once, in the sandbox, and its trace is stored.
 
 >>> ways = trace(vulnerability, choose(), cache)  # doctest: +SKIP
 >>> ways[0].functions[:2]  # doctest: +SKIP
@@ -6,7 +8,7 @@
 
 A trace fails if the tracer could not follow the whole run: the PoV started another program, replaced the
 tracer, waited for threads, or did not show the flaw under the tracer. The ``lost`` of a failed trace says
-why. No patch is judged by such a trace.
+why. No patch is decided by such a trace.
 """
 
 from __future__ import annotations

@@ -120,8 +120,9 @@ class _Meeting:
     """The trained arms of an A/B experiment, and its test patches in the order of arrival.
 
     ``truths`` maps (vulnerability, patch id) to the verdict. ``policy`` has the champion's thresholds.
-    ``key`` holds the arguments ``held_out``, ``errors`` and ``spoiled_after``; the experiment's name contains
-    a hash of these and other values. ``seed`` draws the sample.
+    ``key`` holds the arguments ``held_out``, ``errors`` and ``spoiled_after`` of :func:`_meet`. The
+    experiment's name contains a hash of ``key`` and other values. ``seed`` determines which patches are
+    sampled.
     """
 
     settings: Settings

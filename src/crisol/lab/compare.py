@@ -228,9 +228,8 @@ def with_source(
     """Add the vulnerable source to patches, if a variant reads it; return (usable variants, all patches).
 
     ``chosen`` maps names to variants. Only patches of registered vulnerabilities get their source. If there
-    are no such patches, the variants that read the source cannot be measured, and are left out. With
-    ``named``, which means that the user asked for these variants, :class:`~crisol.errors.DatasetError` is
-    raised instead.
+    is no such patch, the variants that read the source are left out. If ``named`` is True, because the user
+    named the variants, :class:`~crisol.errors.DatasetError` is raised instead of leaving one out.
     """
     readers = [name for name, variant in chosen.items() if variant.reads_source]
     if not readers:
@@ -286,20 +285,24 @@ def compare(
     """Evaluate variants on the conclusive patches of a corpus table by cross-validation, and rank them.
 
     ``names`` are variants of ``experiments/variants.yaml`` in the workspace that
-    :func:`crisol.config.load_settings` finds; if empty, all are compared. The columns ``saved`` and
-    ``false_accept_rate`` of the result's ``table`` are measured with thresholds without a guarantee. The
-    thresholds for one vulnerability are chosen on the patches of all others, such that at most the share
-    ``false_accepts`` of the invalid ones is accepted, and at most this share of the valid ones rejected. In
-    the policies with a guarantee, ``alpha`` bounds the share of invalid patches among the accepted ones,
-    ``beta`` the share of valid patches among the rejected ones, each with the confidence 1 - ``delta``.
+    :func:`crisol.config.load_settings` finds; if empty, all are compared. With ``search`` the
+    hyper-parameters of each fold are chosen from the variant's grid. Patches with the same value of the field
+    ``outer`` (``group``, ``project`` or ``cwe``) stay in one fold. The same ``seed`` gives the same folds,
+    resamples and estimators. ``watch`` is called with the name of each variant after its evaluation; None
+    calls nothing.
 
-    With ``search`` the hyper-parameters of each fold are chosen from the variant's grid. Patches with the
-    same value of the field ``outer`` (``group``, ``project`` or ``cwe``) stay in one fold. The same ``seed``
-    gives the same folds, resamples and estimators. ``watch`` is called with the name of each variant after
-    its evaluation; None calls nothing. Raises :class:`~crisol.errors.ExperimentError` for an unknown variant
-    or ``outer``. Raises :class:`~crisol.errors.DatasetError` for fewer than two values of ``outer``, fewer
-    than two patches of a class, or a variant in ``names`` that reads the source where no patch is of a
-    registered vulnerability.
+    Each variant is measured by two policies, one without and one with a guarantee. The first gives the
+    columns ``saved`` and ``false_accept_rate`` of the result's ``table``. Its thresholds for a vulnerability
+    are chosen on the patches of all other vulnerabilities: of those patches at most the share
+    ``false_accepts`` of the invalid ones is accepted, and at most the same share of the valid ones rejected.
+    The second is in ``certified`` of the result: ``alpha`` bounds the share of invalid patches among the
+    accepted ones, ``beta`` the share of valid patches among the rejected ones, each with the confidence
+    1 - ``delta``.
+
+    Raises :class:`~crisol.errors.ExperimentError` for an unknown variant or ``outer``. Raises
+    :class:`~crisol.errors.DatasetError` for fewer than two values of ``outer`` and for fewer than two patches
+    of a class. It is also raised if a variant in ``names`` reads the source and no patch is of a registered
+    vulnerability.
     """
     if outer not in get_args(Outer):
         raise ExperimentError(f"outer is {outer!r}; known are {', '.join(get_args(Outer))}")

@@ -1,8 +1,9 @@
-"""Simulate that somebody inverts the verdicts in a memory, and test whether an alarm is raised.
+"""Simulate that somebody inverts the verdicts in the memory, and test whether an alarm is raised.
 
-Candidates of many vulnerabilities arrive in one order. From one arrival on, all verdicts in the memory are
-inverted, those that it holds and those that it learns. As in the service, a sample of the patches that the
-memory decides is wargamed, too, and :func:`crisol.abtest.rungs.watch_rungs` watches the resulting trials.
+Candidates of many vulnerabilities arrive in random order. Once a share of them has arrived, all verdicts in
+the memory are inverted: those that it holds, and those that it learns later. As in the service, a random
+sample of the patches that the memory decides is also wargamed. The trials of this sample can raise the alarm,
+by :func:`crisol.abtest.rungs.watch_rungs`.
 """
 
 from __future__ import annotations
@@ -82,11 +83,11 @@ class Poisoning:
         return int(raised.min()) if len(raised) else None
 
     def errors(self, last: int = 100) -> pd.DataFrame:
-        """Return a table of the share of wrong decisions among the memory's last ``last`` decisions.
+        """Return a table of the memory's error rate, a moving average over ``last`` decisions.
 
-        There is a row for each arrival that the memory decided. Columns: arrival (its number, from 1), share
-        (of wrong decisions among this decision and the ``last`` - 1 before it). As long as there are fewer
-        decisions, the share counts all of them.
+        There is a row for each arrival that the memory decided. Columns: arrival (its number, from 1), and
+        share: the share of wrong decisions among this decision and the ``last`` - 1 decisions before it. If
+        there are fewer decisions before it, all of them count.
         """
         decided = self.arrivals[self.arrivals["decided"] != ""]
         share = decided["wrong"].astype(float).rolling(last, min_periods=1).mean()

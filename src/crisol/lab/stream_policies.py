@@ -246,11 +246,11 @@ def _loosest(prepared: Prepared, full: Played, inside: NDArray[np.bool_]) -> Pol
 
 
 def _most(belief: _Floats, error: _Ints, share: float) -> int:
-    """Return how many of the first arrivals may be decided alike, so that at most ``share`` are errors.
+    """Return the largest k such that at most the share ``share`` of the first k arrivals are errors.
 
-    ``belief`` (n,) is sorted, up or down; ``error`` (n,) is 1 where the decision would be an error. A policy
-    decides arrivals of equal belief alike, so the number never ends between two of them. It is 0 if no number
-    keeps the share.
+    ``belief`` (n,) is sorted, up or down; ``error`` (n,) is 1 where the decision would be an error, else 0. A
+    threshold cannot separate arrivals of equal belief, so the first k hold all or none of them. Without such
+    a k the result is 0.
     """
     last = np.append(belief[1:] != belief[:-1], True)
     fitting = np.flatnonzero(last & (np.cumsum(error) <= share * np.arange(1, len(error) + 1)))

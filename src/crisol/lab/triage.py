@@ -57,8 +57,8 @@ class Bench:
     strongest that this machine offers), ``bubblewrap``, ``namespaces``, or ``weak``, which does not isolate
     hostile code. ``jobs`` is the number of concurrent wargames; 0 means one for each core. ``predict`` takes
     a patch and its CWE and returns the probability of valid, None for no model. ``second`` is a second stage,
-    which predicts from the verdicts of this triage; None for none. ``experience`` counts the results of
-    scripts in earlier wargames; each wargame first runs the scripts that fail most patches per second.
+    which predicts from the verdicts of this triage; None for none. ``experience`` orders the scripts of each
+    wargame by the results of earlier wargames, so that a wrong patch fails early.
     """
 
     cache: Path

@@ -31,9 +31,9 @@ def untouched(before: bytes | None, after: bytes) -> list[tuple[int, int]]:
 
     ``before`` is the text of the unpatched file, None if the file is new; ``after`` is the text of the
     patched one. A range is (first, last), both included, counted from 1. The list is empty for a new file,
-    and if one of the two texts does not parse. Code reads frames and code objects by certain names, such as
-    ``f_code`` or ``getattr``. If one of the texts or both contain no such name, the list is empty, too,
-    because the audit hook then needs no ranges.
+    and if one of the two texts does not parse. It is also empty unless both texts contain a name by which
+    code can read frames or code objects, such as ``f_code`` or ``getattr``: the audit hook needs no ranges
+    then.
     """
     if before is None or not _WORDS.search(before) or not _WORDS.search(after):
         return []

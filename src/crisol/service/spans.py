@@ -37,11 +37,11 @@ _bits = random.Random().getrandbits
 
 @contextmanager
 def open_spans(endpoint: str) -> Iterator[Spans]:
-    """Return a context manager that yields a recorder of trace spans, which a thread sends to a collector.
+    """Return a context manager that yields a :class:`Spans`; a thread sends its spans to a collector.
 
-    ``endpoint`` is the base URL of an OpenTelemetry collector, such as ``http://host:4318``; the environment
-    variables ``OTEL_*`` hold further settings. Spans are lost, without an error, if the collector does not
-    answer.
+    ``endpoint`` is the base URL of an OpenTelemetry collector, such as ``http://host:4318``. OpenTelemetry
+    reads further settings from the environment variables ``OTEL_*``. If the collector does not answer, spans
+    are lost without an error.
     """
     exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces")
     processor = BatchSpanProcessor(exporter)

@@ -51,7 +51,7 @@ class Question:
 
     ``patch`` is the identity of the patch. ``vulnerability`` (an id) and ``cwe`` are "" if the caller named
     none. ``cut`` is a line for people on what was corrected in the diff and which of its files were left out;
-    it is "" for a diff that is judged unchanged.
+    it is "" if nothing was corrected or left out.
     """
 
     patch: str
@@ -67,9 +67,9 @@ class Submission:
     ``patch`` is the parsed patch and ``text`` its text. ``vulnerability`` (an id) and ``cwe`` are "" if the
     caller named none. ``client`` is the caller's address, by which the queue of wargames is kept fair.
     ``cut`` is a line for people on what was corrected in the diff and which of its files were left out; it is
-    "" for a diff that is judged unchanged. ``misfit`` says why the patch does not apply to the release; it is
-    "" if the patch applies. With a ``misfit`` the decision is inconclusive. ``files`` maps the paths of the
-    patched files to their new text, None for a deleted file; it is empty if the release is not available.
+    "" if nothing was corrected or left out. ``misfit`` says why the patch does not apply to the release; it
+    is "" if the patch applies. With a ``misfit`` the decision is inconclusive. ``files`` maps the paths of
+    the patched files to their new text, None for a deleted file; it is empty if the release is not available.
     """
 
     patch: Patch

@@ -20,8 +20,8 @@ def census(frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability]) -> Ite
     """Yield the counts of a corpus table for a report, as pairs (name of the count, its value as text).
 
     The pairs count vulnerabilities, CWEs, PoVs, checks, candidates, outcomes and origins. ``frame`` is the
-    table. The PoVs and checks of ``vulnerabilities`` are counted, but only of those that have a row in the
-    table.
+    table. ``vulnerabilities`` have the PoVs and checks to count; a vulnerability without a row in the table
+    is ignored.
     """
     listed = [flaw for flaw in vulnerabilities if flaw.id in set(frame["vulnerability"])]
     for corpus, rows in frame.groupby("corpus"):

@@ -155,7 +155,8 @@ def habits_of(tree: ast.Module, flow: Flow) -> frozenset[str]:
 def _is_end(node: ast.AST, above: ast.AST | None) -> bool:
     """Return whether an expression such as ``sys.exit`` is called or raised, not only mentioned.
 
-    ``node`` is the expression, whose value is in :data:`_ENDS`; ``above`` is its parent in the syntax tree.
+    ``node`` is the expression; it names a function or exception of :data:`_ENDS`. ``above`` is its parent in
+    the syntax tree, None for the root.
     """
     match above:
         case ast.Call(func=function):

@@ -117,11 +117,12 @@ class _Capabilities(NamedTuple):
 def _capabilities(
     source: str, own: frozenset[str], lines: frozenset[int], habits: Callable[[], frozenset[str]]
 ) -> _Capabilities:
-    """Count the constructs in a source that could deceive the referee.
+    """Count the constructs in the changed lines of a source that could deceive the referee.
 
-    ``lines`` are the numbers of the changed lines, from 1. ``own`` holds the top-level module names of the
-    vulnerable program. ``habits`` returns the result of :func:`.excused.habits_of` for the unpatched file. A
-    source that does not parse has no constructs.
+    In unchanged lines only the attributes that a call accesses are counted. ``lines`` are the numbers of the
+    changed lines, from 1. ``own`` holds the top-level module names of the vulnerable program. ``habits``
+    returns the result of :func:`.excused.habits_of` for the unpatched file. For a source that does not parse,
+    the counters are empty.
     """
     counted = taken, reached, looked = _Capabilities(Counter(), Counter(), Counter())
     tree = tree_or_reason(source)
