@@ -120,12 +120,13 @@ class PhaseName(StrEnum):
     public PoV in another environment. ``generated_povs`` runs PoVs that were generated from the
     vulnerability's PoVs. ``differential`` compares the patch with the reference on generated inputs.
 
-    Two rules change the order of ``pov``, ``variants`` and ``checks``. A referee that learns from earlier
-    wargames chooses the order. If ``pov`` or ``variants`` ends with the reason ``raises``, the checks run at
-    once, and this phase comes after those of the checks in the verdict.
+    A referee that learns from earlier wargames chooses the order of ``pov``, ``variants`` and ``checks``. If
+    ``pov`` or ``variants`` fails with the reason ``raises``, the checks run next, and the verdict lists the
+    checks first.
 
-    ``names``, ``generated_povs`` and ``differential`` count for strict labels only; after a failure of any
-    other step the wargame ends. With a referee that learns, the wargame ends after any failure.
+    A failure of ``names``, ``generated_povs`` or ``differential`` counts for the strict label only, and the
+    steps that count for the basic label still run. A failure of another step ends the wargame. With a referee
+    that learns, every failure ends it.
     """
 
     BASELINE = "baseline"

@@ -103,13 +103,14 @@ def hunk_at(lines: Sequence[str], at: int, *, recount: bool) -> Sized:
 
 
 def _body(lines: Sequence[str], at: int, old: int, new: int) -> tuple[list[str], bool, bool, int]:
-    """Return the lines of a hunk with their tags, two flags, and the index of the first line after the hunk.
+    """Return the lines of a hunk, two flags, and the index of the first line after the hunk.
 
-    ``at`` is the 0-based index of the line below the hunk's header. The first flag says whether the old file
-    ends in this hunk without a line feed, the second says the same of the new file. ``old`` and ``new`` are
-    the numbers of old and new lines in the header. Up to three empty context lines that are missing at the
-    end of the hunk are added. Raises :class:`~crisol.errors.MalformedDiff` if the hunk has more lines than
-    its header says, or if other lines are missing.
+    Each line keeps its first character: a space, ``+`` or ``-``. The first flag says whether the old file
+    ends in this hunk without a line feed, the second says the same of the new file. ``at`` is the 0-based
+    index of the line below the hunk's header; ``old`` and ``new`` are the numbers of old and new lines in the
+    header. Up to three empty context lines that are missing at the end of the hunk are added. Raises
+    :class:`~crisol.errors.MalformedDiff` if the hunk has more lines than its header says, or if other lines
+    are missing.
     """
     end = len(lines)
     body: list[str] = []
@@ -154,10 +155,11 @@ def _ended_early(lines: Sequence[str], at: int, body: list[str], old: int, new: 
     Mail programs remove empty lines at the end of a mail; so up to three empty context lines are added to
     ``body``. ``lines`` are the lines of the diff, and ``at`` is the 0-based index of the first one that
     cannot belong to the hunk. ``body`` holds the hunk's lines before ``at``; ``old`` and ``new`` are the
-    numbers of old and new lines that are missing. If ``body`` ends with a mail's signature or the next file's
-    header, these lines are removed first. Raises :class:`~crisol.errors.MalformedDiff` if then ``old`` and
-    ``new`` differ or exceed three, if ``body`` is empty, or if the next line begins no other file, hunk or
-    mail.
+    numbers of old and new lines that are missing. Lines at the end of ``body`` that are a mail's signature or
+    the next file's header are removed first, and count as missing. Raises
+    :class:`~crisol.errors.MalformedDiff` if different numbers of old and new lines are missing, if more than
+    three are missing, if ``body`` is empty, or if the hunk is followed by a line that does not end it, see
+    :func:`_ends_hunk`.
     """
     if body and at < len(lines) and body[-1].rstrip() == "--":
         # This line begins a mail's signature and was counted as a removed line.

@@ -196,9 +196,9 @@ def _one_each(places: FilePlaces, first: dict[str, Step], tree: Tree) -> None:
 def _choices(path: str, tree: Tree) -> list[str]:
     """Return, sorted, the files of the tree that a path of a diff may mean.
 
-    If the tree has a file with exactly the path ``path``, the result is this file alone. Otherwise a file is
-    returned if it has the same name as ``path`` and lies in a folder of the same name, as ``lib/x.py`` for
-    ``src/lib/x.py``, or if it has the same name and one of the two paths has no folder. Raises
+    If the tree has a file with exactly the path ``path``, the result is this file alone. Otherwise the result
+    has each file whose path ends with the same folder and file name as ``path``, as ``lib/x.py`` for
+    ``src/lib/x.py``. The file name is enough where one of the two paths has no folder. Raises
     :class:`~crisol.errors.PatchDoesNotApply` if there are more than 64 such files.
     """
     if tree.read(path) is not None:

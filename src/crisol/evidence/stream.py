@@ -129,9 +129,10 @@ def streams(
 ) -> list[Stream]:
     """Return ``repeats`` streams for each group, in which the group's candidates arrive in a random order.
 
-    The groups are in ascending order. Arrivals with ``reference`` are in no order; their verdicts are known
-    from the start. ``group`` (arrivals,) is the number of each arrival's group; ``seed`` draws the orders.
-    With ``shuffled`` False there is one stream for each group, in the order of ``arrivals``.
+    The groups are in ascending order. An arrival whose ``reference`` is True is in ``known`` of the streams
+    and not in their ``order``, because its verdict is known from the start. ``group`` (arrivals,) is the
+    number of each arrival's group; ``seed`` draws the orders. With ``shuffled`` False there is one stream for
+    each group, in the order of ``arrivals``.
     """
     rng = np.random.default_rng(seed)
     made = []

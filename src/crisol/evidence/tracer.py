@@ -28,11 +28,11 @@ _CALLS = 2000
 
 
 class _Recorder:
-    """Records a run: executed code and opened files below ``place``, imports, and the number of trace events.
+    """Records a run of a PoV: the code that it executes, the files that it opens and the modules it imports.
 
-    ``place`` is the target's folder, with a slash at the end, ``source`` the source of the PoV. ``lines``
-    says whether lines are traced. ``lost`` names the events that could not be followed, such as the start of
-    another interpreter.
+    Only code and files below ``place`` are recorded: the target's folder, with a slash at the end. ``source``
+    is the text of the PoV. ``lines`` says whether lines are traced. ``lost`` names the events that could not
+    be followed, such as the start of another interpreter. ``events`` is the number of trace events.
     """
 
     def __init__(self, place: str, source: str, *, lines: bool) -> None:
@@ -47,10 +47,10 @@ class _Recorder:
         self.events = 0
 
     def on_call(self, frame: FrameType, event: str, argument: Any) -> Any:  # noqa: ARG002 - a trace function
-        """Record the called code object if it is in the target's folder, and return its trace function.
+        """Record the called code object; return :meth:`on_line` to trace its lines, or None to trace none.
 
-        The trace function is :meth:`on_line`. The result is None, so that Python traces no line of the code,
-        if the code is outside the target's folder, if each of its lines has run, or if ``lines`` is False.
+        Code outside the target's folder is neither recorded nor traced. The lines of other code are not
+        traced if each of them has run already, or if ``lines`` is False.
         """
         self.events += 1
         code = frame.f_code

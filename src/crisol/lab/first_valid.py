@@ -48,12 +48,12 @@ def until_first_valid(prepared: Prepared) -> pd.DataFrame:
 
 
 def found_by(table: pd.DataFrame, most: int = 16) -> pd.DataFrame:
-    """Return a table of the share of groups that find a valid patch within a number of wargames.
+    """Return a table of the share of groups in which a valid patch is found within n wargames.
 
-    ``table`` comes from :func:`until_first_valid`. The result has one row for each number of wargames from 1
-    to ``most``. The column wargames is this number; random, cold and memory are the shares in the three
-    orders of :func:`until_first_valid`. For random the share is the mean over all possible orders. The shares
-    are nan for an empty ``table``.
+    ``table`` comes from :func:`until_first_valid`. The result has one row for each n from 1 to ``most``. The
+    column wargames is n; random, cold and memory are the shares in the three orders of
+    :func:`until_first_valid`. For random the share is the mean over all possible orders. The shares are nan
+    for an empty ``table``.
     """
     rows = []
     for wargames in range(1, most + 1):

@@ -110,12 +110,18 @@ def promote(
     """Train a variant on all patches of a comparison, register it, and promote it if it passes the gate.
 
     ``name`` is the name of a variant of the comparison, ``tracked`` the MLflow run that stores the model. The
-    model passes the gate if there is no champion, if the champion is of the same variant, or if
-    :func:`not_worse`, applied to the out-of-fold predictions of both variants, finds the new model no worse.
-    It never passes if it was trained on fewer vulnerabilities than the champion, or if the comparison lacks
-    the champion's variant. ``force`` makes any model champion. ``seed`` seeds the training and draws
-    resamples. Raises :class:`~crisol.errors.ModelError` if the exported ONNX file gives other probabilities
-    than the model, if the variant reads the vulnerable source, or if it was not compared.
+    first of these rules that applies decides whether the model passes the gate:
+
+    - If there is no champion, or with ``force``, it passes.
+    - If it was trained on fewer vulnerabilities than the champion, it fails.
+    - If the champion is of the same variant, it passes.
+    - If the comparison lacks the champion's variant, it fails.
+    - Otherwise it passes if :func:`not_worse` finds its variant no worse than the champion's, by the
+      out-of-fold predictions of both.
+
+    ``seed`` seeds the training and the bootstrap of :func:`not_worse`. Raises
+    :class:`~crisol.errors.ModelError` if the exported ONNX file gives other probabilities than the model, if
+    the variant reads the vulnerable source, or if it was not compared.
     """
     if name not in comparison.certified:
         raise ModelError(f"{name} was not compared; compared were {', '.join(comparison.certified)}")

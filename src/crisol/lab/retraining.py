@@ -81,8 +81,8 @@ class Retraining:
 
     ``brought`` is a sentence on the effect of the trials: it compares the challenger with ``without trials``.
     ``not_worse`` says whether the challenger is shown to be no worse than the champion, ``reason`` why.
-    ``policy`` is a sentence on the challenger's thresholds, ``version`` its number in the registry.
-    ``promoted`` says whether it became champion.
+    ``policy`` is a sentence on the challenger's thresholds. ``version`` is the challenger's number in the
+    registry. ``promoted`` says whether the challenger became champion.
     """
 
     table: pd.DataFrame

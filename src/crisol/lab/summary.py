@@ -28,8 +28,8 @@ class CellResult:
     """A code cell of an executed notebook.
 
     ``name`` is the heading above the cell, with the cell's first line. ``seconds`` is how long the cell took.
-    ``error`` is its traceback, "" if it passed. ``ran`` is False if it did not run, because an earlier cell
-    failed.
+    ``error`` is the traceback of the exception that the cell raised, "" if it raised none. ``ran`` is False
+    if the cell did not run, because an earlier cell failed.
     """
 
     name: str

@@ -35,13 +35,14 @@ _GRACE_SECONDS = 1.0
 
 
 class Job(msgspec.Struct, frozen=True):
-    """The requests that the client process of a load test sends, with address and times in seconds.
+    """The requests that the client process of a load test sends, where it sends them, and when.
 
-    ``host`` and ``port`` are the service's address. ``heads`` (HTTP heads without the final blank line) and
-    ``bodies`` list the different requests. The i-th request to send has the head and the body with the index
-    ``order[i]``. In an open loop this request starts ``starts[i]`` seconds after ``begin``. In a closed loop
-    ``starts`` is empty, and the load ends after the last request of ``order`` or after ``seconds``, whichever
-    comes first. ``begin`` is a time of the monotonic clock; a past time means now.
+    Times are in seconds. ``host`` and ``port`` are the service's address. ``heads`` (HTTP heads without the
+    final blank line) and ``bodies`` list the different requests. The i-th request to send has the head and
+    the body with the index ``order[i]``. In an open loop this request starts ``starts[i]`` seconds after
+    ``begin``. In a closed loop ``starts`` is empty, and the load ends after the last request of ``order`` or
+    after ``seconds``, whichever comes first. ``begin`` is a time of the monotonic clock; a past time means
+    now.
 
     At most ``connections`` are open, from ``sources`` different loopback addresses. ``spoofed`` is the number
     of false client addresses sent in ``X-Forwarded-For``; 0 sends no such header. ``timeout`` is how long the

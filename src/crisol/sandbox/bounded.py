@@ -3,9 +3,9 @@ r"""Call functions that parse or compile untrusted text in a process with limits
 >>> head = {"name": "app.py", "before": False}
 >>> bounded("crisol.sandbox.reading:prepare", head, [b"a = 1\n"])  # doctest: +SKIP
 
-A hostile text can make a parser use gigabytes or minutes, or crash the interpreter. Therefore a worker
-process parses it; a worker that exceeds its limits or crashes is replaced. Workers are kept for later texts;
-each serves one caller at a time.
+The example calls ``prepare(head, [b"a = 1\n"])`` in a worker process. A hostile text can make a parser use
+gigabytes or minutes, or crash the interpreter; in a worker process it harms nothing else. A worker that
+exceeds its limits or crashes is replaced. Workers are kept for later texts; each serves one caller at a time.
 """
 
 from __future__ import annotations

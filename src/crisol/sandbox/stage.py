@@ -358,8 +358,9 @@ def _tell(errors: list[BaseException], channel: int, error: BaseException | None
 
     The report goes to the file descriptor ``channel``. It is ``LIMIT`` if memory or disk space ran out,
     otherwise ``RAISED``. Untrusted code can cause a report, too, so a report holds no secret and never counts
-    as an exit code. If ``error`` is ``SystemExit``, nothing is reported, and the process ends with status 1.
-    The same happens if ``error`` is None: then the script ended without an exception.
+    as an exit code. If ``error`` is ``SystemExit`` or None, nothing is reported, and the process ends with
+    status 1. None means that the script ended without an exception, but did not reach its last statement,
+    which ends the process.
     """
     _signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     if sys.gettrace() is not None:

@@ -108,8 +108,8 @@ def _is_code(value: object) -> bool:
 def _is_foreign(value: object) -> bool:
     """Return whether the class of a value is defined outside the standard library.
 
-    The removal of such a value is no tampering: in the package six, for example, descriptors delete
-    themselves when they are first read.
+    Code that deletes such a value from a module or class does not tamper: in the package six, for example,
+    descriptors delete themselves when they are first read.
     """
     return type(value).__module__.partition(".")[0] not in sys.stdlib_module_names
 

@@ -64,7 +64,11 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class _Fast:
-    """A fast route: its function, and the types, tags and example from which its documentation is made."""
+    """A route that :meth:`Routes.fast` added: ``endpoint`` serves it, the other fields document it.
+
+    ``takes`` is the type of the request's body, of which ``example`` is an example; ``gives`` is the type of
+    the answer's body.
+    """
 
     endpoint: FastEndpoint
     takes: type[msgspec.Struct]

@@ -251,7 +251,7 @@ class Bindings:
 
 
 def _deeper(way: str) -> str:
-    """Return the way of the parts of a value: ``element`` if its own way is ``value``, else ``inside``.
+    """Return the way in which a place gets parts of a value, if ``way`` is how it would get the whole value.
 
     :attr:`Bindings.places` describes the ways.
     """

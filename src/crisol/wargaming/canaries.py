@@ -54,8 +54,8 @@ class Canaries:
         ``povs`` are all PoVs of the vulnerability. ``files`` maps the paths of the patched files to their
         content, None for a deleted file. A PoV that has a judge or is in ``blind`` is never chosen. Of the
         others, one that takes at most 0.2 CPU seconds is drawn at random; a PoV that is not in ``costs``
-        counts as this fast. ``seed`` and ``files`` determine the draw, so a patch cannot foresee it. If all
-        are slower, the result is the fastest, or "" if another PoV has a judge.
+        counts as this fast. ``seed`` and ``files`` determine the draw, so a patch cannot foresee it. If none
+        of them is this fast, the result is "" if a PoV has a judge, otherwise the fastest of them.
         """
         outside = {pov.name for pov in povs if parts(pov.source)[1]}
         able = [pov.name for pov in povs if pov.name not in outside | self.blind]

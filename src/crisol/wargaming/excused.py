@@ -74,8 +74,8 @@ class Excuses:
     def _in_command(self, node: ast.AST) -> bool:
         """Return whether ``node`` belongs to a command-line program, which may end its process.
 
-        That is so below ``if __name__ == "__main__"``, and in a function if functions of the unpatched file
-        already end the process.
+        Code below ``if __name__ == "__main__"`` belongs to one. If functions of the unpatched file already
+        end the process, all functions of the patched file belong to one, too.
         """
         at: ast.AST | None = node
         in_function = False

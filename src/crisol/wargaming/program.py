@@ -196,9 +196,9 @@ def _spliced(lines: tuple[str, ...], before: Module) -> tuple[tuple[str, ...], t
     this sequence. Statements outside the changed part are the same objects as in ``before``. None means that
     the changed part cannot be parsed alone; the caller then parses the whole source.
 
-    The changed part includes one unchanged statement on each side of the change, because a comment or a
-    continued line may belong to it. A statement at the top level usually ends on a line before the next one;
-    therefore the part can be parsed alone.
+    The changed part includes the unchanged statement before the change and the one after it, because a
+    changed comment or continued line may belong to either. A statement at the top level usually ends on a
+    line before the next one; therefore the part can be parsed alone.
     """
     old = before.lines
     # The parser ends a line there, too, or begins its column anew.
@@ -296,9 +296,9 @@ def _difference(
 ) -> object:
     """Return a value that represents the difference of two bodies; None if they have the same meaning.
 
-    ``old`` and ``new`` are pairs (module, statements of the module or of a class in it). The value counts the
-    equal statements at the beginning and at the end, and holds the new statements between them. If two
-    changes of the same old body have equal values, the new bodies have the same meaning.
+    ``old`` and ``new`` are pairs (module, statements of the module or of a class in it). The value consists
+    of the numbers of equal statements at the beginning and at the end, and of the new statements between
+    them. If two changes of the same old body give equal values, the two new bodies have the same meaning.
     """
     before, after = [kept(body, habits) for _, body in (old, new)]
     head = 0

@@ -188,7 +188,7 @@ def _public(path: str) -> str:
 
 
 def _capability(path: str) -> str:
-    """Return the forbidden module or function that the dotted name ``path`` names or lies in; "" for none.
+    """Return the forbidden module or function that the dotted name ``path`` contains; "" for none.
 
     ``gc.collect`` gives ``gc``, and ``pathlib.sys.exit`` gives ``sys.exit``.
     """

@@ -69,7 +69,7 @@ class Side:
 
 
 def counted(functions: Iterable[Definition]) -> Side:
-    """Return the counts over all given functions, which are nodes of a syntax tree."""
+    """Count the guards, the calls and the like of functions (syntax nodes), and return the totals."""
     side = Side()
     for function in functions:
         _add(side, function)
