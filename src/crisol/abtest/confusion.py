@@ -92,10 +92,11 @@ def proportion(hits: Sequence[Cell], misses: Sequence[Cell], level: float = 0.95
     ``hits`` and ``misses`` are cells of a tally: for precision, ``[tp]`` and ``[fp]``. ``level`` is the
     interval's coverage, in (0, 1). If the cells hold no trial, the share and its bounds are NaN.
 
-    The interval is Wilson's, computed with an effective number of trials. This number is share * (1 - share)
-    / variance. The variance of the share is estimated by linearisation of a ratio of weighted sums. For this
-    estimate a few pseudo-trials are added, half of them hits, so that the interval also holds for few trials
-    (Agresti & Coull 1998). With equal weights the result is Wilson's interval of the plain counts.
+    The interval is Wilson's, with an effective number of trials in place of their number. The effective
+    number is share * (1 - share) / variance; the variance is that of a ratio of weighted sums, by
+    linearisation. This formula takes a few pseudo-trials into account, half of them hits, so that the
+    interval also holds for few trials (Agresti & Coull 1998). With equal weights the result is Wilson's
+    interval of the plain counts.
     """
     hit, total = sum(hits, Cell()), sum([*hits, *misses], Cell())
     if total.n == 0:

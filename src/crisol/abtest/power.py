@@ -56,12 +56,12 @@ class Design:
 
 @dataclass(frozen=True, slots=True)
 class TrialPlan:
-    """The sample size, and its cost, that a question about models needs.
+    """The number of trials that answers a question about models, and what it costs.
 
     ``question`` is a sentence for people. ``effective_trials`` is the number of trials of weight 1 that
-    answer it. ``patches`` is the number of patches that must arrive to give as much information, and ``days``
-    the number of days in which they arrive. ``wargames`` is the number of wargames that run for these
-    patches, and ``wargame_hours`` the hours that these wargames take in all.
+    answer it. At the planned sampling rate, ``patches`` is the number of patches that must arrive for the
+    same answer, and ``days`` the number of days in which they arrive. ``wargames`` is the number of wargames
+    that run for these patches, and ``wargame_hours`` the hours that these wargames take in all.
     """
 
     question: str

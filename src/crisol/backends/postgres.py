@@ -367,9 +367,9 @@ def _hourly_query(where: TrialFilter, by: Sequence[Slice], part: Slice | None) -
 
     The table ``trial_hours`` holds the sums of the trials of each hour. Only the incomplete hours at the
     beginning and at the end of the period that ``where`` selects are read from the table of trials instead.
-    ``by`` lists the properties to group by. ``part`` selects the rows of ``trial_hours``: ``Slice.CWE``
-    selects the sums for each CWE, ``Slice.BAND`` those for each band of confidence, None those over all
-    trials.
+    ``by`` lists the properties by which the tallies are grouped. ``part`` says which rows of ``trial_hours``
+    are added: ``Slice.CWE`` those with the sums for each CWE, needed if ``where`` or ``by`` names the CWE;
+    ``Slice.BAND`` those for each band of confidence, needed if ``by`` names it; None those over all trials.
     """
     condition, values = sql.conditions(where, _parameter)
     names, _ = sql.conditions(

@@ -145,12 +145,14 @@ def _hits(samples: pd.DataFrame) -> float:
 
 
 def _quiet_after(signs: pd.Series[float], end: float, last: float) -> float:
-    """Return the time of the recovery: the first of ``end`` and the later signs that a quiet time follows.
+    """Return the time of the recovery, after which no sign of the fault came for a while.
 
-    A quiet time has no signs. It is longer than five seconds, or than half of the time from ``end`` to
-    ``last`` if that is shorter. ``signs`` are the times of the signs of a fault, ascending; ``end`` is the
-    time at which the fault ends, ``last`` the time of the last request. All are in seconds of one clock. The
-    result is ``end`` if no sign comes after it, and infinite if signs come and no quiet time follows.
+    ``signs`` are the times of the signs, ascending; ``end`` is the time at which the fault ended, ``last``
+    the time of the last request. All are in seconds of one clock. A quiet time has no signs. It is longer
+    than five seconds, or than half of the time from ``end`` to ``last`` if that is shorter.
+
+    The result is ``end`` if a quiet time follows it, or if no sign comes after it. Otherwise it is the time
+    of the first later sign that a quiet time follows; infinite if there is none.
     """
     quiet = min(_QUIET, (last - end) / 2)
     well = end

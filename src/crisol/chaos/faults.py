@@ -33,10 +33,10 @@ _MANY = 10_000
 class Stage:
     """The running processes on which a fault acts; a process that the fault does not need is None.
 
-    ``service`` always runs. It reaches ``redis`` through ``proxy`` and ``postgres`` directly; ``clock`` is
-    its wall clock. ``model`` is the folder of the model that the service uses, a copy that a fault may
-    damage. ``held`` collects calls that undo the fault. The fault adds them; they are made when the fault
-    ends, the last one first.
+    ``service`` always runs. It reaches ``redis`` through ``proxy``, and ``postgres`` directly. ``clock`` is
+    the service's wall clock. ``model`` is the folder of the model that the service uses, a copy that a fault
+    may damage. ``held`` is a stack of calls that undo the fault: the fault adds them, and its end runs them,
+    the last one first.
     """
 
     service: ServiceProcess

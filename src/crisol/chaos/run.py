@@ -300,8 +300,8 @@ def _kept(settings: Settings, root: Path, postgres: PostgresServer | None) -> li
 class _Observer:
     """A thread that polls the service's breakers four times a second and invalidates tags of its cache.
 
-    ``dropped`` maps each tag to the number of polls after which it is invalidated again. ``refused`` is True
-    once the service has reported that it refuses a model.
+    ``dropped`` maps each tag to a number n: every n-th poll invalidates the tag. ``refused`` is True once the
+    service has reported that it refuses a model.
     """
 
     def __init__(self, url: str, dropped: Mapping[str, int]) -> None:

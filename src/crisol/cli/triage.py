@@ -35,7 +35,7 @@ def triage(
         typer.Argument(help="Diff or JSONL files, or folders of diffs; - reads standard input.")],
     until: Annotated[str,
         typer.Option(
-            help="decided: stop when every candidate is; first-valid: at the first valid one."
+            help="decided: stop when every candidate is decided; first-valid: stop at the first valid one."
         )] = "decided",
     budget: Annotated[float,
         typer.Option(help="Seconds after which no further wargame starts; 0: no limit.", min=0.0)] = 0.0,

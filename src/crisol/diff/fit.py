@@ -131,10 +131,12 @@ def _without_versions(series: Series) -> tuple[Series, list[LeftOut]]:
 def _strays(series: Series, tree: Tree, places: FilePlaces) -> list[LeftOut]:
     """Return a :class:`LeftOut` for each stray of a diff, with its path and its kind.
 
-    Strays are binary content, submodules and mere copies of files, which no wargame can apply. ``series`` is
-    the diff, ``tree`` the release, and ``places`` maps the paths of the diff to those of the release. Raises
-    the ``error`` of a stray if it is the binary content of a file that the release contains and a wargame
-    could run, since then the patch cannot be judged.
+    A stray is a part that a wargame cannot apply: binary content, a submodule or a mere copy of a file.
+    ``series`` is the diff, ``tree`` the release, and ``places`` maps the paths of the diff to those of the
+    release.
+
+    Raises the ``error`` of a stray if it is binary content for a file that the release contains: the patch
+    cannot be judged without it. Tests and other files that no wargame runs are exempt.
     """
     for stray in series.strays:
         path = places.path(stray.path) or stray.path

@@ -248,7 +248,10 @@ def _mapping(path: str, target: str) -> tuple[str, str]:
 
 
 def _result(step: Step, target: str, tree: Tree) -> str | None:
-    """Return the text of the file ``target`` after the step; None if the step does not fit the file."""
+    """Return the text of the release's file ``target`` after the step; None if the step does not fit it.
+
+    ``tree`` is the release. A missing file counts as empty.
+    """
     lines = split(tree.read(target) or "")
     try:
         return "".join(edited(lines, edits(step.change, lines)))

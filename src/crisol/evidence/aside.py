@@ -81,13 +81,15 @@ def examine(ground: Ground, after: Mapping[str, str | None]) -> Examined:
 
 
 def answer(head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
-    """Answer a request of :func:`examine`; the process with limits calls this function.
+    """Answer a request of :func:`examine`; runs in the process whose memory and time are limited.
 
     ``head`` has the paths ``folder`` and ``ways`` of a :class:`Ground`, and two lists of paths relative to
     the program's root: ``texts`` for the files that the patch changes or creates, ``gone`` for those that it
-    deletes. ``blobs`` holds the patched text of each file in ``texts``, as UTF-8. The result is (dict, empty
-    list); the dict has ``program``, the identity, and ``fact``, which is None or a list of the fact's
-    outcome, source, reason, detail and evidence.
+    deletes. ``blobs`` holds the patched text of each file in ``texts``, as UTF-8.
+
+    The result is (dict, empty list). In the dict, ``program`` is the identity of the patched program.
+    ``fact`` is None if no fact decides the patch, else a list: outcome, source, reason, detail and evidence
+    of the :class:`~crisol.evidence.facts.Fact`.
     """
     # The trees of the last patch are not needed again; they take about a hundred times the bytes of their
     # text.

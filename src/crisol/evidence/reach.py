@@ -181,11 +181,11 @@ class _Comparison:
     habits: Habits
 
     def suite(self, old: Sequence[ast.stmt], new: Sequence[ast.stmt], where: str) -> str | None:
-        """Compare two versions of a suite that ran; return a sentence on the first change in code that ran.
+        """Compare two versions of a suite, a block of statements; describe the first change in code that ran.
 
-        The result is None if there is none. ``old`` and ``new`` are the statements of the suite in both
-        versions. ``where`` is the qualified name of the function or class that contains the suite, "" for the
-        module.
+        Returns a sentence, or None if no code that ran has changed. The PoV must have entered the suite.
+        ``old`` and ``new`` are its statements before and after the patch. ``where`` is the qualified name of
+        the function or class that contains the suite, "" for the module.
         """
         before, after = kept(old, self.habits), kept(new, self.habits)
         place = f"{self.ran.path}:{where}"

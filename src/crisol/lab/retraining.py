@@ -53,9 +53,9 @@ class RetrainingDesign:
     """The parameters of a retraining.
 
     ``variant`` is the name of the variant to train. ``held_out``, in (0, 1), is the share of the trials'
-    vulnerabilities that test the models. The same ``seed`` gives the same split and the same training. With
-    ``promote`` the new model becomes champion if it meets the conditions of :func:`retrain`. Raises
-    :class:`~crisol.errors.ExperimentError` for ``held_out`` out of range.
+    vulnerabilities on which the models are tested. The same ``seed`` gives the same split and the same
+    training. With ``promote`` the new model becomes champion if it meets the conditions of :func:`retrain`.
+    Raises :class:`~crisol.errors.ExperimentError` for ``held_out`` out of range.
     """
 
     variant: str

@@ -62,11 +62,12 @@ def near_misses(prepared: Prepared, played: Played) -> dict[str, float]:
     """Return six figures, by name, on how a simulated policy decides near misses.
 
     ``played`` is the simulation, ``prepared`` the data of the study. A near miss is an invalid patch whose
-    similarity to a known valid patch is above 0.8. ``near_misses`` is the number of near misses;
-    ``false_accepts`` of them were accepted. ``share`` and ``refused`` are the shares of accepted and of
-    rejected patches among the near misses. ``accepted`` is the number of accepted patches, valid or not,
-    whose similarity to a known valid patch is above 0.8. ``false_of_accepted`` is the share of invalid
-    patches among these. A share of no patches is 0.
+    similarity to a known valid patch is above 0.8. ``near_misses`` is the number of near misses,
+    ``false_accepts`` the number of those that were accepted. ``share`` is the share of the near misses that
+    were accepted, ``refused`` the share that were rejected.
+
+    ``accepted`` is the number of accepted patches, valid or not, whose similarity to a known valid patch is
+    above 0.8. ``false_of_accepted`` is the share of invalid patches among these. A share of no patches is 0.
     """
     wrong = prepared.label[played.arrival] == 0
     alike = np.nan_to_num(played.near_valid) > NEAR_MISS

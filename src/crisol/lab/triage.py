@@ -326,9 +326,10 @@ class Triage:
         return self.bench.kept / f"{self.vulnerability.id}-{key}.jsonl"
 
     def _earlier(self) -> dict[str, TriageEntry]:
-        """Return the stored verdicts of earlier triages, by the identity of the program.
+        """Return the verdicts that earlier triages stored, by the identity of the program.
 
-        Lines that cannot be read are ignored, such as the last line of a triage that was killed.
+        They are in a file with one JSON object in each line. A line that cannot be read is ignored, such as
+        the last line of a triage that was killed.
         """
         verdicts: dict[str, TriageEntry] = {}
         for line in self._path.read_text(encoding="utf-8").splitlines() if self._path.is_file() else ():

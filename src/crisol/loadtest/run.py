@@ -100,9 +100,10 @@ class Load:
         return self._result
 
     def asked(self, which: int) -> tuple[str, Item]:
-        """Return the route and the patch of a request.
+        """Return the route and the patch of a request in the samples.
 
-        ``which`` is the index of the request's content, the column ``which`` of the samples.
+        ``which`` is the request's number in the column ``which``; requests with the same route and patch
+        share it.
         """
         return self._kinds[which]
 

@@ -133,11 +133,11 @@ class Recorder:
         )
 
     def _saying(self, combination: tuple[object, ...], codes: tuple[int, ...]) -> int:
-        """Return the index under which the fields of an answer are stored; equal fields share one index.
+        """Return the index of an answer's fields in ``_codes``; equal fields have the same index.
 
-        ``combination`` holds the fields, and ``codes`` their codes from :func:`_codes`. Fields that were not
-        stored before are stored under the next index. After ``_MOST_SAYINGS`` combinations, new ones are not
-        stored: their answers get the index of a garbled answer.
+        ``combination`` holds the fields, and ``codes`` the same fields as small integers, from
+        :func:`_codes`. New fields are added at the next index. Once ``_MOST_SAYINGS`` have been added, new
+        fields are not kept, and the result is the index of a garbled answer.
         """
         if combination not in self._sayings and len(self._codes) > _MOST_SAYINGS:
             combination, codes = _GARBLED, _GARBLED

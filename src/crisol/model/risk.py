@@ -90,11 +90,11 @@ def certify(
     1 for a valid patch and 0 for an invalid one, ``groups`` (n,) names the vulnerability of each patch.
     ``seed`` draws the order in which the tests take the vulnerabilities.
 
-    The two thresholds are chosen separately. To accept, the thresholds of :data:`GRID`, from 0.99 down to
-    0.55, are tested in turn until a test fails; to reject, 1 minus each of them. A threshold is skipped while
-    it decides patches of too few vulnerabilities to show the bound. The last threshold that passes is taken;
-    if none passes, the threshold is None. Raises ValueError unless ``alpha``, ``beta`` and ``delta`` lie in
-    (0, 1). Method: Learn then Test (Angelopoulos et al., 2021).
+    The two thresholds are chosen separately. To accept, the thresholds of :data:`GRID` are tested in turn,
+    from 0.99 down to 0.55; to reject, 1 minus each of them. A threshold at which the model decides patches of
+    too few vulnerabilities is not tested, and the next one follows. The tests end when one fails. The last
+    threshold that passed is taken; if none passed, the threshold is None. Raises ValueError unless ``alpha``,
+    ``beta`` and ``delta`` lie in (0, 1). Method: Learn then Test (Angelopoulos et al., 2021).
     """
     if not all(0 < level < 1 for level in (alpha, beta, delta)):
         raise ValueError("alpha, beta and delta lie between 0 and 1")

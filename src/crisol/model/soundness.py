@@ -59,9 +59,9 @@ def trees(model: Any) -> Iterator[Walk]:
 def sound(walk: Walk) -> bool:
     """Return whether a prediction with a tree always ends, and reads only the tree and its input row.
 
-    ``walk`` holds five values, as :func:`trees` yields them. The result is True if each child's index is
-    larger than its parent's and less than the number of nodes, and each column number is less than the number
-    of columns. A tree without nodes gives False.
+    ``walk`` is the tree, as :func:`trees` yields it. The result is True if each child's index is larger than
+    its parent's and less than the number of nodes, and each column number is less than the number of columns.
+    A tree without nodes gives False.
     """
     left, right, leaf, column, columns = walk
     own = np.arange(len(left))

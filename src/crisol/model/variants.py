@@ -152,10 +152,10 @@ class Variant(BaseModel):
         return Pipeline([("patches", matrix), ("model", self.classifier(matrix, random_state))])
 
     def classifier(self, matrix: PatchMatrix, random_state: int) -> Any:
-        """Return the unfitted estimator that predicts from the matrices which ``matrix`` computes.
+        """Return the unfitted estimator that predicts from the result of the transformer ``matrix``.
 
-        It is the second step of the pipeline that :meth:`estimator` returns. ``random_state`` seeds the
-        estimator.
+        The pipeline that :meth:`estimator` returns has this transformer as its first step and this estimator
+        as its second. ``random_state`` seeds the estimator.
         """
         if self.members:
             members = [(member.name, member.classifier(matrix, random_state)) for member in self.members]

@@ -99,9 +99,9 @@ class BucketDecision:
 
     @property
     def left(self) -> float:
-        """Seconds in which as many tokens return as the bucket holds after the decision; 0 if it is empty.
+        """Seconds in which an empty bucket gains as many tokens as this one holds after the decision.
 
-        A refused request takes no tokens: the bucket then holds what it held before.
+        A refused request takes no tokens.
         """
         if self.room >= 0.0:
             return self.room

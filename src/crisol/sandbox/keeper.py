@@ -336,10 +336,11 @@ class _Run:
                 self._poll.unregister(end)
 
     def _second_act(self, job: dict[str, Any]) -> bool:
-        """Start the canary in the script's process, if the run has a canary for the script's exit code.
+        """Start the canary in the script's process, if a canary must follow the script's exit code.
 
-        Returns whether the canary was started; a run starts at most one. In a sandbox that isolates, the
-        first call also notes in ``_going_on`` whether other processes of the run still exist.
+        Returns whether the canary was started; a run starts at most one. If the sandbox is isolated and no
+        canary was started before, the method also stores in ``_going_on`` whether other processes of the run
+        still exist.
         """
         if self._first is None and self._places.isolated:
             self._going_on = usage.going_on(self._child)
@@ -424,7 +425,8 @@ class _Run:
     def _said(self) -> _Said | None:
         """Return the report that the script's process has sent, or None if there is no complete one.
 
-        The caller must check that the report has one of the two secrets of this run.
+        A report of an exit code carries a secret. The caller must compare it with the secrets that the host
+        sent. A report of an exception or of an exceeded limit carries none.
         """
         text = bytes(self._kept["report"])[len(stage.STARTED) :]
         kind = text[:1]

@@ -61,8 +61,8 @@ _OUT_OF = frozenset({27, 28, 122})
 class Inherited(NamedTuple):
     """The objects that the zygote makes once, and that each run inherits by the fork.
 
-    ``finder`` is the import hook with the byte code of modules of the target. ``watch`` is the snapshot of
-    the functions and classes of all modules that the zygote had loaded, none of which is the target's.
+    ``finder`` is the import hook, with the byte code of the target's modules. ``watch`` is a snapshot of the
+    functions and classes of all modules that were loaded when it was made; the target's modules were not.
     """
 
     finder: recall.Finder

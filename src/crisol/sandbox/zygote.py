@@ -92,10 +92,12 @@ def _prepare(setup: dict[str, Any], blobs: list[bytes]) -> tree.Places:
 
 
 def _warm(setup: dict[str, Any], places: tree.Places) -> tuple[list[str], stage.Inherited]:
-    """Run the prelude, import the modules to preload, and read the code that runs inherit.
+    """Run the vulnerability's prelude, import the modules to preload, and return what each run inherits.
 
-    ``setup`` maps names to the values that the host sent; ``places`` are the paths inside the sandbox.
-    Returns (names of modules that could not be imported, the objects that runs inherit).
+    ``setup`` holds values that the host sent: ``prelude`` is Python source, ``preload`` names modules,
+    ``patterns`` are regular expressions to compile, and ``files`` is for :class:`recall.Finder`. ``places``
+    are the paths inside the sandbox. Returns (names of modules that could not be imported, objects that each
+    run inherits by the fork).
     """
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, write_through=True)  # type: ignore[union-attr]  # both are TextIOWrapper here

@@ -65,9 +65,9 @@ class Validated:
     """A decision, and how it was made.
 
     ``cached`` is True if the decision came from the cache, or from another request that asked the same at the
-    same time. ``pattern`` is the registered vulnerability, None if it is not registered. ``key`` is a cache
-    key: from :meth:`Validator.validate` that of the verdict, if the patch applies; otherwise that of the
-    decision. ``seconds`` is how long this answer took.
+    same time. ``pattern`` is the registered vulnerability, None if it is not registered. ``key`` is the cache
+    key of the decision. Only :meth:`Validator.validate`, for a patch that applies, gives the cache key of the
+    verdict instead. ``seconds`` is how long this answer took.
     """
 
     decision: Decision

@@ -110,11 +110,12 @@ def _upstream(vulnerability: Vulnerability, cache: Path) -> str:
 
 
 def _spliced(source: str, target: str, hunks: Iterable[UpstreamHunk]) -> str:
-    """Return ``source`` with the lines of ``target`` in place of the old lines of every hunk.
+    """Return the vulnerable file ``source`` after the hunks of the upstream fix.
 
-    ``source`` is a file of the vulnerable release, ``target`` the same file of the fixed one. The new lines
-    get the line ends of ``source``. If ``source`` is empty, the result is ``target``. Raises
-    :class:`~crisol.errors.VulnerabilityError` for a hunk that is not found in ``target``.
+    ``target`` is the same file in the fixed release. Each hunk says which lines of ``source`` it replaces;
+    the new lines are those that stand in their place in ``target``, with the line ends of ``source``. If
+    ``source`` is empty, the result is ``target``. Raises :class:`~crisol.errors.VulnerabilityError` for a
+    hunk that is not found in ``target``.
     """
     if source and "\r\n" not in source:
         target = target.replace("\r\n", "\n")

@@ -254,9 +254,9 @@ def judge(folder: Path, plan: Plan) -> Shard:
 def _rows(match: Match, plan: Plan) -> Iterator[dict[str, object]]:
     """Wargame the candidates of a vulnerability, then mutants of them, and yield a row for each.
 
-    A row maps the names in :data:`COLUMNS` to values. A candidate that makes the same program as an earlier
-    one is left out; a candidate that does not apply has a row, too. Mutants are at most a third of the rows,
-    because their mistakes are generated and differ from those of people and agents.
+    A row maps the names in :data:`COLUMNS` to values. A candidate is left out if an earlier one makes the
+    same program. A candidate that does not apply has a row. Mutants are at most a third of the rows, because
+    people and agents make other mistakes than the generated ones.
     """
     written = [
         _cut(candidate, match.tree) for candidate in candidates(match.vulnerability, plan.cache, plan.inbox)

@@ -1,9 +1,9 @@
 """Python code that runs before a PoV and makes its process look like one on a server, years from now.
 
 A patch that closes the flaw only in the sandbox, or only until some date, then fails. The code replaces
-functions of the standard library, in the process of the target alone. The replaced functions report another
-user, folder, environment variables, limits, files, streams, threads and network, and a time that is years
-ahead.
+functions of the standard library, only in the process that imports the target. The replaced functions report
+another user, folder, environment variables, limits, files, streams, threads and network, and a time that is
+years ahead.
 """
 
 from __future__ import annotations

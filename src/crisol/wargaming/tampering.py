@@ -204,11 +204,11 @@ def _capability(path: str) -> str:
 
 
 def _tail(path: str, names: Collection[str], whole: Collection[str] | None = None) -> str:
-    """Find a listed name of two or three parts at the end of the dotted name ``path``, or at its beginning.
+    """Find a known name at the end of the dotted name ``path``, or else at its beginning; "" if none.
 
-    The end is compared first, with ``names``; the beginning is compared with ``whole``, or with ``names`` if
-    ``whole`` is None. The result is the listed name, "" if there is none. If both lists have ``os.environ``,
-    it is the result for ``shutil.os.environ`` and for ``os.environ.get``.
+    Only names of two or three parts are found. At the end they must be in ``names``, at the beginning in
+    ``whole``, or in ``names`` if ``whole`` is None. If ``os.environ`` is in both, it is the result for
+    ``shutil.os.environ`` (end) and for ``os.environ.get`` (beginning).
     """
     parts = path.split(".")
     for length in (3, 2):

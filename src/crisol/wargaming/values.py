@@ -78,7 +78,7 @@ class Value(NamedTuple):
 
 
 def inside(value: Value) -> Value:
-    """Return a value of the kind ``inside``: any container that has ``value`` as an element."""
+    """Return the value of the kind ``inside`` that stands for any container with ``value`` as an element."""
     return Value("inside", f"{value.kind}\0{value.text}")
 
 

@@ -140,9 +140,10 @@ class _Telling(ast.NodeTransformer):
     """A transformer that makes a script record its behaviour.
 
     It turns exits into calls of ``_END``, wraps compared and asserted values in calls of ``_SEE``, and adds a
-    call of ``_PUBLISH`` after each top-level class and function. These names are constants, which the driver
-    in the sandbox replaces by functions: ``_END`` records the exit code and ends the script, ``_SEE`` records
-    a value and returns it, and ``_PUBLISH`` stores the class or function in the module ``__main__``.
+    call of ``_PUBLISH`` after each top-level class and function. The script calls the three as byte strings,
+    and the driver in the sandbox puts a function in place of each: ``_END`` records the exit code and ends
+    the script, ``_SEE`` records a value and returns it, and ``_PUBLISH`` stores the class or function in the
+    module ``__main__``.
     """
 
     def visit_Module(self, node: ast.Module) -> ast.AST:
