@@ -222,10 +222,10 @@ def evaluate(
     ``model`` is the name of a variant in ``experiments/variants.yaml``, a
     :class:`~crisol.model.variants.Variant`, or a scikit-learn classifier or pipeline with ``predict_proba``,
     which is trained on the features of :func:`features`. ``own`` are functions that you wrote; each gets a
-    :class:`~crisol.model.reading.Reading` and returns a number, a further feature. ``folds`` is the largest
-    number of folds; there are fewer if there are fewer groups, or fewer patches of a class. The same ``seed``
-    gives the same result. Raises :class:`~crisol.errors.ExperimentError` for any other model, and
-    :class:`~crisol.errors.DatasetError` for fewer than two groups, fewer than two patches of a class, or
+    :class:`~crisol.model.reading.Reading` and returns a number, a further feature. The number of folds
+    is the smallest of three numbers: ``folds``, the groups, and the patches of the rarer class. The same
+    ``seed`` gives the same result. Raises :class:`~crisol.errors.ExperimentError` for any other model,
+    and :class:`~crisol.errors.DatasetError` for fewer than two groups, fewer than two patches of a class, or
     ``folds`` below two.
     """
     from crisol.model import evaluation  # noqa: PLC0415 - importing crisol must stay cheap

@@ -47,11 +47,12 @@ class Comparison:
     """The difference in accuracy between two arms, whose names are ``first`` and ``second``.
 
     ``difference`` is the accuracy of the first arm minus that of the second, over the ``n`` patches that both
-    predicted; these belong to ``vulnerabilities`` different vulnerabilities. It is weighted by 1 / sampling
-    probability, so that it holds for all patches that arrived. ``low`` and ``high`` bound its percentile
-    bootstrap interval, resampled by vulnerability; the interval is valid if the trials are analysed once.
-    ``always_low`` and ``always_high`` bound a second interval of the difference, which stays valid if the
-    analysis is repeated as trials come in; it assumes that patches are independent.
+    predicted. Both accuracies are weighted by 1 / sampling probability, so that the difference holds for all
+    patches that arrived. ``vulnerabilities`` is the number of vulnerabilities to which the ``n`` patches
+    belong. ``low`` and ``high`` bound the percentile bootstrap interval of the difference, resampled by
+    vulnerability; this interval is valid if the trials are analysed once. ``always_low`` and ``always_high``
+    bound a second interval of the difference. The second interval stays valid if the analysis is repeated as
+    trials come in; it assumes that patches are independent.
 
     ``only_first_right`` counts the patches on which only the first arm was right, ``only_second_right`` those
     on which only the second was. ``p_value`` is the p-value of McNemar's two-sided test of these counts;

@@ -240,10 +240,10 @@ def _edits(sides: _Sides, start: int) -> list[Edit]:
 
 
 class _Search:
-    """A search for runs of lines in one file.
+    """A search for the places at which given lines occur in one file.
 
-    All calls of :meth:`places` together may compare only a limited number of lines (about 200 for each line
-    of the file), so that a malicious diff costs little time.
+    All calls of :meth:`places` together may compare only a limited number of lines: 200 for each line of the
+    file, and 200,000 more. So a malicious diff costs little time.
     """
 
     def __init__(self, lines: Sequence[str]) -> None:

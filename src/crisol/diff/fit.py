@@ -85,11 +85,11 @@ def fit(series: Series, tree: Tree) -> Fitted:
 
 
 def cut(series: Series) -> Fitted:
-    """Return the cut patch of a diff by file names alone, for use without the source of the release.
+    """Return the cut patch of a diff, for use without the source of the release.
 
-    ``series`` is the diff. The result lacks the files that no wargame runs, such as tests and changelogs, and
-    the changes of version strings. Hunks are not compared with any source. Raises
-    :class:`~crisol.errors.PatchDoesNotApply` if nothing remains.
+    ``series`` is the diff. Files that no wargame runs, such as tests and changelogs, are recognised by their
+    names and left out. Hunks that only change version strings are left out, too. No hunk is compared with a
+    source. Raises :class:`~crisol.errors.PatchDoesNotApply` if nothing remains.
     """
     series, versions = _without_versions(series)
     left = [LeftOut(stray.path, stray.why) for stray in series.strays] + versions

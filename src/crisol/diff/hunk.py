@@ -1,6 +1,6 @@
 """Read one hunk of a diff: its header and its lines.
 
-A line below the hunk that looks like one more line of it is an error.
+A line after the hunk is an error if it looks like one more line of the hunk.
 """
 
 from __future__ import annotations
@@ -65,10 +65,10 @@ def is_header(lines: Sequence[str], at: int) -> bool:
 def hunk_at(lines: Sequence[str], at: int, *, recount: bool) -> Sized:
     """Return the hunk whose header (``@@ -1,3 +1,4 @@``) is at the 0-based index ``at`` of ``lines``.
 
-    With ``recount`` the hunk's lines are counted, and the counts in its header are ignored. Raises
-    :class:`~crisol.errors.MalformedDiff`, which names the 1-based line, if there is no header at ``at``, the
-    hunk breaks the format, or its lines are more or fewer than the header says. Up to three missing lines at
-    its end are no error: they are read as empty context lines.
+    If ``recount`` is True, the hunk's lines are counted, and the counts in its header are ignored. If it is
+    False, the hunk must have as many lines as its header says, but up to three empty context lines at its end
+    may be missing: they are added. Raises :class:`~crisol.errors.MalformedDiff`, which names the 1-based
+    line, if there is no header at ``at``, the hunk breaks the format, or its number of lines is wrong.
     """
     match = HUNK.match(lines[at])
     if match is None:

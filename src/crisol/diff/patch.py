@@ -69,7 +69,7 @@ class FileChange:
         return len(self.hunks) == 1 and not self.hunks[0].old_start and not self.hunks[0].old
 
     def lines(self, tag: str) -> Iterator[str]:
-        """Yield the lines of all hunks that have the tag ``tag`` (``+``, ``-`` or space), without the tag."""
+        """Yield each line with the tag ``tag`` (``+``, ``-`` or space) of all hunks, without the tag."""
         for hunk in self.hunks:
             for line in hunk.lines:
                 if line[0] == tag:

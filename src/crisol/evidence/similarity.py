@@ -53,9 +53,9 @@ class Sketch:
     """The parts of a patch by which it is compared with other patches of the same vulnerability.
 
     ``parts`` holds one tuple of hashes for each name in :data:`PARTS`, in that order. A tuple has at most
-    1,000 hashes, which are valid in this process only. ``gained`` maps a token that the patch adds more often
-    than it removes it to the difference of the two counts; ``lost`` does the same for a token that the patch
-    removes more often. ``added`` and ``removed`` are the numbers of added and removed code lines.
+    1,000 hashes, which are valid in this process only. ``gained`` holds each token that the patch adds more
+    often than it removes it; its count is the surplus. ``lost`` holds each token that the patch removes more
+    often, with its surplus. ``added`` and ``removed`` are the numbers of added and removed code lines.
     """
 
     parts: tuple[tuple[int, ...], ...]

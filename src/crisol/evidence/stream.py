@@ -149,9 +149,10 @@ def streams(
 def recalled(arrivals: Sequence[Arrival], chosen: Sequence[Stream], *, seed: int | None = None) -> Recalled:
     """Return the memory row of each arrival of the streams ``chosen``, from the verdicts known before it.
 
-    Without a ``seed`` (None) every patch is wargamed, and all earlier verdicts of the stream are known. With
-    a ``seed`` a random share of the verdicts, drawn for each stream, stays unknown, as if a policy had
-    skipped these wargames; a second stage is trained on such rows.
+    If ``seed`` is None, every patch is wargamed, and all earlier verdicts of the stream are known. Otherwise
+    some of these verdicts stay unknown, as if a policy had skipped their wargames; a second stage is trained
+    on such rows. ``seed`` draws for each stream the probability, 0.2 to 1, with which a verdict becomes
+    known.
     """
     rng = None if seed is None else np.random.default_rng(seed)
     rows, where = [], []

@@ -135,9 +135,9 @@ def summed(
 
 
 def without_intervals(result: ExperimentResult) -> ExperimentResult:
-    """Return a copy of the tables in which the ends of all intervals are nan.
+    """Return a copy of ``result`` in which the ends of all intervals are nan.
 
-    Use it for experiments on too few vulnerabilities to estimate intervals.
+    Use it if the test patches belong to too few vulnerabilities for intervals.
     """
     bounds = ["low", "high"]
     compared = [name for name in result.comparison if str(name).endswith(("low", "high"))]

@@ -1,4 +1,4 @@
-"""A study of streams: the wargames that earlier verdicts on other patches save.
+"""A study of streams: how many wargames become unnecessary through earlier verdicts on other patches.
 
 ``measured = measure(prepare(settings, StreamQuestion(Path("set.jsonl"))))`` has the tables that ``crisol
 evaluate --stream`` prints and that the notebook ``09_evidence`` shows.

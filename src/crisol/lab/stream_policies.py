@@ -139,11 +139,13 @@ def walk(
 
 
 def by_halves(prepared: Prepared, believe: Believe, seen: Seen, rungs: Rungs) -> Played:
-    """Simulate both halves of the groups, each with the policy chosen on the other half; return one result.
+    """Simulate the streams of both halves of the groups, and return one result for both.
 
-    ``believe`` is a function from memory rows (n, columns) and group numbers (n,) to probabilities of valid
-    (n,). ``seen`` has the predictions on which the policies are chosen. ``rungs`` are the rungs that the
-    policies try before the wargame. In the result the arrivals of half 0 come before those of half 1.
+    ``prepared.half`` says which groups are in half 0 and which in half 1. Each half has its own policy,
+    chosen on the other half. ``believe`` is a function from memory rows (n, columns) and group numbers (n,)
+    to probabilities of valid (n,). ``seen`` has the predictions on which the policies are chosen. ``rungs``
+    are the rungs that the policies try before the wargame. In the result the arrivals of half 0 come before
+    those of half 1.
     """
     policies = _policies(prepared, believe, seen, rungs)
     parts = [walk(prepared, believe, policies[half], facts=rungs.facts, half=half) for half in (0, 1)]

@@ -106,10 +106,10 @@ def leftovers(settings: Settings, *, releases: bool = False) -> Iterator[Leftove
 
 
 def remove(leftover: Leftover) -> None:
-    """Delete a file or folder of the cache folder that :func:`leftovers` yielded.
+    """Delete the file or folder ``leftover.path`` of the cache folder.
 
     Of a symbolic link only the link is deleted, not the file to which it points. Raises
-    :class:`~crisol.errors.CannotCreate` where it cannot be deleted.
+    :class:`~crisol.errors.CannotCreate` if the deletion fails.
     """
     try:
         if leftover.path.is_dir() and not leftover.path.is_symlink():

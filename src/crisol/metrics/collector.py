@@ -91,7 +91,7 @@ class Metrics:
         self._watched.append((self._place(family, labels, family.kind), read))
 
     def refresh(self) -> None:
-        """Call all functions given to :meth:`watch`, so that other workers export the present numbers."""
+        """Call the functions given to :meth:`watch` and store their numbers; other workers export these."""
         for slot, read in self._watched:
             self._slots.values[slot] = read()
 

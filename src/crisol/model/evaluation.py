@@ -32,9 +32,9 @@ class Evaluation:
     """The out-of-fold predictions of a variant for n patches, with measures of these predictions.
 
     ``probability`` (n,) is the calibrated probability of valid; ``label`` (n,) is 1 for a valid patch, 0 for
-    an invalid one; ``group`` (n,) and ``origin`` (n,) are those of each patch. A unit is a set of patches
-    that no fold splits: a group of patches or, if the folds were made by another field, a project or CWE.
-    ``groups`` is the number of units.
+    an invalid one; ``group`` (n,) and ``origin`` (n,) are the fields ``group`` and ``tool`` of each patch. A
+    unit is a set of patches that no fold splits: a group of patches or, if the folds were made by another
+    field, a project or CWE. ``groups`` is the number of units.
 
     ``headline_auc`` and ``headline_interval`` are measured on the patches by people and agents (origins
     ``hand`` and ``agent``) alone, all other measures on all patches. Intervals are (low, high) at 95 %, by a
@@ -46,9 +46,9 @@ class Evaluation:
     ``random_split_auc`` comes from folds that split groups, and is therefore too high: its difference from
     ``auc`` shows how much a model gains if it has seen the vulnerability. ``same_group_mean_auc`` is the AUC
     of a guess: the mean label of the other patches in a patch's group. ``confusion`` is the
-    :class:`~crisol.model.scores.Confusion` matrix, if a probability of at least 0.5 accepts a patch.
-    ``choices`` has a :class:`~crisol.model.search.Choice` for each search of hyper-parameters, in the order
-    of the folds; it is empty if none were searched.
+    :class:`~crisol.model.scores.Confusion` matrix of the rule that accepts a patch if its probability is at
+    least 0.5. ``choices`` has a :class:`~crisol.model.search.Choice` for each search of hyper-parameters, in
+    the order of the folds; it is empty if none were searched.
     """
 
     name: str

@@ -133,14 +133,14 @@ def at_hand(probability: _Floats, label: _Ints, groups: NDArray[np.str_], level:
 def operating_point(
     probability: _Floats, label: _Ints, groups: NDArray[np.str_], policy: Policy
 ) -> tuple[ErrorRate, ErrorRate, ErrorRate]:
-    """Return three rates of a policy on given patches: of skipped wargames, false accepts and false rejects.
+    """Return three rates of a policy: wargames skipped, wrong among accepted, right among refused.
 
     The first is the share of patches that the policy decides without a wargame. The second is the share of
-    invalid patches among the accepted ones, averaged over the vulnerabilities with accepted patches. The
-    third is the share of valid patches among the rejected ones, averaged over the vulnerabilities with
-    rejected patches. Without accepted patches the second is 0, without rejected ones the third.
-    ``probability`` (n,) is the probability of valid, ``label`` (n,) is 1 for a valid patch and 0 for an
-    invalid one, ``groups`` (n,) names the vulnerability of each patch.
+    invalid patches among the accepted ones, averaged over the vulnerabilities with accepted patches; it is 0
+    if no patch is accepted. The third is the share of valid patches among the rejected ones, averaged over
+    the vulnerabilities with rejected patches; it is 0 if no patch is rejected. ``probability`` (n,) is the
+    probability of valid, ``label`` (n,) is 1 for a valid patch and 0 for an invalid one, ``groups`` (n,)
+    names the vulnerability of each patch.
     """
     _, group = np.unique(groups, return_inverse=True)
     accepted, rejected = policy.accepts(probability), policy.refuses(probability)

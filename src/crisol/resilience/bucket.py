@@ -246,9 +246,9 @@ class TokenBucket:
     def peek(self, key: str) -> BucketDecision:
         """Return the state of the bucket of ``key`` without taking a token.
 
-        The result is the decision on a request that costs 0 tokens. A key that was never used has a full
-        bucket. But if as many keys as ``capacity`` have buckets, all other keys share one more bucket, and
-        the result is the state of that one.
+        The result is the decision on a request that costs 0 tokens. A key without a bucket of its own gets
+        the state of a full bucket while fewer than ``capacity`` keys have a bucket, and later the state of
+        the bucket that all other keys share.
         """
         now = self._turn(self._clock())
         moment = max(self._find(key), now)

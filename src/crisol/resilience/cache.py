@@ -174,11 +174,11 @@ class Cache:
     ) -> Callable[[Callable[P, Coroutine[Any, Any, T]]], Callable[P, Coroutine[Any, Any, T]]]:
         """Return a decorator that caches the results of an ``async`` function for ``ttl`` seconds.
 
-        The key is the function and its arguments; they must be of types that
-        :func:`~crisol.resilience.keys.digest` takes, or the call raises :class:`~crisol.errors.InputError`.
-        ``tags`` are names by which :meth:`invalidate` finds the entries. The decorator raises
-        :class:`~crisol.errors.SettingsError` if the function is not ``async`` or does not annotate its return
-        type.
+        The key is computed from the function's name and its arguments. For an argument of a type that
+        :func:`~crisol.resilience.keys.digest` does not take, the call raises
+        :class:`~crisol.errors.InputError`. ``tags`` are names by which :meth:`invalidate` finds the entries.
+        The decorator raises :class:`~crisol.errors.SettingsError` if the function is not ``async`` or does
+        not annotate its return type.
 
         >>> cache = Cache()
         >>> @cache.memoize(ttl=60.0)

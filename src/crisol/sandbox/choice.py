@@ -22,9 +22,9 @@ __all__ = ["Sandbox", "choose", "problem"]
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """A kind of sandbox that works on this machine, as :func:`choose` returns it.
+    """A kind of sandbox that works on this machine; :meth:`target` starts a sandbox of this ``kind``.
 
-    :meth:`target` starts a sandbox of this ``kind``.
+    Get it from :func:`choose`, which tests that it works.
     """
 
     kind: SandboxKind

@@ -109,9 +109,10 @@ class _Said(NamedTuple):
 
 
 class _Run:
-    """One execution of a script in a process of its own, whose output and report the object collects.
+    """One execution of a script in a process of its own; the object collects the output of this process.
 
-    Making the object forks the process, which then waits for a job.
+    The process is forked when the object is made. It then waits for the job that :meth:`perform` or
+    :meth:`judge` sends.
     """
 
     def __init__(

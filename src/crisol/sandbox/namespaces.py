@@ -96,10 +96,10 @@ def _mount_proc(place: str) -> None:
 
 
 def _unshare(user: int) -> None:
-    """Move this process into new namespaces, with the uid ``user`` in a new user namespace.
+    """Move this process into new namespaces; in its new user namespace it has the uid ``user``.
 
-    A process of root gets no user namespace if the kernel makes the other namespaces without one; it then
-    stays root. Raises ``OSError`` if the kernel refuses.
+    If the process is root, and the kernel makes the other namespaces without a user namespace, there is no
+    new user namespace, and the process stays root. Raises ``OSError`` if the kernel refuses.
     """
     uid, gid = os.getuid(), os.getgid()
     if uid == 0:

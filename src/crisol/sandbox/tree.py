@@ -27,10 +27,10 @@ class Places:
     """The paths inside a sandbox.
 
     ``isolated`` says that the sandbox has a file system of its own. ``root`` is a folder that looks like a
-    virtual environment. As an argument, ``requires`` is the number of the dependencies; as an attribute, it
-    is the list of their folders. ``target`` is the folder of the target's files, ``release`` the folder of
-    the unpatched files. ``layer`` is the folder into which an isolated sandbox writes the overlay of a run.
-    ``scratch`` is the working folder of a run.
+    virtual environment. The argument ``requires`` is the number of folders with dependencies of the target;
+    the attribute ``requires`` lists the paths of these folders. ``target`` is the folder of the target's
+    files, ``release`` the folder of the unpatched files. ``layer`` is the folder into which an isolated
+    sandbox writes the overlay of a run. ``scratch`` is the working folder of a run.
     """
 
     def __init__(self, *, isolated: bool, root: str, requires: int) -> None:

@@ -36,8 +36,8 @@ class Responder:
     :data:`HEADERS`, the request id, the trace id, and the headers that other middleware put into the record.
     An exception of ``app`` becomes an error document, unless the answer has begun. After each request the
     middleware calls ``report(scope, exchange, seconds)`` with the request's ASGI scope, record and duration.
-    ``traced`` concerns requests without a ``traceparent`` header: it is the share of them, 0 to 1, whose
-    trace spans are sent.
+    ``traced`` is the share, 0 to 1, of the requests without a ``traceparent`` header whose trace spans are
+    sent.
     """
 
     def __init__(

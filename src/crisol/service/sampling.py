@@ -300,9 +300,9 @@ class LiveTrials:
         self.store.journal.write([trial])
 
     async def _store(self, trial: Trial, refused: StoreError) -> None:
-        """Write a trial to the store, because the journal failed; if the store fails, too, the trial is lost.
+        """Write a trial to the store, because the journal failed with the error ``refused``.
 
-        ``refused`` is the error of the journal.
+        If the store fails, too, the trial is lost.
         """
         try:
             await self.ask(self.store.store.append, [trial])

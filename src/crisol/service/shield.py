@@ -53,9 +53,10 @@ class Shield:
         self._seen_hosts: dict[bytes, bool] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass an HTTP request on to the application, or raise :class:`Problem` with status 421 or 403.
+        """Pass an HTTP request on to the application, or raise :class:`Problem` to refuse the request.
 
-        A connection of another type is passed on without a check.
+        The status of a refusal is 421 for a wrong header ``Host``, and 403 for a request from another machine
+        if ``loopback_only`` is True. A connection that is not HTTP is passed on without a check.
         """
         if scope["type"] != "http":
             await self._app(scope, receive, send)

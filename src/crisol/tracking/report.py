@@ -65,10 +65,10 @@ class Disagreement:
 
     @property
     def lines(self) -> list[tuple[str, str]]:
-        """The lines of the diff as pairs (CSS class, line), at most 400.
+        """The first 400 lines of the diff, as pairs (CSS class, line).
 
-        The class is ``add``, ``del``, ``at`` (a hunk's header) or "" (any other line). A longer diff has one
-        more pair, whose text says how many lines are left out.
+        The class is ``add``, ``del``, ``at`` (a hunk's header) or "" (any other line). If the diff has more
+        lines, the last pair says how many are left out.
         """
         lines = self.diff.splitlines()
         shown = [(_CLASSES.get(line[:1], ""), line) for line in lines[:_LONGEST_DIFF]]

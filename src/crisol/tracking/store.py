@@ -102,7 +102,7 @@ def _other_store(uri: str, runs: Path) -> str:
 
 
 def _reach(uri: str) -> None:
-    """Connect once to the server or database at ``uri``, to notice at once if it is missing.
+    """Connect once to the server or database at ``uri``; raise an exception if it cannot be reached.
 
     MLflow alone would repeat a failed connection for minutes. Raises ``OSError`` if an HTTP server cannot be
     reached, SQLAlchemy's error if a database cannot be reached or its URI is wrong, ``ImportError`` if the

@@ -120,8 +120,8 @@ class MemoryRung:
     def _begin(self, pattern: Pattern) -> None:
         """Start to read the known fix of a vulnerability in the background, once for each content hash.
 
-        A reading that fails, for instance because the package index does not answer, is tried again after a
-        minute.
+        If the fix cannot be read, for instance because the package index does not answer, the first call
+        after a minute tries again.
         """
         content, again = self._fixes.get(pattern.id, ("", 0.0))
         if content == pattern.content_hash and self._clock() < again:

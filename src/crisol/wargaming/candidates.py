@@ -133,17 +133,18 @@ def _spliced(source: str, target: str, hunks: Iterable[UpstreamHunk]) -> str:
 
 
 def _found(lines: list[str], new: list[str], hunk: UpstreamHunk) -> tuple[int, int, int]:
-    """Find a hunk in the fixed release; return (head, tail, index).
+    """Find a hunk of upstream's fix in the fixed release; return (head, tail, index).
 
     ``lines`` are the lines of a file of the vulnerable release, ``new`` those of the same file of the fixed
-    release. ``index`` is the index in ``new`` at which the hunk begins. ``head`` and ``tail`` are the numbers
-    of context lines (the unchanged lines around the change) at the beginning and at the end of the hunk: 3,
-    or 0 if the hunk lies at the top or the bottom of the file.
+    release. ``index`` is the 0-based index in ``new`` at which the hunk begins. ``head`` and ``tail`` are the
+    numbers of context lines (the unchanged lines around the change) at the beginning and at the end of the
+    hunk: 3, or 0 if the hunk lies at the top or the bottom of the file.
 
-    The hunk is found by its context lines. If several places have them, the one nearest to ``hunk.new_start``
-    is taken. If no place has all three at each end, the two nearest to the change are compared, and then the
-    nearest one, because the releases may differ in the other context lines for another reason than the fix.
-    Raises :class:`~crisol.errors.VulnerabilityError` if no place is found.
+    The hunk is found by its context lines. First all three lines at each end are compared. If no place has
+    them, only the two lines nearest to the change are compared, and at last only the nearest line, because
+    the releases may differ in the other lines for another reason than the fix. If several places match, the
+    one nearest to ``hunk.new_start`` is taken. Raises :class:`~crisol.errors.VulnerabilityError` if no place
+    matches.
     """
     start, end = hunk.old_start - 1, hunk.old_start - 1 + hunk.old_lines
     for context in range(_CONTEXT, 0, -1):

@@ -126,12 +126,13 @@ class Recheck:
 def build(
     vulnerabilities: Sequence[Vulnerability], plan: Plan, *, jobs: int = 0, executor: Executor | None = None
 ) -> Iterator[Shard]:
-    """Wargame every candidate of the vulnerabilities; yield the rows of each vulnerability when ready.
+    """Wargame every candidate of the vulnerabilities; yield one :class:`Shard` for each vulnerability.
 
-    ``plan`` is the plan of the build. Rows that an earlier build stored in ``plan.cache`` are read from
-    there. ``jobs`` is the number of processes; 0 means one for each core. An ``executor``, such as Dask's, is
-    used in place of these processes. A vulnerability whose release cannot be downloaded yields a
-    :class:`Shard` with ``missing`` set. Any other error ends the build, such as
+    The shards come in the order in which they are ready. ``plan`` names the folders, the mutants, the seed
+    and the sandbox. Rows that an earlier build stored in ``plan.cache`` are read from there. ``jobs`` is the
+    number of processes; 0 means one for each core. An ``executor``, such as Dask's, is used in place of these
+    processes. If a vulnerability cannot be read, or its release cannot be downloaded or is damaged, its shard
+    has no rows, and ``missing`` says why. Any other error ends the build, such as
     :class:`~crisol.errors.SandboxUnavailable` if the sandbox that ``plan`` names does not work here.
     """
     if executor is not None:

@@ -43,7 +43,7 @@ class _Section(BaseModel):
 
 
 class OwnProgram(_Section):
-    """The section ``source`` of a vulnerability with a program of its own, in the sub-folder ``target``."""
+    """The section ``source`` of a vulnerability whose program is in its sub-folder ``target``."""
 
     path: Literal["target"]
 

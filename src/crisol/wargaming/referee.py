@@ -358,9 +358,9 @@ class Match:
 
         Returns (reason, details) of the first run in which the PoV shows the flaw, the time limit is exceeded
         or the sandbox fails. If there is no such run, the reason is None, and the details name the
-        environments that were left out: those in which the unpatched release does not show its flaw.
-        ``files`` maps paths to the new content, None for a deleted file. ``noted`` holds the
-        :attr:`Examination.noted` of all files.
+        environments that were left out because the unpatched release shows no flaw in them. ``files`` maps
+        paths to the new content, None for a deleted file. ``noted`` names the added constructs that may be
+        harmless: the :attr:`Examination.noted` of all patched files together.
         """
         limits, pov = patient(self.target.limits), self.vulnerability.povs[0]
         cost = self.canaries.costs.get(pov.name, 0.0)
@@ -411,10 +411,11 @@ class Match:
         )
 
     def _changed(self, script: Script, run: Run) -> list[str]:
-        """Return the names in ``run.changed`` that the release does not change in the same script, sorted.
+        """Return the names in ``run.changed`` that the script changes on the patch alone, sorted.
 
-        ``run`` is a run of ``script`` on a patch. If the changes by the unpatched release are not known yet,
-        the script first runs on the release. If the sandbox fails then, the result is empty.
+        ``run`` is a run of ``script`` on a patch. Names that the script also changes on the unpatched release
+        are left out. If these are not known yet, the script first runs on the release; if the sandbox fails
+        in that run, the result is empty.
         """
         # What the script itself imports may change functions, too, unless a warm sandbox imported it before.
         key = script.name, self.warm

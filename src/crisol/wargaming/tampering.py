@@ -40,11 +40,12 @@ _MOST_COMPARED = 1 << 22
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Constructs that a patch adds to a file and that could deceive the referee, each as a short text.
+    """Constructs that could deceive the referee and that a patch adds to a file or removes, as short texts.
 
-    Constructs in ``refused`` count as tampering; ``dropped`` are constructs of that kind in the lines that
-    the patch takes out of the file. Constructs in ``noted`` may be harmless, such as reading the clock or
-    changing a list of the module. Some of them add runs to the wargame, see :func:`.again.again`.
+    ``refused`` lists added constructs that count as tampering. ``dropped`` lists removed constructs that
+    would count as tampering if they were added. ``noted`` lists added constructs that may be harmless, such
+    as reading the clock or changing a list of the module. Some names in ``noted`` make a wargame run more
+    scripts, see :func:`.again.again`.
     """
 
     refused: tuple[str, ...] = ()
@@ -102,11 +103,11 @@ def tree_or_reason(text: str) -> ast.Module | str:
 
 
 class _Capabilities(NamedTuple):
-    """The constructs in one version of a file that could deceive the referee, and how often each occurs.
+    """Three counts, by name, of the constructs in one version of a file that could deceive the referee.
 
     ``taken`` counts forbidden constructs in the changed lines. ``looked`` counts constructs in the changed
-    lines that may be harmless. ``reached`` counts forbidden attributes that a call in an unchanged line, such
-    as ``getattr(x, name)``, accesses: a changed line may have set ``name``.
+    lines that may be harmless. ``reached`` counts the forbidden attributes that calls in unchanged lines
+    read. Such a call is ``getattr(x, name)``, for which a changed line may have set ``name``.
     """
 
     taken: Counter[str]

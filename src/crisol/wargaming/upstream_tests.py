@@ -235,11 +235,13 @@ def audit(
 def open_suite(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> Iterator[Suite]:
     """Yield the upstream tests of a vulnerability, ready to run on patches; use it as a ``with`` block.
 
-    The tests are run on the fixed and on the vulnerable release first, and those that can be used are kept.
-    ``sandbox`` isolates the runs; ``cache`` is the folder of downloaded releases. Raises
-    :class:`~crisol.errors.VulnerabilityError` if the vulnerability names no upstream tests or none of them
-    can be used, :class:`~crisol.errors.IndexUnavailable` if an archive cannot be downloaded, and
-    :class:`~crisol.errors.SandboxError` if the tests do not end on an unpatched release.
+    The tests first run on the fixed release, on the vulnerable release, and on the vulnerable release with
+    the reference applied. A test is kept if it passes on the fixed release and with the reference, and if the
+    vulnerable release has all names that the test uses. ``sandbox`` isolates the runs; ``cache`` is the
+    folder of downloaded releases. Raises :class:`~crisol.errors.VulnerabilityError` if the vulnerability
+    names no upstream tests or no test is kept, :class:`~crisol.errors.IndexUnavailable` if an archive cannot
+    be downloaded, and :class:`~crisol.errors.SandboxError` if the sandbox fails or one of the first runs ends
+    without a report.
     """
     tests, fixed = vulnerability.about.upstream_tests, vulnerability.fixed(cache)
     source = vulnerability.about.source
@@ -285,10 +287,11 @@ def open_suite(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> I
 
 
 def _unfit(test: str, fixed: _Report, vulnerable: _Report, mended: _Report) -> str:
-    """Return a message on why a test that the fixed release passes is not kept; "" if it is kept.
+    """Return a message on why a test that passes on the fixed release is not kept; "" if it is kept.
 
-    ``fixed`` and ``vulnerable`` are the reports on these releases, ``mended`` the report on the vulnerable
-    release with only the reference applied.
+    ``fixed`` and ``vulnerable`` are the reports on the fixed and on the vulnerable release. ``mended`` is the
+    report on the vulnerable release with only the reference applied or, without a reference, that on the
+    fixed release.
     """
     if test not in vulnerable.tests:
         return f"the vulnerable release cannot load it: {vulnerable.failure(test)}"

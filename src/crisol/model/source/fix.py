@@ -184,9 +184,9 @@ def _collect(body: list[ast.stmt], name: str, units: dict[str, list[ast.stmt]]) 
 def _parts(nodes: tuple[ast.stmt, ...]) -> Iterator[tuple[str, str]]:
     """Yield (kind, text), two fields of a :class:`Part`, for each part of the statements ``nodes``.
 
-    Guards (see :func:`guards`) are yielded only from function definitions among ``nodes``. Docstrings and the
-    constants None, True and False are left out. A text has at most 160 characters, but 640 for the kind
-    ``shape``.
+    A part of the kind ``guard`` is the condition of a guard inside a function; only those of ``nodes`` that
+    are functions have such parts. Docstrings and the constants None, True and False are no parts. A text is
+    cut after 160 characters, a text of the kind ``shape`` after 640.
     """
     for top in nodes:
         numbers: dict[str, int] = {}

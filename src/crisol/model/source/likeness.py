@@ -104,10 +104,10 @@ def added_words(change: Change) -> list[str]:
 
 
 def touched_words(change: Change) -> list[str]:
-    """Return the words of the functions that a patch changes, as they were before it, with repetitions.
+    """Return the words of the functions that a patch changes, taken from their text before the patch.
 
-    They are in lower case. A word has 3 to 30 letters; common words such as ``the`` and ``return`` are left
-    out.
+    The words are in lower case, with repetitions. A word has 3 to 30 letters; common words such as ``the``
+    and ``return`` are left out.
     """
     words: list[str] = []
     for file in change.files:
