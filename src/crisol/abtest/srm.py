@@ -47,11 +47,11 @@ def sample_ratio(counted: Mapping[str, int], shares: Mapping[str, float]) -> Rat
     """Test for a sample ratio mismatch: whether each arm has its planned share of the trials.
 
     ``counted`` maps the name of each arm to its number of trials; a missing arm has 0. ``shares`` maps the
-    name of each arm to its planned share; shares are relative and need not add up to 1. Without trials, or
-    with a single arm, both p-values are 1. ``always_p_value`` of the result is the inverse of a Bayes factor
-    with a Dirichlet prior around the planned shares (Lindon & Malek 2022). Raises
-    :class:`~crisol.errors.InputError` for an arm without a share, a share that is not positive, or a negative
-    count.
+    name of each arm to its planned share; shares are relative and need not add up to 1. In the result,
+    ``p_value`` is that of a chi-squared test. ``always_p_value`` is the inverse of a Bayes factor with a
+    Dirichlet prior around the planned shares (Lindon & Malek 2022). Without trials, or with a single arm,
+    both are 1. Raises :class:`~crisol.errors.InputError` for an arm without a share, a share that is not
+    positive, a negative count, or empty ``shares``.
     """
     if unknown := counted.keys() - shares.keys():
         raise InputError(f"arms {sorted(unknown)} have no share; there are: {', '.join(sorted(shares))}")

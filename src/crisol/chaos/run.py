@@ -222,7 +222,7 @@ def _inject(
 
 
 def _second(stage: Stage, fault: Fault, load: Load, schedule: Schedule) -> Load:
-    """Return the load of the attacker or the hostile client of ``fault``, which is not started yet.
+    """Return the load that the attacker or hostile client of ``fault`` sends; the load is not started yet.
 
     ``fault`` must have an attacker or a hostile client; ``load`` is the steady load. If ``fault.flood`` is
     above 1, the requests name that many false client addresses; otherwise they come from one address and name

@@ -76,11 +76,11 @@ def _watch(
     """Return the results of all drift detectors for one experiment, as a dict for JSON.
 
     ``arms`` maps the name of each arm to its trials. ``due`` maps names of arms to their planned shares; an
-    arm that is not in it has the share 1. ``reference`` is the share of each arm's trials with which the
-    later ones are compared. The keys are ``experiment`` (its name), ``watches`` (a row for each sequential
-    test), ``drifts`` (two rows for each arm, on the probability and the confidence of its predictions),
-    ``arms`` (the numbers of trials against the planned shares), and ``alarm``: whether any of these shows a
-    change.
+    arm that is not in it has the share 1. ``reference`` is the size of the first part of each arm's trials,
+    as a share of them; the later trials are compared with this part. The keys are ``experiment`` (its
+    name), ``watches`` (a row for each sequential test), ``drifts`` (two rows for each arm, on the probability
+    and the confidence of its predictions), ``arms`` (the numbers of trials against the planned shares), and
+    ``alarm``: whether any of these shows a change.
     """
     from crisol.abtest.rungs import watch_rungs
     from crisol.abtest.srm import sample_ratio

@@ -42,9 +42,9 @@ _MOST_STRIPPED = 3
 class Sized(NamedTuple):
     """A hunk that was read from a text, with its line counts.
 
-    ``old`` is the number of lines before the change (context and removed lines), ``new`` the number after the
-    change (context and added lines). ``end`` is the 0-based index of the text's first line after the hunk.
-    ``note`` is a message for people about a wrong line count that was corrected, "" for none.
+    ``old`` is the number of its context and removed lines, ``new`` the number of its context and added lines.
+    ``end`` is the 0-based index of the text's first line after the hunk. ``note`` is a message for people:
+    that a line count was corrected, or that missing lines were read as empty ones; "" for none.
     """
 
     hunk: Hunk

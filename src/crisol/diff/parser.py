@@ -58,14 +58,14 @@ def read(text: str | bytes, limits: DiffLimits = _LIMITS, reading: ReadOptions =
 
     Mails, Markdown code blocks and several commits in one text are accepted. Text before and between the
     changes, such as a commit message, is skipped. ``limits`` are the largest accepted sizes; ``reading`` says
-    how to read paths and line counts. Binary content, submodules and mere copies of files become the result's
-    ``strays``.
+    how to read paths and line counts. Submodules, mere copies of files and binary content whose path is known
+    are no errors: they become the result's ``strays``.
 
-    Raises :class:`~crisol.errors.MalformedDiff` for text that is no unified diff and for a line below a hunk
-    that could be one more line of the hunk, :class:`~crisol.errors.UnsafeDiff` for a symbolic link and for a
-    path outside the project's folder, :class:`~crisol.errors.UnsupportedDiff` for the diff of a merge and for
-    binary content without a path, and :class:`~crisol.errors.DiffTooLarge` beyond ``limits``. The ``line`` of
-    each error is the number of the wrong line, 0 if no single line is wrong.
+    Raises :class:`~crisol.errors.MalformedDiff` for text that is no unified diff, and if a line after a hunk
+    looks like one more line of that hunk. Raises :class:`~crisol.errors.UnsafeDiff` for a symbolic link and
+    for a path outside the project's folder, :class:`~crisol.errors.UnsupportedDiff` for the diff of a merge
+    and for binary content of an unknown path, and :class:`~crisol.errors.DiffTooLarge` beyond ``limits``. The
+    ``line`` of each error is the number of the wrong line, 0 if no single line is wrong.
     """
     return _Parser(unwrapped(text, limits), limits, reading).run()
 

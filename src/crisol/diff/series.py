@@ -58,7 +58,8 @@ class Series:
     """All changes of a diff, in the order of its text; a file may be changed more than once.
 
     ``steps`` are the changes of texts. ``strays`` are the parts that a wargame cannot apply, such as binary
-    content. ``notes`` are messages for people about wrong line counts that were corrected.
+    content. ``notes`` are messages for people about corrected line counts, and about missing lines that were
+    read as empty ones.
     """
 
     steps: tuple[Step, ...]

@@ -296,18 +296,18 @@ class _Part:
         """Return the Jaccard similarity of ``items`` to each judged patch, and six values about the items.
 
         ``items`` are those of one patch. ``label`` has one value for each judged patch, 1 for valid and 0 for
-        invalid. Each stored item has two log-odds of valid: one for patches that have the item, another for
-        patches that lack it. The six values are, in this order:
+        invalid. Each stored item has two log-odds that a patch is valid: the first for patches that have the
+        item, the second for patches that lack it. The six values are, in this order:
 
         - the sum, over the stored items that the patch has, of the first log-odds;
         - the sum, over the stored items that the patch lacks, of the second log-odds;
-        - the least of the summands of the first sum, at most 0;
-        - the greatest of the summands of the first sum, at least 0;
-        - the least of the summands of the second sum, at most 0;
+        - the least of the summands of the first sum, or 0 if none is negative;
+        - the greatest of the summands of the first sum, or 0 if none is positive;
+        - the least of the summands of the second sum, or 0 if none is negative;
         - the share of ``items`` that are not stored.
 
-        The last six names of :data:`_PER_SHARING` are their names. All six are NaN unless there are both
-        valid and invalid patches.
+        The last six names of :data:`_PER_SHARING` are their names. All six are NaN if no judged patch is
+        valid, or none is invalid.
         """
         present = [number for item in items if (number := self._number.get(item)) is not None]
         numbers = np.array(present, dtype=np.intp)

@@ -189,8 +189,8 @@ class VariantComparison:
     def origins(self) -> pd.DataFrame:
         """A table with a row for each variant and control: name (column ``variant``), and AUC by origin.
 
-        Each other column is an origin. An origin whose patches are all valid or all invalid has no column.
-        There are columns of origins only if some patch is from a person or an agent.
+        The other columns are the origins that have both valid and invalid patches. If no patch is from a
+        person or an agent, there are no other columns.
         """
         return pd.DataFrame(
             [
@@ -358,7 +358,7 @@ def _aucs(evaluated: Evaluation) -> dict[str, Any]:
 
 
 def explained(settings: Settings, comparison: VariantComparison) -> Variant:
-    """Return the best variant that is made of trees and that a service can use; else the champion's variant.
+    """Return the best variant of trees that a service can use; if there is none, ``comparison.champion``.
 
     Its features can be explained: trees (:func:`crisol.model.compiled.compilable`) read features alone and no
     words, so each feature's contribution can be measured. The best variant is the first in the table of

@@ -98,9 +98,9 @@ class Poisoning:
 
         A cell of :meth:`phases` has a name such as ``clean.skipped``; a phase without arrivals has no
         figures. ``false_accepts.raised`` is 1 if the alarm for false accepts was raised, 0 if not. If it was
-        raised, ``false_accepts.arrivals_until_raised`` is the number of arrivals from the start of the
-        inversion to the alarm, negative for an alarm before the inversion. ``false_refusals.raised`` and
-        ``false_refusals.arrivals_until_raised`` are the same for the other alarm.
+        raised, ``false_accepts.arrivals_until_raised`` is the number of arrivals from the arrival ``begins``
+        to the alarm, negative for an earlier alarm. ``false_refusals.raised`` and
+        ``false_refusals.arrivals_until_raised`` are the same for the alarm for false refusals.
         """
         values = {
             f"{row['phase']}.{name}": float(value)
@@ -227,10 +227,10 @@ def _alarms(trials: list[Trial], when: list[int]) -> pd.DataFrame:
 
 
 def _arrival(at: list[int], alarm: Watched | None, of: Callable[[Watched], int | None]) -> float:
-    """Return the arrival, counted from 1, of the trial that ``of(alarm)`` names; nan without such a trial.
+    """Return the arrival, counted from 1, of the trial ``of(alarm)``; nan without an alarm or a trial.
 
-    ``of`` returns the number of a trial, counted from 1, or None. ``at`` lists the arrivals of all trials,
-    counted from 0. ``alarm`` is None if nothing was watched.
+    ``of(alarm)`` is the number of a trial, counted from 1, or None. ``at[k]`` is the arrival, counted from 0,
+    of trial k + 1. ``alarm`` is None if there were no trials to watch.
     """
     trial = None if alarm is None else of(alarm)
     return float("nan") if trial is None else float(at[trial - 1] + 1)

@@ -25,11 +25,12 @@ def second_stage(
 ) -> SecondStage:
     """Train a second stage on simulated streams of labelled patches, and choose its policy with a guarantee.
 
-    ``cold`` (patches,) is the out-of-fold probability of valid, from the diff alone; ``model`` is the policy
-    for these probabilities, which decides where the second stage does not. In the result's ``policy``, a
-    threshold that the data do not support is None, and the policy's ``reason`` says why. ``seed`` draws the
-    streams and seeds the training. Nothing is executed. Raises :class:`~crisol.errors.DatasetError` for fewer
-    than two vulnerabilities, or fewer than two patches of a class.
+    ``cold`` (patches,) is the out-of-fold probability of valid, from the diff alone. ``model`` is the policy
+    of the model that reads the diff alone; it decides by ``cold`` where the second stage does not decide. In
+    the result's ``policy``, a threshold that the data do not support is None, and the policy's ``reason``
+    says why. ``seed`` draws the streams and seeds the training. Nothing is executed. Raises
+    :class:`~crisol.errors.DatasetError` for fewer than two vulnerabilities, or fewer than two patches of a
+    class.
     """
     if len({patch.group for patch in patches}) < 2 or len({patch.label for patch in patches}) < 2:
         raise DatasetError("a second stage learns from two vulnerabilities at least, with both labels")

@@ -61,11 +61,11 @@ RUNGS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """Two simulations of the same streams, which differ in the way to predict; every patch is wargamed.
+    """Two simulations of the same streams, in both of which every patch is wargamed.
 
-    ``cold`` has the predictions of the model that reads the diff alone, ``memory`` has predictions from
-    earlier verdicts. ``some`` is a boolean array with one element for each arrival of each stream, in the
-    order of the simulations: True if a verdict on the same group was known when the patch arrived.
+    In ``cold`` the predictions come from the model that reads the diff alone, in ``memory`` from earlier
+    verdicts. ``some`` is a boolean array with one element for each arrival of each stream, in the order of
+    the simulations: True if an earlier verdict on the vulnerability was known when the patch arrived.
     """
 
     cold: Played

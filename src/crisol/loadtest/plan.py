@@ -74,10 +74,11 @@ class Shape(StrEnum):
 class LoadPlan:
     """How many requests a load test sends, when, with which patches and from which addresses.
 
-    ``loop`` says what starts the next request. A closed loop ends after ``requests``; an open loop sends
-    ``rate`` requests a second; ``shape`` says how the rate changes over time. Both last at most ``seconds``.
-    ``warm_up`` is the share of the requests (closed loop) or of the time (open loop) at the beginning that is
-    left out of the figures. ``timeout`` is how many seconds the client waits for an answer.
+    ``loop`` says what starts the next request. A closed loop ends after ``requests`` requests, or after
+    ``seconds`` if they are over first. An open loop sends ``rate`` requests a second for ``seconds``;
+    ``shape`` says how the rate changes over time. ``warm_up`` is the share of the requests (closed loop) or
+    of the time (open loop) at the beginning that is left out of the figures. ``timeout`` is how many seconds
+    the client waits for an answer.
 
     At most ``connections`` are open, from ``sources`` different loopback addresses. The popularity of the
     patches follows Zipf's law with the exponent ``zipf``; 0 means that all are equally popular. ``mix`` lists

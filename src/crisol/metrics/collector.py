@@ -83,8 +83,9 @@ class Metrics:
         """Export the number that ``read()`` returns, as a gauge or counter of ``family``.
 
         ``labels`` are the label values, in the order of ``family.labels``. ``read`` is called by
-        :meth:`refresh` and at each export by this worker. Of two functions for the same labels the later one
-        counts. Raises ``TypeError`` if the family is of histograms or has another number of labels.
+        :meth:`refresh`, and whenever this worker exports its metrics. Of two functions for the same labels
+        the later one counts. Raises ``TypeError`` if the family is of histograms or has another number of
+        labels.
         """
         if family.kind is MetricKind.HISTOGRAM:
             raise TypeError(f"{family.name} is a histogram: observe it")

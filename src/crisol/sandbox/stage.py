@@ -257,8 +257,9 @@ def _wait_for_job(
 ) -> list[Any]:
     """Confine this process, wait for the job, and return [globals, code] of the script, for :func:`_perform`.
 
-    ``_forked`` is the result of :func:`_fork`, always None. Ends the process with status 0 if the keeper
-    closes the channel, and with status 125 if a step fails.
+    ``pipes``, ``confine`` and ``inherited`` are those of :func:`open_stage`. ``_forked`` is the result of
+    :func:`_fork`, always None. The job arrives on the socket, the third of ``pipes``. Ends the process with
+    status 0 if the keeper closes the socket, and with status 125 if a step fails.
     """
     try:
         out, err, channel = pipes

@@ -91,8 +91,9 @@ def change(overlay: Iterable[Mapping[str, Any]], contents: Iterable[bytes]) -> d
     ``contents`` yields the contents of the new files, in the order of ``overlay``; each new .pyc file comes
     directly after its source.
 
-    The result leaves out a deleted file in two cases: its path is now a folder that contains a new file, or a
-    new file has taken the path of a folder that contained it.
+    A deleted file is missing from the result in two cases. With ``a`` deleted and ``a/b`` new, ``a`` is
+    missing, because it is a folder now. With ``a/b`` deleted and ``a`` new, ``a/b`` is missing, because ``a``
+    is no folder any more.
     """
     files: dict[str, bytes | None] = {}
     blobs = iter(contents)

@@ -51,10 +51,10 @@ def main(descriptor: int) -> None:
 def _prepare(setup: dict[str, Any], blobs: list[bytes]) -> tree.Places:
     """Isolate this process, write the files of target and dependencies, give up rights, and return the paths.
 
-    The paths are those inside the sandbox. ``setup`` and ``blobs`` are the two parts of the frame with the
-    setup. If ``setup["plan"]`` is not None, the function returns in a child process, for which the calling
-    process waits. In a sandbox that isolates, the keys ``filter`` and ``landlock`` are added to ``setup``. In
-    a sandbox that does not isolate, the process keeps its rights.
+    The paths are those inside the sandbox. ``setup`` and ``blobs`` are the JSON object and the byte strings
+    of the first frame from the caller. If ``setup["plan"]`` is not None, the function returns in a child
+    process, for which the calling process waits. In a sandbox that isolates, the keys ``filter`` and
+    ``landlock`` are added to ``setup``. In a sandbox that does not isolate, the process keeps its rights.
     """
     isolated = setup["isolated"]
     os.umask(0o022)

@@ -152,12 +152,14 @@ class LiveTrials:
     async def consider(self, submission: Submission, validated: Validated) -> Validated:
         """Make a trial of a decision if it is sampled, and return the decision that the client gets.
 
-        A decision that a wargame made always becomes a trial, any other one by chance. No trial is made while
-        the switch is off, for a cached decision, for a decision of the fallback, for a vulnerability that is
-        not registered, or if the model gives no prediction. ``submission`` is the request and ``validated``
-        the decision. The result is ``validated``, except with ``blocking``: then a sampled patch is wargamed
-        first, and the result has the decision of that wargame. If this wargame cannot run, or fails on this
-        machine (sandbox or baseline), the result is ``validated``, too.
+        ``submission`` is the request, ``validated`` the decision. No trial is made while the switch is off,
+        for a cached decision, for a decision of the fallback, for a vulnerability that is not registered, or
+        if the model gives no prediction. Otherwise, a decision of a wargame always becomes a trial; any other
+        decision is sampled at the switch's rate.
+
+        The result is ``validated``, unless ``self.blocking`` is True and the decision is sampled. The patch
+        is then wargamed first, and the result has the decision of that wargame. If this wargame cannot run,
+        or fails on this machine (sandbox or baseline), the result is ``validated`` all the same.
         """
         job = await self._job(submission, validated)
         if job is None:

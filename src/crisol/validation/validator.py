@@ -78,7 +78,7 @@ class Validated:
 
 
 class _NotKept(Exception):
-    """The exception that carries a computed ``value`` past the cache, which then does not store the value."""
+    """An exception by which a computation returns ``value`` through a cache that must not store the value."""
 
     def __init__(self, value: Any) -> None:
         super().__init__("not worth keeping")

@@ -172,10 +172,9 @@ def _file(name: str, text: str | None) -> dict[str, str]:
 
 
 def _diff(path: Path, tree: Path) -> str | None:
-    """Return the diff of a patch file, ``.diff`` or ``.toml``; None for a file with another ending.
+    """Return the diff in the patch file ``path``, a ``.diff`` or ``.toml``; None for any other ending.
 
-    ``path`` is the file. A ``.diff`` is not checked. A ``.toml`` contains edits by line range of the source
-    in the folder ``tree``; its errors are those of :func:`_edited`.
+    The text of a ``.diff`` is not parsed. For a ``.toml`` see :func:`_edited`.
     """
     if path.suffix == ".diff":
         return path.read_text(encoding="utf-8")

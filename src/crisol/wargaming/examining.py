@@ -69,10 +69,11 @@ def newly_refused(examinations: Iterable[Examination]) -> list[str]:
 
 
 def spoken(text: bytes) -> frozenset[str]:
-    """Return the string constants of an untrusted Python source, casefolded; none if it does not parse.
+    """Return the string constants of an untrusted Python source, casefolded.
 
-    ``text`` is the source. The source is parsed in a process with limits on time and memory. Raises
-    :class:`~crisol.sandbox.bounded.OutOfBounds` if parsing exceeds the limits.
+    ``text`` is the source. The result is empty if it does not parse. The source is parsed in a process with
+    limits on time and memory. Raises :class:`~crisol.sandbox.bounded.OutOfBounds` if parsing exceeds the
+    limits.
     """
     told, _ = bounded("crisol.wargaming.examining:speak", {}, [text])
     return frozenset(told["words"])

@@ -38,10 +38,10 @@ def ground(vulnerability: Vulnerability, cache: Path) -> ImportBase:
 
     Its ``fit(text, options)`` turns the text of a diff into a cut patch, :class:`crisol.diff.Fitted`. Its
     ``own`` are upstream's fix and the patches in the vulnerability's folder; an import compares new patches
-    with these. ``cache`` is the folder of downloaded releases. If the release cannot be downloaded, ``own``
-    is empty, and ``fit`` reads no source: it recognises tests, documents and other files that no wargame runs
-    by their names, and leaves them out. Raises :class:`~crisol.errors.VulnerabilityError` if a patch in the
-    folder does not fit the source.
+    with these. ``cache`` is the folder of downloaded releases. If a release cannot be downloaded, ``own`` is
+    empty. Without the vulnerable release ``fit`` reads no source: it recognises files that no wargame runs,
+    such as tests and documents, by their names alone, and leaves them out. Raises
+    :class:`~crisol.errors.VulnerabilityError` if a patch in the folder does not fit the source.
     """
     try:
         tree = vulnerability.vulnerable(cache)

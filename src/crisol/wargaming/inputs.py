@@ -131,7 +131,7 @@ def _names(node: ast.AST) -> set[str]:
 def _plain_parts(node: ast.expr) -> set[ast.AST]:
     """Return the constants in an expression, except those inside a call.
 
-    A call may pass its constants to the program.
+    A call is left out because it may pass its constants on to the program.
     """
     constants: set[ast.AST] = set()
     pending: list[ast.AST] = [node]

@@ -21,16 +21,18 @@ _MAX_BYTES = 1 << 20
 def with_sources(
     patches: Sequence[LabelledPatch], vulnerabilities: Path | Sequence[Path], cache: Path
 ) -> list[LabelledPatch]:
-    """Return the patches, with the source and the public facts of registered vulnerabilities.
+    """Return the patches in their order, with the source and the public facts of registered vulnerabilities.
 
     A patch's vulnerability is registered if one of the folders ``vulnerabilities`` contains a vulnerability
-    whose id is the patch's ``group``. In the result, ``source`` of a patch of such a vulnerability maps the
-    paths that the patch touches to their vulnerable texts, without files of more than 1 MiB, and ``fix``
-    holds the known fix. Both need the release; ``description`` and ``pov`` come from the vulnerability's
-    folder. A release that the folder ``cache`` lacks is downloaded into it; the folder is created if
-    necessary. Where the download fails, ``source`` and ``fix`` are empty. Other patches are returned
-    unchanged. Nothing is executed. Raises :class:`~crisol.errors.VulnerabilityError` where two folders have a
-    vulnerability of the same id; other faulty vulnerabilities are ignored.
+    whose id is the patch's ``group``. Other patches are returned unchanged. A patch of a registered
+    vulnerability gets four fields. ``source`` maps the paths that the patch touches to their vulnerable
+    texts, without files of more than 1 MiB; ``fix`` holds the known fix. ``description`` is the
+    vulnerability's title and description, ``pov`` its public PoV.
+
+    ``source`` and ``fix`` need the release. If the folder ``cache`` lacks it, it is downloaded into this
+    folder, which is created if necessary; where the download fails, both fields are empty. Nothing is
+    executed. Raises :class:`~crisol.errors.VulnerabilityError` where two folders have a vulnerability of the
+    same id; other faulty vulnerabilities are ignored.
     """
     by_id = {candidate.id: candidate for candidate in find(vulnerabilities, skip=lambda _: None)}
     roots: dict[str, Path | None] = {}
