@@ -190,7 +190,7 @@ def popularity(items: int, exponent: float, count: int, seed: int) -> NDArray[np
 
 
 def mix(texts: Sequence[str]) -> tuple[tuple[str, float], ...]:
-    """Return the routes' shares of the requests from texts such as ``["ml-first=0.9", "validate=0.1"]``.
+    """Return each route's share of the requests, read from texts such as ``validate=0.1``.
 
     The result holds pairs of a route's name and its share, as :class:`LoadPlan` takes them, in the order of
     ``texts``. A text without ``=`` has the share 1; the shares need not add up to 1. Raises

@@ -178,7 +178,7 @@ class Variant(BaseModel):
         return Pipeline([*steps, ("classifier", model)]) if steps else model
 
     def _class(self) -> tuple[Any, dict[str, object]]:
-        """Return the class of the estimator, and the hyper-parameters that Crisol sets whatever the variant.
+        """Return the class of the estimator, and the hyper-parameters that Crisol always passes to it.
 
         The hyper-parameters are mapped from name to value; the mapping is empty for a class ``module:Class``.
         Raises ``ValueError`` for a class that is not trusted (see ``trust``), that cannot be imported, or

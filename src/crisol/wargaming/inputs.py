@@ -217,9 +217,10 @@ def _values(value: object, role: Role, rng: random.Random) -> Iterator[object]:
 
 
 def _neighbours(text: str, rng: random.Random) -> Iterator[str]:
-    """Yield up to nine similar texts: one letter or digit is replaced by another, doubled, or left out.
+    """Yield up to nine similar texts: one letter or digit is replaced by a random one, doubled, or left out.
 
-    ``rng`` draws the places and the new letters. A text without ASCII letters and digits yields nothing.
+    A replaced text may equal ``text``. ``rng`` draws the places and the new letters. A text without ASCII
+    letters and digits yields nothing.
     """
     places = [at for at, letter in enumerate(text) if letter.isascii() and letter.isalnum()]
     for at in rng.sample(places, min(4, len(places))):

@@ -103,7 +103,7 @@ class Experience:
         return self._scripts.get((vulnerability, script), ScriptTally())
 
     def learn(self, run: ScriptRun) -> None:
-        """Add one run to the counts of its script."""
+        """Add one run to the counts of its script, and to those of all scripts of its kind."""
         with self._lock:
             key = run.vulnerability, run.script
             self._scripts[key] = self.tally(*key).plus(failed=run.failed, seconds=run.seconds)
