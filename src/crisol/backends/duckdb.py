@@ -232,13 +232,13 @@ class DuckDBStore:
     def tallies(
         self, where: TrialFilter = EVERYTHING, by: Sequence[Slice] = ()
     ) -> dict[tuple[str, ...], Tally]:
-        """Return a dict from the key of each group of trials to the group's tally, sorted by key.
+        """Return the tally of each group of the trials that match ``where``, in a dict sorted by key.
 
-        The trials are those that match ``where``. ``by`` lists the properties to group by, such as
-        ``Slice.ARM``. A key holds the text of each property, in the order of ``by``; without ``by``, the only
-        key is ``()``. Groups without trials are absent. A tally compares the model's predictions with the
-        verdicts. If ``by`` contains the rung, it compares the answers to callers with the verdicts. Raises
-        :class:`~crisol.errors.StoreError` if the file cannot be used.
+        ``by`` lists the properties to group by, such as ``Slice.ARM``. A group's key holds the text of each
+        property, in the same order; without ``by``, the only key is ``()``. Groups without trials are absent.
+        Each tally compares answers with verdicts: the answers to the callers if ``by`` contains the rung,
+        otherwise the predictions of the model. Raises :class:`~crisol.errors.StoreError` if the file cannot
+        be used.
         """
         return sql.tallies_of(self._query(*sql.tallies_query(where, by, _parameter)), by)
 

@@ -37,9 +37,8 @@ def hold(texts: Sequence[str], fault: str, metrics: Mapping[str, float]) -> list
     """Compare the figures of ``fault`` (its name) with its load targets; return a result for each target.
 
     ``texts`` are expectations, lines such as ``redis_killed: failed <= 0``; those of :data:`ALWAYS` are
-    added. ``metrics`` are the figures by name. A result is a :class:`~crisol.loadtest.targets.Checked`; a
-    missed load target, also one whose figure is NaN, is a result and no error. Raises
-    :class:`~crisol.errors.ExperimentError` for a malformed line, a line for an unknown fault, or a figure
-    that ``metrics`` lacks.
+    added. ``metrics`` are the figures by name. A figure that is NaN misses its load target. A missed target
+    raises nothing; its result says so. Raises :class:`~crisol.errors.ExperimentError` for a malformed line,
+    an unknown fault, or a figure that ``metrics`` lacks.
     """
     return [replace(checked, of=fault) for checked in check(expected([*ALWAYS, *texts], fault), metrics)]

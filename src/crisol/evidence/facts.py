@@ -71,9 +71,8 @@ class JudgedPrograms:
         """Store the verdict on a program, unless it is inconclusive or its reason is ``timeout``.
 
         ``program`` is the program's identity, ``name`` the name of the patch that makes it. ``reason`` is
-        None for a valid patch. If a verdict on the program is stored already, it is kept. But if the new
-        verdict has another outcome than the stored one, :meth:`fact` returns None for the program from then
-        on.
+        None for a valid patch. A second verdict on a program changes nothing if its outcome is that of the
+        first. If the outcomes differ, :meth:`fact` returns None for the program from then on.
         """
         if outcome is Outcome.INCONCLUSIVE or reason is Reason.TIMEOUT:
             return

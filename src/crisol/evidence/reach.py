@@ -116,7 +116,7 @@ def _as_file(path: str, way: Way, *, comes_or_goes: bool) -> str | None:
 
 
 def _looked_for(path: str, way: Way) -> bool:
-    """Return whether an import may have looked for the Python file ``path``; its folder is ignored.
+    """Return whether an import may have looked for a Python file with the name of ``path``, in any folder.
 
     The file's module name is compared with the last parts of the names that the PoV tried to import. For a
     module name of the standard library, and for one that Python or pytest imports by itself, the result is

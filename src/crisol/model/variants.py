@@ -66,10 +66,10 @@ class Variant(BaseModel):
     package: ``trust`` allows this for packages other than scikit-learn and LightGBM.
 
     ``parameters`` are the hyper-parameters by the estimator's own names, with numbers, texts, booleans or
-    None as values; names such as ``random_state`` and ``n_jobs`` are refused. Each entry of ``grid``, of
-    which there are at most 16, replaces some of them; a search chooses among the entries.
-    ``feature_weight`` multiplies the scaled features, and not the words, in a ``linear`` model. Raises
-    pydantic's ValidationError for an unknown model or parameter, and for fields that contradict each other.
+    None as values; names such as ``random_state`` and ``n_jobs`` are refused. ``grid`` has at most 16
+    entries; each replaces some hyper-parameters, and a search chooses one entry. In a ``linear`` model
+    ``feature_weight`` multiplies the scaled features, and not the words. Raises pydantic's ValidationError
+    for an unknown model or parameter, and for fields that contradict each other.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -32,10 +32,11 @@ TOLERANCE = 1e-6
 class Rate:
     """A rate limit: ``limit`` tokens return every ``seconds``, and a bucket holds at most ``burst`` tokens.
 
-    A ``burst`` of 0 means the same number as ``limit``. Two fields are computed: ``interval`` is the seconds
-    in which one token returns, ``full`` the seconds in which an empty bucket becomes full. ``Rate(100)``
-    allows 100 tokens a minute. Raises :class:`~crisol.errors.SettingsError` unless ``limit`` and ``seconds``
-    are positive and the burst is finite and at least 1; a ``limit`` below 1 needs a ``burst`` of its own.
+    ``Rate(100)`` allows 100 tokens a minute; an infinite ``limit`` allows everything. A ``burst`` of 0 means
+    the same number as ``limit``. Two fields are computed: ``interval`` is the seconds in which one token
+    returns, ``full`` the seconds in which an empty bucket becomes full. Raises
+    :class:`~crisol.errors.SettingsError` unless ``limit`` and ``seconds`` are positive and the burst is at
+    least 1, and finite if ``limit`` is; a ``limit`` below 1 needs a ``burst`` of its own.
     """
 
     limit: float

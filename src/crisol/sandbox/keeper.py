@@ -397,7 +397,7 @@ class _Run:
         """Read at most 64 KiB from a stream of the run: ``out``, ``err`` or ``report``.
 
         Returns False if there was nothing to read or the stream has ended. Of ``out`` and ``err`` the last
-        ``keep`` bytes are kept, of ``report`` all bytes.
+        ``keep`` bytes are kept, of ``report`` the first 16 MiB.
         """
         try:
             chunk = os.read(self._read[name], _CHUNK)

@@ -52,10 +52,7 @@ def prepare_run(scratch_mb: int, layer: str, target: str) -> None:
 
 
 def _start_processes_at(number: int) -> None:
-    """Give the next new process in this namespace an id of about ``number``, if the kernel permits it.
-
-    Nothing happens if the kernel forbids it.
-    """
+    """Give the next new process in this namespace an id of about ``number``, unless the kernel forbids it."""
     with contextlib.suppress(OSError), open("/proc/sys/kernel/ns_last_pid", "w", encoding="ascii") as file:
         file.write(str(number))
 
