@@ -336,7 +336,7 @@ class Decision:
     """The answer to a caller: whether the patch is valid, and which rung of the ladder decided so.
 
     ``source`` is that rung. ``outcome`` is valid, invalid, or inconclusive after a wargame that could not
-    judge the patch. None means that no rung could decide: then ``advisory`` is True, and ``prediction`` is
+    judge the patch. If no rung could decide, ``outcome`` is None, ``advisory`` is True, and ``prediction`` is
     only a hint. ``confidence``, 0 to 1, is the probability that ``outcome`` is right, as estimated by
     ``source``: 1 after a conclusive wargame, 0 if the outcome is inconclusive or None. ``reason`` and
     ``detail`` say why the patch is not valid. They are None and "" for a valid patch, and for an answer of

@@ -74,8 +74,8 @@ def calibration_drift(
     ``probabilities``, shape (n,), in the order of time, are the predicted probabilities of valid.
     ``outcomes``, shape (n,), are 1 for valid, 0 for invalid. The alarm is raised if patches are valid more
     often, or less often, than predicted. The alarm is also raised if the model is overconfident: its mean
-    confidence exceeds its share of right predictions by more than ``tolerated``, 0 to below 0.5. While the
-    model is calibrated, false alarms are at least ``run_length`` trials apart on average. Trials need no
+    confidence exceeds its share of right predictions by more than ``tolerated``, a number in [0, 0.5). While
+    the model is calibrated, false alarms are at least ``run_length`` trials apart on average. Trials need no
     weights, because sampling depends on the probability alone. Raises :class:`~crisol.errors.InputError` for
     a probability or outcome outside 0..1, arrays of different lengths, or a ``tolerated`` out of range.
     """

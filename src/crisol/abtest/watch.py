@@ -33,9 +33,9 @@ RUN_LENGTH = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """The result of a drift detector over the trials of one arm.
+    """The result of a drift detector over the trials of one arm or of one rung.
 
-    ``arm`` is the name of the arm, or of a rung. ``name`` is the name of the detector: ``errors`` or
+    ``arm`` is the name of the arm or rung. ``name`` is the name of the detector: ``errors`` or
     ``calibration`` from :func:`watch`, ``false accepts`` or ``false refusals`` from
     :func:`~crisol.abtest.rungs.watch_rungs`. The first ``baseline`` conclusive trials are the reference; the
     detector tests the later ones. ``alarm`` is the detector's result, in which index 0 means the first tested

@@ -209,11 +209,10 @@ class VariantComparison:
 
 
 def chosen_variants(settings: Settings, names: Sequence[str]) -> dict[str, Variant]:
-    """Return the variants of ``experiments/variants.yaml`` with the given names, by name.
+    """Return the variants of ``experiments/variants.yaml`` that ``names`` lists, by name.
 
-    The variants are in the order of ``names``. If ``names`` is empty, all are returned, in the order of the
-    file. Raises :class:`~crisol.errors.ExperimentError` for an unknown name, and where the file cannot be
-    read.
+    They are in the order of ``names``. If ``names`` is empty, all are returned, in the order of the file.
+    Raises :class:`~crisol.errors.ExperimentError` for an unknown name, and where the file cannot be read.
     """
     declared = variants.load_variants(settings.root / "experiments" / "variants.yaml")
     for name in names:
@@ -404,6 +403,8 @@ def run(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Compare all variants of ``experiments/variants.yaml`` on a corpus table; return the ranking as a table.
 
     For its columns see ``table`` of :class:`VariantComparison`. The same ``seed`` gives the same folds,
-    resamples and estimators. Raises what :func:`compare` raises.
+    resamples and estimators. Raises :class:`~crisol.errors.ExperimentError` if the file cannot be read, and
+    :class:`~crisol.errors.DatasetError` for fewer than two vulnerabilities or fewer than two patches of a
+    class.
     """
     return compare(frame, seed).table

@@ -101,10 +101,10 @@ def _compile(name: str, source: str, role: Role) -> Compiled:
 def published(body: Sequence[ast.stmt], function: ast.Constant) -> list[ast.stmt]:
     """Return the statements ``body`` of a script, with a call after each class and each function.
 
-    The call is ``function(name, value)``: the name of the class or function, and the class or function
-    itself. It stores the value in the module ``__main__``, where pickle and type annotations look for it,
-    because the script's globals are not those of ``__main__``. ``body`` are the top-level statements.
-    ``function`` is a placeholder, a constant that each run replaces by the function to call.
+    After the definition of ``save``, for example, the call is ``function("save", save)``. It stores the class
+    or function in the module ``__main__``, where pickle and type annotations look for it, because the
+    script's globals are not those of ``__main__``. ``body`` are the top-level statements. ``function`` is a
+    placeholder, a constant that each run replaces by the function to call.
     """
     shown: list[ast.stmt] = []
     for statement in body:

@@ -20,11 +20,11 @@ __all__ = ["TargetSource"]
 class TargetSource:
     """The files of a sandbox, read into memory, and the code to load before the first run.
 
-    ``tree`` maps the relative paths of the target's files to their content; ``requires`` has such a mapping
-    for each dependency. ``preload`` names modules that are imported before the first run, ``prelude`` is
-    trusted Python source that is executed before these imports. ``learned`` names the modules that the
-    scripts import and the regular expressions that these modules compile; both are loaded before the first
-    run, too.
+    ``tree`` maps the relative paths of the target's files to their content; ``requires`` has one mapping of
+    this form for each dependency. ``preload`` names modules that are imported before the first run,
+    ``prelude`` is trusted Python source that is executed before these imports. ``learned`` names the modules
+    that the scripts import and the regular expressions that these modules compile; both are loaded before the
+    first run, too.
     """
 
     tree: dict[str, bytes]

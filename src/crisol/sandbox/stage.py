@@ -124,9 +124,9 @@ def _perform(job: list[Any]) -> BaseException | None:
 def _unhook(hooks: tuple[tuple[Callable[[], object], Callable[[None], None]], ...]) -> None:
     """Remove the trace function and the profile function, each only if it is set.
 
-    ``hooks`` are pairs (getter, setter), such as (``sys.gettrace``, ``sys.settrace``). The setter is not
-    called without need: the audit hook ends the process if the setter is called while a patched function is
-    on the stack, for example when the script exits in a signal handler.
+    ``hooks`` are pairs (getter, setter), such as (``sys.gettrace``, ``sys.settrace``). The setter is called
+    only where it is necessary, because the audit hook ends the process if the setter is called while a
+    patched function is on the stack, for example when the script exits in a signal handler.
     """
     for hooked, hook in hooks:
         if hooked() is not None:

@@ -147,8 +147,8 @@ def reexecute(
 ) -> Iterator[Recheck]:
     """Wargame the candidates of a corpus table again, and yield a :class:`Recheck` for each.
 
-    The vulnerabilities come in the order in which their wargames end; the candidates of one keep the order of
-    the table. An inconclusive wargame gives a :class:`Recheck`, too. ``frame`` is the table; rows of other
+    The results of one vulnerability come together, in the order of the table, when all its wargames have
+    ended. An inconclusive wargame gives a :class:`Recheck`, too. ``frame`` is the table; rows of other
     vulnerabilities than ``vulnerabilities`` are left out. ``plan`` names the folders and the sandbox.
     ``jobs`` is the number of processes; 0 means one for each core. Raises
     :class:`~crisol.errors.IndexUnavailable` if a release cannot be downloaded.
