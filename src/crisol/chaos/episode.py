@@ -27,7 +27,7 @@ class Episode:
 
     ``fault`` is the fault, ``load`` the result of the load: its requests and answers. The fault lasted from
     ``begin`` to ``end``, in seconds of the monotonic clock. The test reads the states of the service's
-    circuit breakers four times a second. ``breakers`` has a row for each time, with two columns: ``time``
+    circuit breakers four times a second. ``breakers`` has a row for each reading, with two columns: ``time``
     (seconds of the monotonic clock) and ``open`` (the names of the breakers that were not closed, joined with
     commas). ``refused`` says whether the service reported that it refused to load a model.
 

@@ -39,7 +39,7 @@ class Domain:
     def admits(self, value: object) -> bool:
         """Return whether a parameter may have this value; for a list, whether each member is allowed.
 
-        An interval allows no text and no None, a choice no number.
+        An interval allows numbers only, a choice texts only.
         """
         if isinstance(value, list):
             return all(self.admits(member) for member in value)

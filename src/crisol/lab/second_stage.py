@@ -1,4 +1,4 @@
-"""The second stage of a promoted model, and the policy of its decisions."""
+"""Train the second stage of a model that is promoted, and choose the policy of that second stage."""
 
 from __future__ import annotations
 

@@ -12,9 +12,9 @@ __all__ = ["going_on", "processor_seconds", "resident_pages", "sockets", "waited
 def going_on(process: int) -> list[str]:
     """Return ["other processes"] if a run has processes besides its first one, else an empty list.
 
-    Call it in process 1 of the run's process namespace. ``process`` is the id of the run's first process.
-    Zombies and process 1 do not count. The result is empty if ``/proc`` cannot be read. The caller appends it
-    to the changes that the run made (``Run.changed``).
+    Call it in process 1 of the run's process namespace, which does not count. ``process`` is the id of the
+    run's first process. Zombies do not count either. The result is empty if ``/proc`` cannot be read. The
+    caller adds the result to ``Run.changed``, the changes that the run made.
     """
     try:
         others = [name for name in os.listdir("/proc") if name.isdigit() and name not in {"1", str(process)}]

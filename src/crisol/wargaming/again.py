@@ -159,10 +159,10 @@ def patient(limits: Limits) -> Limits:
 def shows(target: Target, script: Script, limits: Limits) -> bool:
     """Run a script of :func:`again` on the unpatched release, and return whether it shows the flaw.
 
-    If it does not, the script cannot be used to judge patches. ``target`` is a sandbox over the release;
-    ``limits`` are the result of :func:`patient`. If the script reaches its time limit, the result is False.
-    But if such a script used more than 0.75 seconds of CPU time, or waited for a CPU for more than half of
-    the time, the machine may just be busy; then :class:`~crisol.errors.SandboxError` is raised.
+    A script that does not show it cannot be used to judge patches. ``target`` is a sandbox over the release;
+    ``limits`` are the result of :func:`patient`. A script that reaches its time limit does not show the flaw.
+    But if it used more than 0.75 seconds of CPU time, or waited for a CPU for more than half of the time, the
+    machine may just be busy; then :class:`~crisol.errors.SandboxError` is raised.
     """
     run = target.run(script, limits=limits)
     if run.ending is Ending.TIMEOUT and (run.cpu_seconds > _COMPUTES or run.waited > run.seconds / 2):
