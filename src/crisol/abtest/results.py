@@ -84,7 +84,7 @@ def results(
     trials; then accuracy, precision, recall, f1, mcc, false_accept_rate and prevalence, each followed by the
     bounds of its interval, with the endings ``_low`` and ``_high``. ``level`` is the intervals' coverage. A
     metric that would divide by 0 is NaN, such as the precision of a group in which no patch was predicted
-    valid. Rows are sorted by their properties; without matching trials there are none.
+    valid. Rows are sorted by their properties; if no trial matches, the table is empty.
     """
     rows = [
         dict(zip((str(slice_) for slice_ in by), key, strict=True)) | _row(metrics(tally, level))

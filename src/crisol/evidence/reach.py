@@ -260,7 +260,7 @@ def _first(node: ast.AST) -> int:
 
 
 def _head(node: ast.AST, habits: Habits) -> list[str]:
-    """Return the parts of a compound statement except its suites, as texts to be compared.
+    """Return the parts of a compound statement, except the statements in its blocks, as texts to be compared.
 
     Parts with the same syntax give the same texts. ``habits`` says whether the program reads docstrings; if
     it does, the docstring of a function or class is one of the parts.

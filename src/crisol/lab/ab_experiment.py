@@ -1,7 +1,7 @@
 """The A/B experiment for notebooks.
 
-It trains models on some vulnerabilities, predicts the patches of the others, and stores every trial. The
-corpus holds the verdict on every patch. So the tables show three values of each measure: the weighted
+It trains models on some vulnerabilities, predicts the verdicts on the patches of the others, and stores every
+trial. The corpus holds all true verdicts. So the tables show three values of each measure: the weighted
 estimate from the sampled patches, the same without weights, and the value over all patches.
 """
 

@@ -137,7 +137,7 @@ class LoadPlan:
         return None
 
     def schedule(self) -> NDArray[np.float64] | None:
-        """Return the planned starts of the requests of an open loop, in seconds from its begin, shape (n,).
+        """Return the planned start of each request of an open loop, in seconds from the load's start, (n,).
 
         The result is None for a closed loop, in which each answer starts the next request.
         """

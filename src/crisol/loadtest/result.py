@@ -48,7 +48,7 @@ class LoadResult:
 
     @property
     def failures(self) -> pd.DataFrame:
-        """A table with the columns ``kind`` (of failure) and ``count``; it has no rows without failures."""
+        """A table with the columns ``kind`` (of failure) and ``count``; it is empty if no request failed."""
         return pd.DataFrame({"kind": list(self.errors), "count": list(self.errors.values())})
 
 

@@ -1,10 +1,9 @@
 """Compile a script so that only its own code can report its exit code.
 
 ``sys.exit(X)``, ``exit(X)``, ``quit(X)``, ``raise SystemExit(X)``, the end of the script and, in a probe,
-``report(X)`` are rewritten into calls of a placeholder, a constant that each run replaces by a function. The
-exit codes 0 and 1 in these calls become placeholders, too, which the run replaces by secrets that the host
-drew. Only code that holds the secrets can report an exit code, and only the script's own code holds them. The
-placeholders are called marks.
+``report(X)`` are rewritten into calls of a mark. A mark is a constant that each run replaces by a function.
+The exit codes 0 and 1 in these calls become marks, too, which the run replaces by secrets that the host drew.
+Only code that holds the secrets can report an exit code, and only the script's own code holds them.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ EXAMPLE = {
 
 
 class ReadQuestions:
-    """The last 10,000 questions read from request bodies, so that a repeated body need not be parsed.
+    """A store of the last 10,000 questions, so that a repeated request body need not be parsed.
 
     The key of a question is the SHA-256 of the request body from which it was read.
     """

@@ -1,8 +1,8 @@
-"""ASGI middleware for rate limits: one decision for each request, and the headers that tell it to the client.
+"""ASGI middleware for rate limits: it decides about each request, and adds headers with the client's limit.
 
 The headers are ``RateLimit-Policy`` and ``RateLimit`` of draft-ietf-httpapi-ratelimit-headers-10 (structured
-fields, RFC 9651), the older ``X-RateLimit-*``, and ``Retry-After``; the body of a 429 is a problem document
-(RFC 9457). :class:`~crisol.service.responder.Responder` sends them::
+fields, RFC 9651), the older ``X-RateLimit-*``, and ``Retry-After``. The body of a response with status 429 is
+a problem document (RFC 9457). :class:`~crisol.service.responder.Responder` sends headers and body::
 
     app = Responder(RateLimitMiddleware(app, {"items": TokenBucket(Rate(100))}, route=lambda scope: "items"))
 """

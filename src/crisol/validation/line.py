@@ -1,4 +1,4 @@
-"""The queue of wargames: fair between clients, and without callers who have left."""
+"""The queue of wargames: it is fair between clients, and drops waiting wargames whose callers have left."""
 
 from __future__ import annotations
 

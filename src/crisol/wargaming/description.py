@@ -53,11 +53,12 @@ class ReleasePair(_Section):
 
     ``package`` is the package's name; ``vulnerable`` and ``fixed`` are versions. ``archive_vulnerable`` and
     ``archive_fixed`` are file names in the package index; ``sha256_vulnerable`` and ``sha256_fixed`` are the
-    hashes that these files must have. ``root`` is the folder in the archive that is put on ``sys.path``, ""
-    for its top; in a source distribution it is relative to the single folder at the top. ``root_fixed`` is
-    the same for the fixed release, None if it does not differ. ``requires`` names the packages that the code
-    imports, as ``name==version`` of ``requirements.toml``. If ``compat`` is true, the names that Python 3.10
-    and 3.11 removed from the standard library are defined. ``licence`` is "" if the release states none.
+    hashes that these files must have. ``root`` is the folder in the vulnerable archive that is put on
+    ``sys.path``; "" means the archive's top. In a source distribution, ``root`` is relative to the single
+    folder at the top. ``root_fixed`` is the folder in the fixed archive, None if it has the same path.
+    ``requires`` names the packages that the code imports, as ``name==version`` of ``requirements.toml``. If
+    ``compat`` is true, the sandbox defines the names that Python 3.10 and 3.11 removed from the standard
+    library. ``licence`` is "" if the release states none.
     """
 
     package: str

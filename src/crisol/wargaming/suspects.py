@@ -1,7 +1,7 @@
 """The names that the search for tampering looks for, grouped by what a program can do with them.
 
-A name counts where an expression may yield the object of this name. A text that only contains the name does
-not count, see :mod:`.tampering`.
+The search finds a name where an expression may yield the object of this name. It ignores texts that only
+contain the name, see :mod:`.tampering`.
 """
 
 from __future__ import annotations
