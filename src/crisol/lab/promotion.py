@@ -218,7 +218,8 @@ def costs(
     A patch that is wargamed costs 1, an invalid patch that is accepted without a wargame 20, any other patch
     0. ``truth`` (patches,) is 1 for a valid patch, 0 for an invalid one; ``probability`` (patches,) is the
     probability of valid; ``groups`` (patches,) names the vulnerability of each patch. The thresholds for a
-    vulnerability are chosen on all others, such that at most 2 % of each class are decided wrongly.
+    vulnerability are chosen on the patches of all others, so that at most 2 % of each class of these patches
+    are decided wrongly.
     """
     accepted, decided = act(truth, probability, groups, partial(policy_within, bound=_BOUND))
     return np.asarray(~decided + _PRICE * (accepted & (truth == 0)), dtype=np.float64)

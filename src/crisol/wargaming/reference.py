@@ -120,8 +120,8 @@ class Yardstick:
 
         ``differences`` maps a variation to a message on the difference between the patch and the reference. A
         difference is dropped if the reference now behaves differently on that input, since its behaviour is
-        then random. If the process that runs the reference ends early, no difference is returned. If the
-        process that runs the patch ends early, all of them are returned.
+        then random. If the process that runs the reference ends early, the result is empty. If the process
+        that runs the patch ends early, the result is ``differences``.
         """
         again, told = (behaviours(target, self.benign, tree) for tree in (self.fix, files))
         if isinstance(again, Ending):

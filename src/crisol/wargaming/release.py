@@ -105,12 +105,12 @@ def fits(archive: str) -> bool:
 
 
 def unpacked(archive: Archive, cache: Path) -> Path:
-    """Return the folder with an archive's importable content; it is downloaded and unpacked if necessary.
+    """Return the folder with an archive's importable content; download and unpack the archive if necessary.
 
     The folder is kept below ``cache``. Raises :class:`~crisol.errors.IndexUnavailable` if the index does not
-    answer or lacks the archive, :class:`~crisol.errors.IntegrityError` if the SHA-256 differs, the archive is
-    unsafe to unpack or it lacks the folder ``archive.root``, and :class:`~crisol.errors.StoreError` if
-    ``cache`` cannot be written.
+    answer or lacks the archive, :class:`~crisol.errors.IntegrityError` if the archive has another SHA-256
+    than ``archive`` says, is unsafe to unpack or lacks the folder ``archive.root``, and
+    :class:`~crisol.errors.StoreError` if ``cache`` cannot be written.
     """
     folder = cache / "releases" / archive.sha256[:16]
     root = folder / archive.root
