@@ -48,8 +48,8 @@ _log = logging.getLogger(__name__)
 class Replay:
     """The result of a replay, which moves the trials of a journal to the store.
 
-    ``replayed`` counts the trials that were passed to the store, also those that it had already. ``rejected``
-    counts the corrupt lines of the journal, which were moved to another file.
+    ``replayed`` is the number of trials that were passed to the store, including those that the store had
+    already. ``rejected`` is the number of corrupt lines of the journal; they were moved to another file.
     """
 
     replayed: int = 0

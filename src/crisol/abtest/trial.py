@@ -231,10 +231,11 @@ def to_row(trial: Trial) -> dict[str, Any]:
 
 
 def from_row(row: Mapping[str, Any], where: str) -> Trial:
-    """Return the trial in a database row, a mapping from column names to values as :func:`to_row` makes it.
+    """Return the trial that a database row holds.
 
-    ``where`` names the table or file for error messages. Raises :class:`~crisol.errors.IntegrityError`, which
-    names ``where``, the trial's id and what is wrong, for a row that is no trial.
+    ``row`` maps column names to values, as :func:`to_row` makes it. ``where`` names the table or file for
+    error messages. Raises :class:`~crisol.errors.IntegrityError` for a row that is no trial; the message
+    names ``where``, the trial's id and what is wrong.
     """
     name = f"{where}: trial {row.get('id')!r}"
     try:

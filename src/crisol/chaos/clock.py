@@ -122,10 +122,11 @@ class WallClock:
 
 
 def _compile(library: Path, offset: Path) -> None:
-    """Compile the clock's C library, which reads its offset from the file ``offset``, into ``library``.
+    """Compile the C library of the clock into the file ``library``.
 
-    The environment variable ``CC`` names the compiler, by default ``cc``. Raises :class:`ClockRefused` if
-    there is no compiler, or if it fails or takes too long.
+    The library reads the offset of its clock from the file ``offset``. The environment variable ``CC`` names
+    the compiler, by default ``cc``. Raises :class:`ClockRefused` if there is no compiler, or if the compiler
+    fails or takes too long.
     """
     compiler = shlex.split(os.environ.get("CC", "cc"))
     if not compiler or shutil.which(compiler[0]) is None:

@@ -61,8 +61,8 @@ def experiment(
     The champion's thresholds are chosen on out-of-fold predictions of the training patches: at most the share
     ``errors`` of the accepted patches is invalid, and at most that share of the rejected ones is valid. A
     test patch whose probability lies between the thresholds is always sampled, any other with the probability
-    ``rate``; None takes the setting ``AB_TEST_RATE``. Each sampled patch gives one trial for each arm, which
-    is stored. ``seed`` draws the split and the sample, and seeds the training. A second call with the same
+    ``rate``; None takes the setting ``AB_TEST_RATE``. For each sampled patch one trial for each arm is
+    stored. ``seed`` draws the split and the sample, and seeds the training. A second call with the same
     arguments adds no trial.
 
     ``spoiled_after`` tests the alarms: after this share of the test patches, the champion's probabilities p

@@ -81,8 +81,8 @@ def summary(frame: pd.DataFrame, slowdown: Slowdown) -> pd.DataFrame:
 
     - limit: ``fixed`` or ``adaptive``;
     - p95_slow_median and p95_slow_worst: median and maximum of p95 while the server is slow, in seconds;
-    - refused: number of requests in the whole simulation;
-    - admitted_while_slow: number of requests while the server is slow;
+    - refused: number of refused requests in the whole simulation;
+    - admitted_while_slow: number of admitted requests while the server is slow;
     - recovered_after: seconds from the end of the slowdown to the end of the last second in which p95 exceeds
       four times its median before the slowdown; 0 if there is no such second.
     """

@@ -201,9 +201,9 @@ class Triage:
     def outcome(self) -> Outcome:
         """The outcome of the triage so far.
 
-        It is valid if a wargame gave one of the entries the verdict valid. It is invalid if all entries whose
-        diffs apply are invalid. Otherwise it is inconclusive: also before :meth:`run`, and if no diff
-        applies.
+        It is valid if a wargame gave one of the entries the verdict valid. It is invalid if at least one diff
+        applies, and all entries whose diffs apply are invalid. Otherwise, also before :meth:`run`, it is
+        inconclusive.
         """
         entries = [entry for entry in self.entries.values() if entry.fits]
         if any(entry.recommended for entry in entries):

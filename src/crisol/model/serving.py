@@ -202,9 +202,9 @@ def open_serving(folder: Path) -> Serving:
 def onnx_scorer(folder: Path, serving: Serving) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
     """Return a function from rows (n, columns) to uncalibrated probabilities of valid (n,).
 
-    It runs ``model.onnx`` of the model folder on one thread. Raises :class:`~crisol.errors.ModelError` where
-    the file is missing or its hash is not the ``sha256`` of ``serving``. The returned function raises the
-    same error where the ONNX runtime fails.
+    The function runs ``model.onnx`` of the model folder on one thread. Raises
+    :class:`~crisol.errors.ModelError` where the file is missing or its hash is not the ``sha256`` of
+    ``serving``. The returned function raises the same error where the ONNX runtime fails.
     """
     path = folder / "model.onnx"
     return graph_scorer(_described(path, serving.sha256), serving.rows.columns, str(path))

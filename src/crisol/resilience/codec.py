@@ -64,7 +64,7 @@ class Codec(Generic[T]):
             raise InputError(f"a {type(value).__name__} cannot be cached: {error}") from error
 
     def decode(self, key: bytes, entry: bytes) -> T | None:
-        """Return the value, which may be None, that the bytes ``entry`` hold for the cache key ``key``.
+        """Decode the cache entry ``entry`` of the key ``key``; return its value, which may be None.
 
         Raises :class:`~crisol.errors.IntegrityError` if the entry is damaged, or was encoded for another key,
         record type or version.

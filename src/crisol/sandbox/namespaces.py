@@ -126,10 +126,10 @@ def _map(user: int, uid: int, gid: int) -> None:
 def become_nobody(user: int) -> None:
     """Give up root: continue in a child process that has the uid ``user`` in a new user namespace.
 
-    The function returns only in the child; the calling process waits for the child and ends with its exit
-    code. If the calling process is not root's, the function does nothing. Root must be given up because
-    limits on the number of processes do not bind it. In the new namespace the child may still mount file
-    systems. Raises ``OSError`` if the kernel refuses.
+    If the calling process is not root's, the function does nothing. Otherwise it returns only in the child;
+    the calling process waits for the child and ends with its exit code. Root must be given up because limits
+    on the number of processes do not bind it. In the new namespace the child may still mount file systems.
+    Raises ``OSError`` if the kernel refuses.
     """
     if os.getuid() != 0:
         return

@@ -23,10 +23,10 @@ class Gate:
     """ASGI middleware that checks token, origin, content type and size of requests before they reach ``app``.
 
     ``limit`` is the size of the largest body, in bytes. A ``token`` of None means that no bearer token is
-    needed. With ``reads_open``, GET, HEAD and OPTIONS requests need no token; for ``/health`` and the web
-    page they never need one. A request with any method but GET, HEAD and OPTIONS is refused if its header
-    ``Origin`` names another host than its header ``Host``. The object reads the body and stores it in the
-    request's :class:`~crisol.service.exchange.Exchange`. A refused request raises
+    needed. GET, HEAD and OPTIONS requests for ``/health`` and the web page never need a token; with
+    ``reads_open``, no GET, HEAD or OPTIONS request needs one. A request with another method is refused if its
+    header ``Origin`` names another host than its header ``Host``. The object reads the body and stores it in
+    the request's :class:`~crisol.service.exchange.Exchange`. A refused request raises
     :class:`~crisol.service.problems.Problem`, with the status 400, 401, 403, 413 or 415.
     """
 

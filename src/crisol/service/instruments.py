@@ -45,9 +45,9 @@ _FIXED = {"/health": "health", "/health/detailed": "health", "/metrics": "metric
 class Instruments:
     """The Prometheus metrics and the trace spans of one worker.
 
-    ``service`` is the worker's service. ``shares`` maps the names of adaptive rate limits to their
-    :class:`~crisol.resilience.adaptive.AdaptiveShare`, to which :meth:`record` reports the durations of
-    answers. ``spans`` sends trace spans; None sends none.
+    ``service`` is the worker's service. ``shares`` maps the name of each adaptive rate limit to its
+    :class:`~crisol.resilience.adaptive.AdaptiveShare`; :meth:`record` reports the durations of answers to it.
+    ``spans`` sends trace spans; None sends none.
     """
 
     def __init__(

@@ -104,10 +104,10 @@ class RungGuard:
         self._follow()
 
     def enable(self, name: str) -> None:
-        """Let the rung ``name`` decide again; only later trials can switch it off.
+        """Let the rung ``name`` decide again; only trials after this call count for switching it off again.
 
         The names are ``equivalent``, ``untouched``, ``memory`` and ``model``. The other workers follow within
-        ten seconds. Raises :class:`~crisol.service.problems.Problem` with status 404 for another name, and
+        ten seconds. Raises :class:`~crisol.service.problems.Problem` with status 404 for another name. Raises
         :class:`~crisol.errors.StoreError` if the guard's folder cannot be written; the rung then stays off.
         """
         if name not in PROMISED:

@@ -89,8 +89,8 @@ def register(run: TrackedRun, folder: Path, tags: Mapping[str, str], alias: str 
     """Store a model folder in MLflow, register it as a new version, and return the version's number.
 
     ``run`` is the run that trained the model. The new version gets the tags ``tags`` and the alias ``alias``;
-    as ``champion`` it is the version that services load. If the version that has the alias already has all
-    these tags, nothing is stored, and that version's number is returned. Raises
+    as ``champion`` it is the version that services load. If the present holder of the alias has all of
+    ``tags``, nothing is stored, and the holder's number is returned. Raises
     :class:`~crisol.errors.StoreError` if the model or the alias cannot be registered.
     """
     try:

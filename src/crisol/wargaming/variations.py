@@ -75,8 +75,8 @@ class Behaviour:
 def variations(scripts: Sequence[Script], limit: int) -> list[Variation]:
     """Return for each script the unchanged script, followed by versions in which one literal is changed.
 
-    There are at most ``limit`` changed versions of all scripts together. Scripts whose result may vary,
-    because they measure time or memory or start threads, are left out.
+    There are at most ``limit`` changed versions of all scripts together. A script that measures time or
+    memory, or starts threads, is left out, because its result may differ from run to run.
     """
     made: list[Variation] = []
     usable = [script for script in scripts if not unsteady(script.source)]
