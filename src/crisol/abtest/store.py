@@ -197,11 +197,11 @@ class MemoryStore:
     def tallies(
         self, where: TrialFilter = EVERYTHING, by: Sequence[Slice] = ()
     ) -> dict[tuple[str, ...], Tally]:
-        """Return a dict from the key of each group of trials to the group's tally, sorted by key.
+        """Return the tally of each group of the trials that match ``where``, in a dict sorted by key.
 
-        The trials are those that match ``where``. ``by`` lists the properties to group by. A key holds the
-        text of each property, in the order of ``by``; without ``by``, the only key is ``()``. Groups without
-        trials are absent. A tally compares predictions with verdicts. If ``by`` contains the rung, it
+        ``by`` lists the properties to group by; without ``by`` all
+        trials are one group. A key holds the text of each property, in the order of ``by``. A group without
+        trials is absent. A tally compares predictions with verdicts. If ``by`` contains the rung, it
         compares the answers to callers with verdicts.
         """
         groups: defaultdict[tuple[str, ...], Tally] = defaultdict(Tally)

@@ -234,11 +234,11 @@ class DuckDBStore:
     ) -> dict[tuple[str, ...], Tally]:
         """Return the tally of each group of the trials that match ``where``, in a dict sorted by key.
 
-        ``by`` lists the properties to group by, such as ``Slice.ARM``. A group's key holds the text of each
-        property, in the same order; without ``by``, the only key is ``()``. Groups without trials are absent.
-        Each tally compares answers with verdicts: the answers to the callers if ``by`` contains the rung,
-        otherwise the predictions of the model. Raises :class:`~crisol.errors.StoreError` if the file cannot
-        be used.
+        ``by`` lists the properties to group by, such as ``Slice.ARM``; without ``by`` all trials are one
+        group. A key holds the text of each property, in the order of ``by``. A group without trials is
+        absent. Each tally compares answers with verdicts: the answers to the callers if ``by`` contains the
+        rung, otherwise the predictions of the model. Raises :class:`~crisol.errors.StoreError` if the file
+        cannot be used.
         """
         return sql.tallies_of(self._query(*sql.tallies_query(where, by, _parameter)), by)
 

@@ -182,11 +182,11 @@ class PostgresStore:
     def tallies(
         self, where: TrialFilter = EVERYTHING, by: Sequence[Slice] = ()
     ) -> dict[tuple[str, ...], Tally]:
-        """Return a dict from the key of each group of trials to the group's tally, sorted by key.
+        """Return the tally of each group of the trials that match ``where``, in a dict sorted by key.
 
-        The trials are those that match ``where``. ``by`` lists the properties to group by, such as
-        ``Slice.ARM``. A key holds the text of each property, in the order of ``by``; without ``by``, the only
-        key is ``()``. Groups without trials are absent. A tally compares the model's predictions with the
+        ``by`` lists the properties to group by, such as
+        ``Slice.ARM``; without ``by`` all trials are one group. A key holds the text of each property, in the
+        order of ``by``. A group without trials is absent. A tally compares the model's predictions with the
         verdicts. If ``by`` contains the rung, it compares the answers to callers with the verdicts. Grouping
         by rung, or by both CWE and confidence, is slow, since it reads all the trials. Raises
         :class:`~crisol.errors.StoreError` if the database cannot be used.

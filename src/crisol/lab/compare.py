@@ -227,8 +227,8 @@ def with_source(
     """Add the vulnerable source to patches, if a variant reads it; return (usable variants, all patches).
 
     ``chosen`` maps names to variants. Only patches of registered vulnerabilities get their source. If there
-    is no such patch, the variants that read the source are left out. If ``named`` is True, because the user
-    named the variants, :class:`~crisol.errors.DatasetError` is raised instead of leaving one out.
+    is no such patch, the variants that read the source are left out. ``named`` says that the user named the
+    variants; none may be left out then, and :class:`~crisol.errors.DatasetError` is raised instead.
     """
     readers = [name for name, variant in chosen.items() if variant.reads_source]
     if not readers:

@@ -1,4 +1,4 @@
-"""The number of wargames until a valid patch is found, for each order of the candidates."""
+"""The number of wargames until a valid patch is found: in random order, by the model, and by the memory."""
 
 from __future__ import annotations
 

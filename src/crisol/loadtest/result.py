@@ -102,7 +102,7 @@ def summarise(
     left out. ``client_cpu`` is the share of a core that the client used, ``middleware_ms`` the mean
     milliseconds of a request in all layers of the service's middleware, and ``costs`` the table of
     :meth:`~crisol.loadtest.watch.ProcessWatch.table`, None without one. An answer is *good* if its status is
-    200. The figures, NaN if not measured:
+    200. The figures, NaN if not measured; the last four are missing without ``costs``:
 
     - ``requests``, ``errors``: the number of requests, and the share of them without a good answer.
     - ``throughput``, ``offered``: good answers a second, and requests a second.

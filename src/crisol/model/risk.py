@@ -112,9 +112,9 @@ def at_hand(probability: _Floats, label: _Ints, groups: NDArray[np.str_], level:
     Two error rates are bounded: the share of invalid patches among the accepted ones, and the share of valid
     patches among the rejected ones, both averaged over vulnerabilities. ``probability`` (n,) is the
     probability of valid, ``label`` (n,) is 1 for a valid patch and 0 for an invalid one, ``groups`` (n,)
-    names the vulnerability of each patch. The two thresholds are chosen separately. That to accept is a value
-    of :data:`GRID`, that to reject is 1 minus a value of it. A threshold is None if no value keeps its error
-    rate at ``level`` or below. The result is no guarantee for other patches.
+    names the vulnerability of each patch. The two thresholds are chosen separately. ``accept`` is a value of
+    :data:`GRID`, ``reject`` is 1 minus a value of it. A threshold is None if no value keeps its error rate at
+    ``level`` or below. The result is no guarantee for other patches.
     """
     _, group = np.unique(groups, return_inverse=True)
     bounds = []

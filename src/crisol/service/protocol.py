@@ -101,7 +101,7 @@ class PatientProtocol(HttpToolsProtocol):
             self._writing = self.loop.call_later(BODY_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """End the time limit of :meth:`pause_writing`: the client reads on. The event loop calls this."""
+        """End the time limit of :meth:`pause_writing`; the event loop calls this once the client reads."""
         self._stop_writing()
         super().resume_writing()
 

@@ -72,7 +72,7 @@ class RateLimitMiddleware:
     A request above the limit raises :class:`~crisol.service.problems.Problem` with status 429.
     ``route(scope)`` returns the name of the limit for a request, None for no limit; ``limits`` maps these
     names to buckets. ``adaptive`` maps names of limits to the share of the limit that clients get at present;
-    a limit that is not in it is granted whole. A client is identified by its address; ``trusted`` lists the
+    a limit without a share is granted whole. A client is identified by its address; ``trusted`` lists the
     proxies, by address or network, whose header ``X-Forwarded-For`` is believed. The decision and its headers
     are stored in the request's :class:`~crisol.service.exchange.Exchange`.
     """
