@@ -199,10 +199,10 @@ class MemoryStore:
     ) -> dict[tuple[str, ...], Tally]:
         """Return the tally of each group of the trials that match ``where``, in a dict sorted by key.
 
-        ``by`` lists the properties to group by; without ``by`` all
-        trials are one group. A key holds the text of each property, in the order of ``by``. A group without
-        trials is absent. A tally compares predictions with verdicts. If ``by`` contains the rung, it
-        compares the answers to callers with verdicts.
+        ``by`` lists the properties to group by; without ``by`` all trials are one group. A key holds the text
+        of each property, in the order of ``by``. A group without trials is absent. Each tally compares
+        answers with verdicts: the answers to the callers if ``by`` contains the rung, otherwise the
+        predictions of the model.
         """
         groups: defaultdict[tuple[str, ...], Tally] = defaultdict(Tally)
         for trial in self.read(where):

@@ -184,12 +184,12 @@ class PostgresStore:
     ) -> dict[tuple[str, ...], Tally]:
         """Return the tally of each group of the trials that match ``where``, in a dict sorted by key.
 
-        ``by`` lists the properties to group by, such as
-        ``Slice.ARM``; without ``by`` all trials are one group. A key holds the text of each property, in the
-        order of ``by``. A group without trials is absent. A tally compares the model's predictions with the
-        verdicts. If ``by`` contains the rung, it compares the answers to callers with the verdicts. Grouping
-        by rung, or by both CWE and confidence, is slow, since it reads all the trials. Raises
-        :class:`~crisol.errors.StoreError` if the database cannot be used.
+        ``by`` lists the properties to group by, such as ``Slice.ARM``; without ``by`` all trials are one
+        group. A key holds the text of each property, in the order of ``by``. A group without trials is
+        absent. Each tally compares answers with verdicts: the answers to the callers if ``by`` contains the
+        rung, otherwise the predictions of the model. Grouping by rung, or by both CWE and confidence, is
+        slow, since it reads all the trials. Raises :class:`~crisol.errors.StoreError` if the database cannot
+        be used.
         """
         named = {Slice.CWE} if where.cwe is not None else set()
         parts = (named | set(by)) & {Slice.CWE, Slice.BAND}
