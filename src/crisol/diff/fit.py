@@ -237,9 +237,9 @@ class _Work:
         """Apply one step of the diff to the files; return "", or the reason why the step is left out.
 
         A step is left out if it creates a file that no wargame runs or that lies outside the release. Raises
-        :class:`~crisol.errors.PatchDoesNotApply` if a changed file is missing, a new file exists already, a
-        file is renamed to a path outside the release, a deleted file would keep lines, or a hunk does not
-        match.
+        :class:`~crisol.errors.PatchDoesNotApply` if a changed file is missing, a new file has the path of
+        another file or the old path of a moved one, a file is renamed to a path outside the release, a
+        deleted file would keep lines, or a hunk does not match.
         """
         change, places = step.change, self.places
         old = None if change.old is None else places.path(change.old)

@@ -124,7 +124,7 @@ class Patch:
 
 
 def header(old: str | None, new: str | None) -> list[str]:
-    """Return the lines that git writes for a changed file above the ``---`` line, without line feeds.
+    """Return the lines that git writes above the ``---`` line of a changed file, without line feeds.
 
     The first is ``diff --git a/OLD b/NEW``; lines such as ``new file mode 100644`` or ``rename from OLD``
     follow. ``old`` is the file's path before the change, None for a new file. ``new`` is its path after the

@@ -95,7 +95,7 @@ def setns(descriptor: int, flags: int) -> None:
     """Move this process into the namespaces of another process.
 
     ``descriptor`` is a pidfd of that process; ``flags`` are the kinds of namespaces, ``CLONE_NEW*``; see
-    setns(2). Raises ``OSError``.
+    setns(2). Raises ``OSError`` if the kernel refuses.
     """
     _checked(_libc.setns(descriptor, flags), "setns")
 
@@ -140,7 +140,7 @@ def unmount(target: str) -> None:
 def pivot_root(new: str, old: str) -> None:
     """Make the path ``new`` the root of this mount namespace, and move the present root to ``old``.
 
-    See pivot_root(2). Raises ``OSError``.
+    See pivot_root(2). Raises ``OSError`` if the kernel refuses.
     """
     _checked(_libc.syscall(_CALLS["pivot_root"], new.encode(), old.encode()), "pivot_root")
 
@@ -204,7 +204,7 @@ def landlock(abi: int, writable: list[str], devices: list[str]) -> None:
     ``writable`` are paths of folders, ``devices`` paths of device files. Reading and executing stay allowed.
     ``abi`` is the result of :func:`landlock_abi`, at least 1. If it is 6 or more, two more things are
     forbidden: to send a signal to a process that is neither this one nor its descendant, and to connect to an
-    abstract Unix socket of such a process. Raises ``OSError``.
+    abstract Unix socket of such a process. Raises ``OSError`` if a path is missing or the kernel refuses.
     """
     execute, write, read, list_ = 1, 2, 4, 8
     truncate = 1 << 14 if abi >= 3 else 0

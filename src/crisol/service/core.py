@@ -111,10 +111,11 @@ class Service:
             await call()
 
     def reload(self) -> None:
-        """Load the model that the settings name, or else the champion, if its files have changed.
+        """Load the model that the settings name, or else the champion, if it changed since the last call.
 
-        If the model cannot be loaded, the error is logged and put into ``refused``, not raised, and the
-        present model stays in use.
+        It changed if its folder, or the time of its ``serving.json``, is another one. If there is no model
+        folder, nothing is loaded. If the model cannot be loaded, the present model stays in use; the error is
+        logged and put into ``refused``, not raised.
         """
         try:
             folder = self.settings.model or champion_folder(self.settings)

@@ -40,7 +40,7 @@ def own_candidates(vulnerability: Vulnerability, cache: Path) -> Iterator[Candid
     ``hand``. Those in ``patches/agent`` follow, with the origin ``agent``; the file name without its ending
     is the name of the agent's instruction, and becomes the candidate's ``operator``. Within each folder the
     patches are sorted by file name. Raises :class:`~crisol.errors.VulnerabilityError` if upstream's hunks or
-    the edits of a ``.toml`` patch do not fit the source; a ``.diff`` is not checked. Raises
+    the edits of a ``.toml`` patch do not fit the source; a ``.diff`` is not parsed. Raises
     :class:`~crisol.errors.IndexUnavailable` if a release cannot be downloaded.
     """
     tree = vulnerability.vulnerable(cache)
@@ -172,10 +172,6 @@ def _file(name: str, text: str | None) -> dict[str, str]:
 
 
 def _diff(path: Path, tree: Path) -> str | None:
-    """Return the diff in the patch file ``path``, a ``.diff`` or ``.toml``; None for any other ending.
-
-    The text of a ``.diff`` is not parsed. For a ``.toml`` see :func:`_edited`.
-    """
     if path.suffix == ".diff":
         return path.read_text(encoding="utf-8")
     return _edited(path, tree) if path.suffix == ".toml" else None

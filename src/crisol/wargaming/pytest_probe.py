@@ -26,7 +26,7 @@ _LINES = 3
 
 
 class _Recorder:
-    """A plug-in of pytest that notes how each test ended, and which of the ``wanted`` names it uses."""
+    """A plug-in of pytest that notes how each test ends, and which of the ``wanted`` names the test uses."""
 
     def __init__(self, wanted: frozenset[str]) -> None:
         self.wanted = wanted

@@ -110,11 +110,11 @@ class _Report:
 class Suite:
     """The upstream tests of one vulnerability, ready to run on patches.
 
-    :func:`open_suite` makes it. ``kept`` names the tests that are run: the fixed release and the reference
-    pass them, they can be imported with the vulnerable release, and they use no name that this release lacks.
-    ``regression`` names the kept tests that fail on the vulnerable release. ``left_out`` maps each other test
-    that the fixed release passes to the reason why it is not run. Tests have pytest's notation, such as
-    ``tests/test_a.py::test_b``.
+    :func:`open_suite` makes it. All its tests pass on the fixed release. ``kept`` names the tests that are
+    run: the reference passes them, they can be imported with the vulnerable release, and they use no name
+    that this release lacks. ``regression`` names the kept tests that fail on the vulnerable release.
+    ``left_out`` maps the name of each test that is not run to the reason. Names have pytest's notation, such
+    as ``tests/test_a.py::test_b``.
     """
 
     kept: tuple[str, ...]
