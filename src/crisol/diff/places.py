@@ -198,7 +198,7 @@ def _choices(path: str, tree: Tree) -> list[str]:
 
     If the tree has a file with exactly the path ``path``, the result is this file alone. Otherwise the result
     has each file whose path ends with the same folder and file name as ``path``, as ``lib/x.py`` for
-    ``src/lib/x.py``. The file name is enough where one of the two paths has no folder. Raises
+    ``src/lib/x.py``. An equal file name is enough where one of the two paths has no folder. Raises
     :class:`~crisol.errors.PatchDoesNotApply` if there are more than 64 such files.
     """
     if tree.read(path) is not None:

@@ -30,9 +30,9 @@ _CALLS = 2000
 class _Recorder:
     """Records a run of a PoV: the code that it executes, the files that it opens and the modules it imports.
 
-    Only code and files below ``place`` are recorded: the target's folder, with a slash at the end. ``source``
-    is the text of the PoV. ``lines`` says whether lines are traced. ``lost`` names the events that could not
-    be followed, such as the start of another interpreter. ``events`` is the number of trace events.
+    ``place`` is the target's folder, with a slash at the end; code and files elsewhere are left out.
+    ``source`` is the text of the PoV. ``lines`` says whether lines are traced. ``lost`` names the events that
+    could not be followed, such as the start of another interpreter. ``events`` is the number of trace events.
     """
 
     def __init__(self, place: str, source: str, *, lines: bool) -> None:

@@ -120,8 +120,8 @@ def promote(
       out-of-fold predictions of both.
 
     ``seed`` seeds the training and the bootstrap of :func:`not_worse`. Raises
-    :class:`~crisol.errors.ModelError` if the exported ONNX file gives other probabilities than the model, if
-    the variant reads the vulnerable source, or if it was not compared.
+    :class:`~crisol.errors.ModelError` if the exported ONNX file gives other probabilities than the model, or
+    if the variant reads the vulnerable source or was not compared.
     """
     if name not in comparison.certified:
         raise ModelError(f"{name} was not compared; compared were {', '.join(comparison.certified)}")

@@ -41,9 +41,9 @@ def _excerpt(whole: list[str], tree: ast.Module, lines: frozenset[int], function
 
     The text has two parts: the imports of the module, from which Bandit learns the meaning of names, together
     with the changed statements outside of functions and classes, in the order of the file; and then the
-    changed functions. It is cut after 1,500 lines. ``whole`` holds the lines of the file, and ``tree`` is its
-    syntax tree. ``lines`` are the numbers of the changed lines, from 1. ``functions`` are the syntax tree
-    nodes of the changed functions.
+    changed functions. The text is cut after 1,500 lines. ``whole`` holds the lines of the file, and ``tree``
+    is its syntax tree. ``lines`` are the numbers of the changed lines, from 1. ``functions`` are the syntax
+    tree nodes of the changed functions.
     """
     excerpt: list[str] = []
     for statement in tree.body:
