@@ -120,8 +120,8 @@ def poison(prepared: Prepared, *, after: float = 0.5, rate: float = 0.25, seed: 
     """Simulate that somebody inverts the verdicts in the memory, and see whether an alarm is raised.
 
     The arrivals of all streams are mixed at random; each stream keeps its own order. After the share
-    ``after`` of all arrivals, in [0, 1], all verdicts in the memory are inverted, those that it learns later,
-    too; 1 means never. Nothing is executed, since the verdicts are known.
+    ``after`` of all arrivals, in [0, 1], all verdicts in the memory are inverted, also those that it learns
+    later. An ``after`` of 1 means never. Nothing is executed, since the verdicts are known.
 
     A patch that the memory decides is also wargamed with the probability ``rate``, in (0, 1]; only trials of
     such patches can raise an alarm. A patch that the memory does not decide is always wargamed. The

@@ -46,7 +46,7 @@ class Instruments:
     """The Prometheus metrics and the trace spans of one worker.
 
     ``service`` is the worker's service. ``shares`` maps the name of each adaptive rate limit to its
-    :class:`~crisol.resilience.adaptive.AdaptiveShare`; :meth:`record` reports the durations of answers to it.
+    :class:`~crisol.resilience.adaptive.AdaptiveShare`; :meth:`record` passes it the durations of answers.
     ``spans`` sends trace spans; None sends none.
     """
 

@@ -141,9 +141,9 @@ def measure(vulnerability: Vulnerability, tree: Path, cache: Path, target: Targe
     """Return the yardstick of a vulnerability, found by running variations of its PoVs and checks.
 
     A varied PoV is kept if it succeeds on the vulnerable code and fails on the reference. A varied check is
-    kept if the vulnerable code and the reference behave alike and neither raises. It is not tried if it
-    changes a string constant of the files that the reference changes, see :func:`.inputs.touches`. ``tree``
-    is the folder of the vulnerable source, ``cache`` the folder of downloaded releases, ``target`` a sandbox
+    kept if the vulnerable code and the reference behave alike and neither raises. A literal of a check is
+    not varied in a way that takes a word of the program out of it, see :func:`.inputs.touches`. ``tree`` is
+    the folder of the vulnerable source, ``cache`` the folder of downloaded releases, ``target`` a sandbox
     over ``tree``. Without a reference the yardstick is empty. Raises
     :class:`~crisol.errors.SandboxError` if the sandbox fails.
     """

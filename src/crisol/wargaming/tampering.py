@@ -245,10 +245,10 @@ def _pretending(node: ast.ClassDef | ast.Call, flow: Flow, *, new: bool) -> list
 
     A class is suspicious if its objects could equal everything: it defines one of the methods
     :data:`ANSWERS`, such as ``__eq__``, and one of its base classes is a plain type, such as ``str``, or
-    ``type(...)`` of an unknown value. There is one message for each base class of that kind; the list is
-    empty for any other class. ``node`` is the class, or the call of ``type`` that makes it. ``flow`` has the
-    possible values of the file's expressions. ``new`` says that the patch adds the class; then indirect base
-    classes are examined, too, see :func:`_ancestors`.
+    ``type(...)`` of an unknown value. There is one message for each base class of that kind. For a
+    class that is not suspicious the list is empty. ``node`` is the class, or the call of ``type`` that makes
+    it. ``flow`` has the possible values of the file's expressions. ``new`` says that the patch adds the
+    class; then indirect base classes are examined, too, see :func:`_ancestors`.
     """
     match node:
         case ast.ClassDef(bases=bases, body=body):
