@@ -92,7 +92,7 @@ def calibration_drift(
 
 
 def _watch(gains: NDArray[np.float64], run_length: float) -> Alarm:
-    """Run a CUSUM of e-values on each column of ``gains``, and return the alarm of their mean.
+    """Run a CUSUM of e-values on each column of ``gains``, and return the alarm of the mean of the CUSUMs.
 
     ``gains`` has one row for each trial, in the order of time. Each column belongs to a bettor, who stakes a
     constant share of a capital on one kind of error. An entry is the bettor's gain at the trial, as a share

@@ -98,9 +98,8 @@ def sketch(patch: Patch) -> Sketch:
 
 
 def by_kind(tokens: Counter[str]) -> list[float]:
-    """Return how many tokens are of each of ten kinds, as ten numbers.
+    """Return how many tokens are of each kind, one number for each entry of :data:`KINDS`, in that order.
 
-    The kinds are, in this order: branch, logic, exit, handler, import, comparison, number, text, name, other.
     ``tokens`` maps each token to its count.
     """
     counts = [0.0] * len(KINDS)

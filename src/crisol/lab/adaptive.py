@@ -51,9 +51,10 @@ class Slowdown:
             )
 
     def service_seconds(self, now: float) -> float:
-        """Return the server's mean service time, in seconds, for a request that begins at ``now``.
+        """Return the server's mean service time, in seconds, for a request that begins at the time ``now``.
 
-        ``now`` is in seconds from the start of the simulation.
+        ``now`` is in seconds from the start of the simulation. The result is larger from ``begins`` to
+        ``ends``.
         """
         slow = self.begins <= now < self.ends
         return (self.factor if slow else 1.0) / self.capacity
