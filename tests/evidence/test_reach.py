@@ -17,7 +17,7 @@ def late(items):
     for item in items:
         yield item
 
-def early(name):
+def early(name, key=lambda LIMIT: LIMIT):
     if name is None:
         value = 0
         return value
@@ -107,7 +107,7 @@ def test_what_no_exploit_executes_is_not_on_the_way(old: str, new: str) -> None:
         ("        yield item\n", "        yield item\n    raise ValueError\n"),
         ("        yield item\n", "        yield item\n        check(item)\n"),
         ("    if name:", "    if name and check(name):"),
-        ("def early(name):\n", "def early(name):\n    name = os.path.basename(name)\n"),
+        ("    if name is None:", "    name = os.path.basename(name)\n    if name is None:"),
         ("    @property\n", ""),
         # Inside suites that never run, and seen by what does run all the same.
         ("        size = 1", "        LIMIT = 1"),

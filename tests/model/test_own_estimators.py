@@ -122,6 +122,8 @@ def test_a_file_of_variants_names_a_class_and_its_parameters(tmp_path: Path) -> 
         ("sklearn.neighbors:Oracle", "cannot be imported"),
         ("sklearn.svm:LinearSVC", "has not get_params, fit and predict_proba"),
         ("sklearn.naive_bayes:GaussianNB\n    parameters: {wings: 2}", "has no parameter wings"),
+        ("linear\n    parameters: {max_iter: 5}", "has no parameter max_iter"),
+        ("lightgbm\n    parameters: {deterministic: false}", "has no parameter deterministic"),
         ("sklearn.naive_bayes:GaussianNB\n    words: 64", "and no words"),
         ("os.system", "no model is called"),
     ],

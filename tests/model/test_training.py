@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skops.io
+from sklearn.pipeline import Pipeline
 
 from crisol.diff import parse
 from crisol.errors import DatasetError, ModelError
@@ -142,3 +143,13 @@ def test_trained_trees_are_sound_and_forged_ones_are_not(name: str) -> None:
         (left, right, leaf, np.where(leaf, column, -5), columns),
     ):
         assert not sound(forged)
+
+
+def test_a_test_of_a_category_is_not_sound() -> None:
+    """Its set of categories is an index that nothing checks."""
+    model = train(small(VARIANTS["boosting"]), _DATA, 0).pipeline[1]
+    boosting = model[-1] if isinstance(model, Pipeline) else model
+    nodes = boosting._predictors[0][0].nodes
+    inner = np.flatnonzero(nodes["is_leaf"] == 0)[0]
+    nodes["is_categorical"][inner], nodes["bitset_idx"][inner] = 1, 2**31
+    assert not all(sound(walk) for walk in trees(model))

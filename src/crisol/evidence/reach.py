@@ -330,7 +330,10 @@ def _bound(scope: _Scope) -> dict[str, set[str]]:
     statements. A missing key stands for an empty set.
     """
     names: dict[str, set[str]] = defaultdict(set)
-    names["bound"] = {node.arg for node in ast.walk(scope.args) if isinstance(node, ast.arg)}
+    given = scope.args
+    several = filter(None, (given.vararg, given.kwarg))
+    parameters = [*given.posonlyargs, *given.args, *given.kwonlyargs, *several]
+    names["bound"] = {parameter.arg for parameter in parameters}
     for node in _own(scope):
         match node:
             case ast.Name(id=name, ctx=ast.Store() | ast.Del()):

@@ -29,9 +29,10 @@ of columns."""
 def trees(model: Any) -> Iterator[Walk]:
     """Yield the nodes of every tree in a fitted estimator, as five values for each tree.
 
-    They are the arrays (nodes,) of left child, right child, leaf flag (True for a leaf) and column number,
-    then the number of columns that the model reads. The trees of forests and of histogram gradient boosting
-    are found, also inside pipelines and means; any other estimator yields nothing.
+    They are the arrays (nodes,) of left child, right child, leaf flag (True for a leaf) and column number (-1
+    for a test of a category), then the number of columns that the model reads. The trees of forests and of
+    histogram gradient boosting are found, also inside pipelines and means; any other estimator yields
+    nothing.
     """
     if isinstance(model, Pipeline):
         yield from trees(model[-1])
@@ -47,11 +48,13 @@ def trees(model: Any) -> Iterator[Walk]:
         for stage in model._predictors:  # noqa: SLF001 - there is no public view of the nodes
             for member in stage:
                 nodes = member.nodes
+                # No feature is a category: a node that tests one could read outside the sets of categories.
+                column = np.where(nodes["is_categorical"], -1, nodes["feature_idx"].astype(int))
                 yield (
                     nodes["left"].astype(int),
                     nodes["right"].astype(int),
                     nodes["is_leaf"].astype(bool),
-                    nodes["feature_idx"].astype(int),
+                    column,
                     model.n_features_in_,
                 )
 

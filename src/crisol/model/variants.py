@@ -102,8 +102,8 @@ class Variant(BaseModel):
         if self.model == "mean":
             allowed: set[str] = set()
         else:
-            kind, _ = self._class()
-            allowed = set(kind().get_params()) - _RESERVED
+            kind, fixed = self._class()
+            allowed = set(kind().get_params()) - _RESERVED - set(fixed)
         if unknown := sorted(set().union(self.parameters, *self.grid) - allowed):
             raise ValueError(
                 f"{self.model} has no parameter {', '.join(unknown)}; known are {', '.join(sorted(allowed))}"

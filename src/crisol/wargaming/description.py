@@ -174,11 +174,13 @@ def describe(path: Path) -> Description:
     """
     table = _table(path)
     about = _validated(Description, table, path)
-    if about.upstream_tests is not None:
-        if isinstance(about.source, OwnProgram):
-            raise VulnerabilityError(f"{path}: upstream_tests: only a release has them")
-        if _rest(content(path)) != {key: value for key, value in table.items() if key != "upstream_tests"}:
-            raise VulnerabilityError(f"{path}: [upstream_tests] and its parts must be the last of the file")
+    if about.upstream_tests is not None and isinstance(about.source, OwnProgram):
+        raise VulnerabilityError(f"{path}: upstream_tests: only a release has them")
+    # A line of a text may look like the section: what follows it would not count for the content hash.
+    if _rest(content(path)) != {key: value for key, value in table.items() if key != "upstream_tests"}:
+        raise VulnerabilityError(
+            f"{path}: [upstream_tests] and its parts must be the last of the file, and stand in no text"
+        )
     return about
 
 
