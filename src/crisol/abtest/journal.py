@@ -108,7 +108,7 @@ class Journal:
         return Replay(replayed, len(rejected))
 
     def _lines_from(self, offset: int, rejected: Sequence[bytes]) -> list[bytes]:
-        """Return the complete lines from the byte ``offset`` on; if there are none, empty the journal.
+        """Return the complete lines from the byte ``offset`` on; empty the journal if there are none.
 
         The caller has passed all trials before ``offset`` to the store, so the journal may be emptied if no
         complete line follows them. ``rejected`` are the corrupt lines that the caller met; before the journal

@@ -201,7 +201,7 @@ def _from_origins(lines: Sequence[str], origin: Sequence[int], total: int) -> li
 
 
 def _trimmed(before: Sequence[str], made: Sequence[Edit]) -> list[Edit]:
-    """Return the edits without the unchanged lines at the beginning and at the end of each.
+    """Return the edits ``made``, each without the unchanged lines at its beginning and its end.
 
     A line is unchanged if an edit removes it and adds it again. An edit that changes no line is left out.
     ``before`` are the lines before the edits.

@@ -87,7 +87,7 @@ class Patch:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The path of every changed file: the path after the change, or before it if the file is deleted."""
+        """The paths of the changed files after the change; of a deleted file, the path before it."""
         return tuple(change.path for change in self.files)
 
     @property

@@ -168,7 +168,7 @@ def memory_policies(prepared: Prepared) -> tuple[LadderPolicy, LadderPolicy]:
 def _policies(
     prepared: Prepared, believe: Believe, seen: Seen, rungs: Rungs
 ) -> tuple[LadderPolicy, LadderPolicy]:
-    """Return the policies for half 0 and for half 1 of the groups, each chosen on the other half."""
+    """Return the policy for half 0 of the groups and that for half 1, each chosen on the other half."""
     first, second = (_policy(prepared, believe, seen, rungs, 1 - half) for half in (0, 1))
     return first, second
 

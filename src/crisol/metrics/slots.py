@@ -85,10 +85,10 @@ class Slots:
 
     ``worker`` is the worker's name. If ``folder`` is None, the array is in memory. Otherwise the folder is
     made if it is missing, and gets two files that other workers read: the array, memory-mapped, as
-    ``*.values``, and ``*.names``, a file of JSON lines. Its first line names the process and the worker; each
-    other line names a metric, its index in the array and the number of its values. The files stay when the
-    worker ends, so that its counts are kept. The attribute ``values`` is the array, and ``name`` the name of
-    the two files without suffix.
+    ``*.values``, and ``*.names``, a file of JSON lines. The first JSON line names the process and the worker;
+    each other line names a metric, its index in the array and the number of its values. The files stay when
+    the worker ends, so that its counts are kept. The attribute ``values`` is the array, and ``name`` the name
+    of the two files without suffix.
     """
 
     def __init__(self, folder: Path | None, worker: str) -> None:

@@ -255,7 +255,7 @@ class Given:
         return Pipeline([("patches", matrix), ("model", self.classifier(matrix, random_state))])
 
     def classifier(self, matrix: PatchMatrix, random_state: int) -> Any:  # noqa: ARG002 - as of a variant
-        """Return an unfitted copy of the estimator, to predict from matrices of patches.
+        """Return an unfitted copy of the estimator, which predicts from a matrix of patches.
 
         It is the second step of the pipeline that :meth:`estimator` returns. ``random_state`` seeds the
         estimator; ``matrix`` is ignored.

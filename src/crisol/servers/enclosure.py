@@ -76,9 +76,9 @@ class Enclosure:
         return [*_PROGRAM, "enter", str(self._held().pid), user, *command]
 
     def path(self, path: Path) -> Path:
-        """Return the path by which a process outside the namespaces reaches a file inside.
+        """Return the path by which a process outside the enclosure reaches a file inside it.
 
-        ``path`` is the absolute path of the file inside; the result lies below ``/proc``.
+        ``path`` is the absolute path of the file inside the enclosure; the result lies below ``/proc``.
         """
         return Path(f"/proc/{self._held().pid}/root") / path.relative_to("/")
 

@@ -223,7 +223,7 @@ class LiveTrials:
         """Read verdicts from the trial store; add them to the fact rung and to ``memory``.
 
         The verdicts are those that any worker stored since the last call. If the store is unavailable, a
-        warning is logged, and the next call reads them.
+        warning is logged, and the next call reads these verdicts.
         """
         begun, patches = utc_now(), self._patches if memory.serves else None
         since = None if memory.serves and not memory.filled else self._remembered
