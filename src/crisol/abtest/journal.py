@@ -131,7 +131,11 @@ class Journal:
 
     @property
     def empty(self) -> bool:
-        """Whether the file is missing or has no content."""
+        """Whether the file is missing or has no content.
+
+        Raises :class:`~crisol.errors.StoreError` if that cannot be told, as without the right to read the
+        folder.
+        """
         try:
             return self.path.stat().st_size == 0
         except FileNotFoundError:

@@ -50,8 +50,8 @@ def sample_ratio(counted: Mapping[str, int], shares: Mapping[str, float]) -> Rat
     name of each arm to its planned share; shares are relative and need not add up to 1. In the result,
     ``p_value`` is that of a chi-squared test. ``always_p_value`` is the inverse of a Bayes factor with a
     Dirichlet prior around the planned shares (Lindon & Malek 2022). Without trials, or with a single arm,
-    both are 1. Raises :class:`~crisol.errors.InputError` for an arm without a share, a share that is not
-    positive, a negative count, or empty ``shares``.
+    both p-values are 1. Raises :class:`~crisol.errors.InputError` for an arm without a share, a share that is
+    not positive, a negative count, or empty ``shares``.
     """
     if unknown := counted.keys() - shares.keys():
         raise InputError(f"arms {sorted(unknown)} have no share; there are: {', '.join(sorted(shares))}")

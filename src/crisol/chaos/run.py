@@ -224,9 +224,8 @@ def _inject(
 def _second(stage: Stage, fault: Fault, load: Load, schedule: Schedule) -> Load:
     """Return the load that the attacker or hostile client of ``fault`` sends; the load is not started yet.
 
-    ``fault`` must have an attacker or a hostile client; ``load`` is the steady load. If ``fault.flood`` is
-    above 1, the requests name that many false client addresses; otherwise they come from one address and name
-    none.
+    ``fault`` must have an attacker or a hostile client; ``load`` is the steady load. The requests come from
+    one address. If ``fault.flood`` is above 1, they name that many false client addresses.
     """
     material = load.material
     if fault.hostile:

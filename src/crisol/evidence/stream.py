@@ -109,7 +109,7 @@ def same_code(patch: Patch) -> str:
     """Return a hash that is equal for patches that change the same code lines at the same places.
 
     It is a text of 64 hexadecimal digits. Comment lines and blank lines do not count. The vulnerable source
-    is not needed. Where it is at hand, :mod:`crisol.wargaming.program` compares more exactly.
+    is not needed. With that source, :mod:`crisol.wargaming.program` compares patches more exactly.
     """
     digest = hashlib.sha256(b"crisol-code-1")
     for change in patch.files:

@@ -357,7 +357,7 @@ def _aucs(evaluated: Evaluation) -> dict[str, Any]:
 
 
 def explained(settings: Settings, comparison: VariantComparison) -> Variant:
-    """Return the best variant of trees that a service can use; if there is none, ``comparison.champion``.
+    """Return the best tree-based variant that a service can use; if there is none, ``comparison.champion``.
 
     Its features can be explained: trees (:func:`crisol.model.compiled.compilable`) read features alone and no
     words, so each feature's contribution can be measured. The best variant is the first in the table of

@@ -168,8 +168,9 @@ class Flow:
         """Yield texts that name what ``node`` itself sets, replaces or deletes outside the file.
 
         A text is a dotted name, such as ``os.path.exists``, or a name with a key of its ``__dict__``, such as
-        ``os[getenv]``. In both, ``...`` stands for an unknown name. A change of a ``__class__`` and a call of
-        a ``__setattr__`` count, too. The nodes inside ``node`` are not examined.
+        ``os[getenv]``. Several possible keys are joined by ``|``. In both forms, ``...`` stands for an
+        unknown name. A change of a ``__class__`` and a call of a ``__setattr__`` count, too. The nodes inside
+        ``node`` are not examined.
         """
         match node:
             case ast.Attribute(value=base, attr=name, ctx=ast.Store() | ast.Del()):
