@@ -103,7 +103,7 @@ def edits(change: FileChange, lines: Sequence[str]) -> list[Edit]:
 
     ``lines`` are the lines of the file before the change, with their line ends; a new file has none. Raises
     :class:`~crisol.errors.PatchDoesNotApply` if a hunk does not match, if it matches at several places but
-    not at the line of its header, or if the result would have a line without a line feed before its end.
+    not at the line of its header, or if a line without a line feed would come before another line.
     """
     crlf = bool(lines) and all(line.endswith("\r\n") for line in lines)
     plain = not any(line.endswith("\r\n") for line in lines)

@@ -193,8 +193,8 @@ def _check_end(lines: Sequence[str], end: int) -> None:
     """Raise :class:`~crisol.errors.MalformedDiff` if a line after a hunk looks like a line of that hunk.
 
     ``end`` is the 0-based index of the first line after the hunk. The error is raised if this line is
-    indented, or if a line before the next file, hunk or mail begins with ``+`` or ``-``. Items of a list and
-    rules (``---``) are no error.
+    indented, or if any line before the next file, hunk or mail begins with ``+`` or ``-``. Lines that look
+    like items of a list (``- text``) or rules (``---``) are no error.
     """
     if end < len(lines) and lines[end][:1] == " " and lines[end].strip():
         raise MalformedDiff(

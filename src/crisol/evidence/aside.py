@@ -6,8 +6,8 @@
     examined = examine(ground, fitted.files)  # blocks: call it in a thread
     examined.program, examined.fact
 
-The process keeps the last eight releases that it read in memory. For a further patch of one of them it parses
-only the files that the patch touches.
+The process keeps the last eight releases in memory. For a further patch of one of them it parses only the
+files that the patch touches.
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ def train(rows: _Floats, label: _Ints, group: NDArray[np.str_], *, seed: int) ->
 
 
 def across_groups(rows: _Floats, label: _Ints, fold: _Ints, *, seed: int) -> dict[int, SecondStage]:
-    """Return a second stage for each fold, by the fold's number, for predictions of the rows of that fold.
+    """Return a dict from the number of each fold to a second stage, which predicts the rows of that fold.
 
     The stage is trained and calibrated on the rows of all other folds. Its calibration uses out-of-fold
     scores: the score of a row comes from the stage of that row's fold. ``rows`` (n, columns) are memory

@@ -409,7 +409,7 @@ def content_hash(frame: pd.DataFrame) -> str:
     """Return the SHA-256, 64 hexadecimal digits, of the candidates and labels in a corpus table.
 
     It depends on the identities and names of the candidates, their vulnerabilities, and the basic and strict
-    labels. Other columns, such as durations, and the order of the rows do not change it.
+    labels with their reasons. Other columns, such as durations, and the order of the rows do not change it.
     """
     columns = ["id", "vulnerability", "name", "outcome", "reason", "basic_outcome", "basic_reason"]
     rows = sorted(frame[columns].fillna("").astype(str).itertuples(index=False, name=None))

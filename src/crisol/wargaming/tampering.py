@@ -118,7 +118,7 @@ class _Capabilities(NamedTuple):
 def _capabilities(
     source: str, own: frozenset[str], lines: frozenset[int], habits: Callable[[], frozenset[str]]
 ) -> _Capabilities:
-    """Count the constructs in the changed lines of a source that could deceive the referee.
+    """Count the constructs that could deceive the referee, in the changed lines of a source.
 
     In unchanged lines only the attributes that a call accesses are counted. ``lines`` are the numbers of the
     changed lines, from 1. ``own`` holds the top-level module names of the vulnerable program. ``habits``
