@@ -36,8 +36,10 @@ class Design:
                 raise ExperimentError(f"{name} is {share}, not within 0..1")
         if self.rate == 0.0 and self.unsure < 1.0:
             raise ExperimentError("rate is 0: patches that the model is sure of would never be checked")
-        if not self.per_day > 0.0:
-            raise ExperimentError(f"per_day is {self.per_day}: nothing would ever arrive")
+        if not 0.0 < self.per_day < math.inf:
+            raise ExperimentError(f"per_day is {self.per_day}, not a positive number of patches")
+        if not 0.0 <= self.wargame_seconds < math.inf:
+            raise ExperimentError(f"wargame_seconds is {self.wargame_seconds}, not a duration")
 
     @property
     def wargamed(self) -> float:

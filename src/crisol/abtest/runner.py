@@ -116,8 +116,9 @@ class Experiment:
 def label_of(patch: LabelledPatch) -> Truth:
     """Return the verdict that a patch's label and reason state; nothing is executed, ``seconds`` is 0.
 
-    Raises :class:`~crisol.errors.DatasetError` if the label is neither 0 nor 1, or if the patch's reason is
-    unknown or contradicts the label.
+    Label 0 with a reason by which nothing was judged, such as ``sandbox_failed``, gives an inconclusive
+    verdict. Raises :class:`~crisol.errors.DatasetError` if the label is neither 0 nor 1, if the reason is
+    unknown, and if a patch with label 1 has a reason.
     """
     try:
         reason = Reason(patch.reason) if patch.reason else None

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["Edit", "apply", "between", "edited", "edits", "hunks", "split"]
 
 _CONTEXT = 3
-# The most lines that are compared in the search for the places of a file's hunks, for each line of the file
-# and of the patch.
+# The most lines that are compared in the search for the places of a file's hunks: so many for each line of
+# the file, and for a thousand more.
 _EFFORT = 200
 
 

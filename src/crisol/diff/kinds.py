@@ -96,7 +96,8 @@ def says_version(hunk: Hunk) -> bool:
     """Return whether a hunk only replaces version strings, such as ``__version__ = "1.2"``, by others."""
     changed = [line for line in hunk.lines if line[0] != " "]
     removed = sum(line[0] == "-" for line in changed)
-    return 2 * removed == len(changed) and all(_VERSION.fullmatch(line[1:].rstrip("\r")) for line in changed)
+    versions = all(_VERSION.fullmatch(line[1:].rstrip("\r")) for line in changed)
+    return bool(changed) and 2 * removed == len(changed) and versions
 
 
 def outside(path: str, *, present: bool) -> str:

@@ -130,7 +130,8 @@ def promote(
     judged = evaluation, comparison.certified[name]
     registered = register(settings, tracked, comparison.patches, judged, seed)
     promoted, reason = _gate(tags, comparison, name, seed, force=force)
-    models.record_gate(settings, registered.version, "passed" if promoted else reason)
+    forced = force and tags is not None
+    models.record_gate(settings, registered.version, "passed" if promoted and not forced else reason)
     if promoted:
         models.move_alias(settings, registered.version)
     return Promotion(promoted, f"version {registered.version}: {reason}. Memory: {registered.memory}")

@@ -167,7 +167,7 @@ def from_table(frame: pd.DataFrame, strength: str = "strict") -> list[LabelledPa
     except ValueError:
         raise DatasetError(f"unknown label strength {strength!r}; known are strict and basic") from None
     patches: list[LabelledPatch] = []
-    for row in frame.to_dict("records"):
+    for row in frame.fillna({"cwe": "", f"{prefix}reason": ""}).to_dict("records"):
         try:
             outcome = Outcome(row[f"{prefix}outcome"])
         except ValueError:

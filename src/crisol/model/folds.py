@@ -41,6 +41,8 @@ def grouped_folds(label: NDArray[np.int_], unit: NDArray[np.str_], folds: int, s
     units = len(np.unique(unit))
     if units < 2:
         raise DatasetError("all patches belong to one group: nothing would be left to test on")
+    if folds < 2:
+        raise DatasetError(f"{folds} folds: cross-validation takes at least two")
     count = min(folds, units, int(label.sum()), int((1 - label).sum()))
     if count < 2:
         raise DatasetError("folds need at least two patches of each class; add labelled patches")

@@ -55,7 +55,7 @@ def receive(channel: socket.socket, limit: int = MAX_FRAME) -> tuple[dict[str, A
     try:
         head = json.loads(_exactly(channel, size))
         sizes = [int(blob) for blob in head.pop("#")]
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError, OverflowError) as error:
         raise ClosedError("a head that is not ours") from error
     if any(blob < 0 for blob in sizes) or sum(sizes) > limit:
         raise ClosedError("blobs beyond the limit")

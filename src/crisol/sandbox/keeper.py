@@ -73,7 +73,7 @@ def keep(
         os.write(taken, b"!")
         judge, blobs = (blobs[:4], blobs[4:]) if job["judge"] else ([], blobs)
         head, answer = run.perform(job, blobs)
-        if judge and head["ending"] == "exited":
+        if judge and head.get("ending") == "exited":
             run = _Run(control, places, confine, inherited)
             head, answer = run.judge(job, judge, head, answer)
         if not places.isolated:

@@ -119,6 +119,13 @@ def _rename(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
         yield changed
 
 
+def _operand(text: Text, node: ast.expr) -> str:
+    """Return the source of an operand of a comparison, in the parentheses that it needs as such."""
+    loose = ast.BoolOp | ast.Compare | ast.IfExp | ast.Lambda | ast.NamedExpr | ast.Yield | ast.YieldFrom
+    needs = isinstance(node, loose) or (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not))
+    return f"({text.of(node)})" if needs else text.of(node)
+
+
 def _equivalent(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:  # noqa: ARG001 - its type
     """Yield the source in which a comparison or a condition is replaced by an equivalent one.
 
@@ -126,7 +133,7 @@ def _equivalent(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
     most one source is yielded, and none for any other node. ``rng`` is not used.
     """
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
-        left, right = text.of(node.left), text.of(node.comparators[0])
+        left, right = (_operand(text, side) for side in (node.left, node.comparators[0]))
         if isinstance(node.ops[0], ast.Eq) and isinstance(node.comparators[0], ast.Constant):
             yield text.put(node, f"{right} == {left}")
         elif isinstance(node.ops[0], ast.NotIn):
@@ -155,7 +162,10 @@ def _temporary(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
         indent, name = text.text[line:start], rng.choice(free)
         word = "return" if isinstance(node, ast.Return) else "raise"
         if not indent.strip() and isinstance(value, ast.expr):
-            replacement = f"{name} = {text.of(value)}\n{indent}{word} {name}"
+            source = text.of(value)
+            # The parentheses of a value on several lines are no part of its node.
+            assigned = f"({source})" if "\n" in source else source
+            replacement = f"{name} = {assigned}\n{indent}{word} {name}"
             yield text.put(node, replacement)  # type: ignore[arg-type]  # a statement, as above
 
 

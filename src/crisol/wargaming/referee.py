@@ -146,9 +146,9 @@ class Match:
             step = self._left.pop(0)
             phase = self._tried(step, files)
             if phase.reason is Reason.RAISES:  # whether the program still works is for the checks to say
-                checks = [later for later in self._left if later.name is PhaseName.CHECKS]
-                self._left = [later for later in self._left if later not in checks]
-                yield from (self._tried(check, files) for check in checks)
+                for check in [later for later in self._left if later.name is PhaseName.CHECKS]:
+                    self._left.remove(check)
+                    yield self._tried(check, files)
             yield phase
         noted = [name for fact in facts.values() for name in fact.noted]
         yield _timed(PhaseName.AGAIN, partial(self._again, files, noted))

@@ -64,6 +64,6 @@ def parses(text: str) -> bool:
     """Return whether a text is valid Python."""
     try:
         ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True
