@@ -33,6 +33,8 @@ from crisol.loadtest.targets import TargetMissed, check, parse, parse_all, requi
 from crisol.loadtest.truth import wrong
 from crisol.loadtest.wire import RESTS, Connection
 from crisol.model.policy import Policy
+from crisol.records import Source
+from crisol.tracking.load_plots import latency_over_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -123,6 +125,21 @@ def test_windows_are_whole_and_what_is_left_belongs_to_the_last() -> None:
     assert rows["throughput"].tolist() == pytest.approx([10, 10, 10, 10], rel=0.1)
     assert len(timeline(samples)) == 43
     assert len(timeline(samples.iloc[:1])) == 1
+
+
+def test_the_shares_of_all_sources_sum_to_one() -> None:
+    """Every good answer has a source, and each source has a share, also in each window of the timeline."""
+    sources = ["untouched", *Source]
+    with answering(
+        lambda number, _: http(json.dumps(ANSWER | {"source": sources[number % 8]}).encode())
+    ) as url:
+        load = put_load(url, LoadPlan(requests=16, connections=1, warm_up=0.0)).result
+    shares = {source: load.metrics[f"share_{source}"] for source in Source}
+    assert shares == {source: 0.25 if source == "untouched" else 0.125 for source in Source}
+    course = timeline(load.samples)
+    assert course[list(Source)].sum(axis=1).tolist() == pytest.approx(course["throughput"].tolist())
+    lower = latency_over_time(course).axes[-1]
+    assert {text.get_text() for text in lower.get_legend().get_texts()} == {*Source, "failed"}
 
 
 def test_a_target_is_met_or_missed_and_never_passes_unmeasured() -> None:

@@ -13,6 +13,7 @@ from rich.text import Text
 from crisol.cli.console import Json, emit, err, out
 from crisol.cli.progress import progress
 from crisol.config import load_settings
+from crisol.records import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,8 +29,7 @@ __all__ = ["chaos", "loadtest"]
 
 _SHOWN = (
     "requests", "throughput", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "p99.9_ms", "max_ms", "errors",
-    "hit_ratio",
-    "share_cache", "share_model", "share_wargame", "share_fallback", "cache_hit_p50_ms", "middleware_ms",
+    "hit_ratio", *(f"share_{source}" for source in Source), "cache_hit_p50_ms", "middleware_ms",
     "server_cores", "server_memory_mb", "send_lag_p99_ms", "client_cpu", "other_cores",
 )  # fmt: skip
 

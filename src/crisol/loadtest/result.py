@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from crisol.loadtest.material import Item
 from crisol.loadtest.truth import wrong
 from crisol.model.policy import Policy
+from crisol.records import Source
 
 __all__ = ["PERCENTILES", "LoadResult", "distribution", "percentiles", "summarise", "timeline"]
 
@@ -108,8 +109,8 @@ def summarise(
     - ``throughput``, ``offered``: good answers a second, and requests a second.
     - ``p50_ms`` to ``max_ms``, ``mean_ms``: latency of the good answers in milliseconds.
     - ``hit_ratio``: the share of the good answers that came from the cache.
-    - ``share_cache``, ``share_model``, ``share_wargame``, ``share_fallback``: shares of the good answers by
-      source.
+    - ``share_cache``, ``share_model`` and the like: shares of the good answers, one for each
+      :class:`~crisol.records.Source`.
     - ``cache_hit_p50_ms`` to ``cache_hit_max_ms``: milliseconds from sending to an answer from the cache;
       ``cache_hit_server_ms``: their mean time inside the service.
     - ``wrong_answers``: the number of answers that contradict the verdict or prediction of their patch,
@@ -148,7 +149,7 @@ def summarise(
     )
     metrics["errors"] = float(counted["failed"].mean())
     metrics["hit_ratio"] = len(hits) / len(good) if len(good) else float("nan")
-    for source in ("cache", "model", "wargame", "fallback"):
+    for source in Source:
         metrics[f"share_{source}"] = float((good["source"] == source).mean()) if len(good) else float("nan")
     for p, value in percentiles(hits["service_ms"].to_numpy()).items():
         metrics[f"cache_hit_{p}"] = value
@@ -178,7 +179,8 @@ def timeline(samples: pd.DataFrame, window: float = 0.0) -> pd.DataFrame:
     - ``time``: the middle of the window, in seconds since the first request.
     - ``throughput``, ``errors``: answers with status 200, and all other requests, per second.
     - ``p50_ms``, ``p99_ms``: percentiles of the latency in milliseconds.
-    - ``cache``, ``model``, ``wargame``, ``fallback``: answers with status 200 of this source, per second.
+    - ``cache``, ``model`` and the like, a column for each :class:`~crisol.records.Source`: answers with
+      status 200 of this source, per second.
     """
     start = samples["intended"].min()
     span = samples["intended"].max() - start
@@ -198,10 +200,7 @@ def timeline(samples: pd.DataFrame, window: float = 0.0) -> pd.DataFrame:
             "p99_ms": latencies["p99_ms"],
             "errors": (len(part) - len(good)) / seconds,
         }
-        shares = {
-            name: float((good["source"] == name).sum()) / seconds
-            for name in ("cache", "model", "wargame", "fallback")
-        }
+        shares = {str(source): float((good["source"] == source).sum()) / seconds for source in Source}
         rows.append(row | shares)
     return pd.DataFrame(rows)
 

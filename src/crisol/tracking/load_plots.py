@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
+from crisol.records import Source
 from crisol.tracking.curves import Curve
 from crisol.tracking.plots import COLOURS, STYLES, legend, line, panels
 
@@ -80,10 +81,10 @@ def latency_over_time(frame: pd.DataFrame, spans: Sequence[tuple[float, float, s
 
     The upper plot shows latency. The lower plot shows the answers per second, by source, and the failed
     requests per second. ``frame`` comes from :func:`crisol.loadtest.result.timeline`. It has the columns
-    ``time`` (seconds), ``p50_ms`` and ``p99_ms`` (latency), ``errors`` (failed requests a second), and
-    ``cache``, ``model``, ``wargame`` and ``fallback`` (answers a second from this source). ``spans`` are
-    events as (start, end, name), in seconds; bars above the plots show them, in one row for each name. The
-    time of the first event is shaded in both plots.
+    ``time`` (seconds), ``p50_ms`` and ``p99_ms`` (latency), ``errors`` (failed requests a second), and one
+    for each :class:`~crisol.records.Source`, such as ``cache`` (answers a second from this source).
+    ``spans`` are events as (start, end, name), in seconds; bars above the plots show them, in one row for
+    each name. The time of the first event is shaded in both plots.
     """
     names = list(dict.fromkeys(name for _, _, name in spans))
     lanes = 0.22 * len(names)
@@ -106,12 +107,11 @@ def latency_over_time(frame: pd.DataFrame, spans: Sequence[tuple[float, float, s
     upper.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     upper.yaxis.set_major_formatter(_plain)
     upper.yaxis.set_minor_formatter("")
-    sources = ("cache", "model", "wargame", "fallback")
     lower.stackplot(
         frame["time"],
-        [frame[name] for name in sources],
-        labels=sources,
-        colors=[COLOURS[index] for index in (4, 2, 1, 3)],
+        [frame[source] for source in Source],
+        labels=list(Source),
+        colors=[COLOURS[index] for index in (4, 0, 6, 8, 2, 1, 3)],
         step="mid",
     )
     lower.step(frame["time"], frame["errors"], where="mid", color=COLOURS[5], linewidth=1.6, label="failed")
