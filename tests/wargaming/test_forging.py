@@ -333,9 +333,43 @@ TELLS = {
     "a file that machines have, by a program": 'os.system("test -s /etc/machine-id") != 0',
     "no names of services": "__import__('socket').getnameinfo(('127.0.0.1', 25), 0)[1] == '25'",
     "no link for the time zone": 'not os.path.islink("/etc/localtime")',
+    "the owner of the root folder": "os.stat(os.sep).st_uid > 0",
+    "few classes": "__import__('abc').get_cache_token() < 40",
+    "no pseudo-terminal": "unpaired()",
+    "no sockets of the kernel": "deaf()",
+    "few calls below": "depth(0) > 975",
     "a time zone, by a moment": '__import__("time").mktime((2000, 1, 1, 0, 0, 0, 0, 1, 0)) == 946684800',
 }
 HELPERS = {
+    "unpaired()": """
+
+def unpaired():
+    try:
+        for number in os.openpty():
+            os.close(number)
+    except OSError:
+        return True
+    return False
+""",
+    "deaf()": """
+
+def deaf():
+    import socket
+
+    try:
+        socket.socket(16, socket.SOCK_RAW).close()
+    except OSError:
+        return True
+    return False
+""",
+    "depth(0) > 975": """
+
+def depth(number):
+    try:
+        return depth(number + 1)
+    except RecursionError:
+        return number
+""",
     "warned()": """
 
 def warned():

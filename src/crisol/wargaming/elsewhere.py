@@ -167,15 +167,19 @@ _time.tzset()
 _os.environ["TZ"] = _zone
 _fstat, _listdir, _which, _connect = _os.fstat, _os.listdir, _shutil.which, _socket.socket.connect
 
+def _owner(path):
+    name = _os.path.abspath(path) if isinstance(path, (str, _os.PathLike)) else _place
+    return 33 if name.startswith((*_own, "/dev/shm", "/tmp", "/home")) else 0
+
 def _on_one_disk(function):
     def asked(*a, **k):
-        told = function(*a, **k)
+        told, owner = function(*a, **k), _owner(*a[:1])
         more = {name: getattr(told, name) for name in dir(told) if name.startswith("st_")}
         for name in ("st_atime", "st_mtime", "st_ctime"):
             more[name] += _ahead
             more[name + "_ns"] += int(1_000_000_000 * _ahead)
         whole = [int(more[name]) for name in ("st_atime", "st_mtime", "st_ctime")]
-        return _os.stat_result((told[0], told[1] + _mask, 2049, told[3], 33, 33, told[6], *whole), more)
+        return _os.stat_result((told[0], told[1] + _mask, 2049, told[3], owner, owner, told[6], *whole), more)
     return asked
 
 _os.stat, _os.lstat = _on_one_disk(_os.stat), _on_one_disk(_os.lstat)
@@ -360,6 +364,26 @@ def _own_address(self):
 _socket.socket.getsockname = _own_address
 _socket.socket.connect_ex, _socket.getaddrinfo = _reached, _resolved
 _socket.gethostbyname = lambda host: _resolved(host, 0, _socket.AF_INET)[0][4][0]
+
+_born = _socket.socket.__init__
+
+def _begun(self, family=-1, type=-1, proto=-1, fileno=None):
+    try:
+        _born(self, family, type, proto, fileno)
+    except OSError:
+        # Another machine has all families of sockets, such as that of the kernel.
+        _born(self, _socket.AF_UNIX, _socket.SOCK_DGRAM, 0, fileno)
+
+_socket.socket.__init__ = _begun
+_os.openpty = lambda: (_os_open("/dev/null", _os.O_RDWR), _os_open("/dev/null", _os.O_RDWR))
+
+# A larger program: more calls below, more classes.
+from collections.abc import Sized as _Sized
+_deepest = _sys.getrecursionlimit()
+_sys.setrecursionlimit(_deepest - 60)
+_sys.getrecursionlimit = lambda: _deepest
+for _number in range(90):
+    _Sized.register(type("_Sized", (), {}))
 
 class _Stream:
     # Says that it has no buffer of lines; what is not written at once is lost with the process.
