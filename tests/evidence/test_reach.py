@@ -5,7 +5,7 @@ import types
 
 import pytest
 
-from crisol.evidence.reach import touched
+from crisol.evidence.reach import sees_itself, touched
 from crisol.evidence.trace import Code, Way
 from crisol.evidence.tracer import _Recorder  # the tracer without its sandbox
 from crisol.wargaming.program import ProgramTree, habits
@@ -162,3 +162,11 @@ def test_a_lost_way_is_touched_by_everything() -> None:
     """What could not be followed settles nothing."""
     lost = Way("pov.py", (), frozenset(), frozenset(), frozenset(), ("os.fork",))
     assert _touched("LIMIT = 3", "LIMIT = 3 ", lost)
+
+
+@pytest.mark.parametrize("text", ["import inspect\ninspect.getsource(f)\n", "from inspect import getsource as g\n"])
+def test_a_program_that_reads_its_source_is_known_by_any_spelling(text: str) -> None:
+    """Its behaviour may change with a comment."""
+    way = Way("pov.py", (Code("app.py", "<module>", 1, (1, 2)),), frozenset(), frozenset(), frozenset())
+    assert sees_itself(ProgramTree({"app.py": text}), way)
+    assert not sees_itself(ProgramTree({"app.py": text.replace("getsource", "getdoc")}), way)

@@ -108,7 +108,11 @@ def test_the_second_stage_learns_from_other_groups_and_is_what_it_was_after_a_fi
     label = np.array([arrival.patch.valid for arrival in made], dtype=np.int_)
     taught = recalled(made, streams(made, group, repeats=3, seed=0), seed=1)
     fold = group[taught.arrival] % 3
-    stages = across_groups(taught.rows, label[taught.arrival], fold, seed=0)
+    names, of = group[taught.arrival].astype(str), label[taught.arrival]
+    stages = across_groups(taught.rows, of, names, fold, seed=0)
+    turned = across_groups(taught.rows, np.where(fold == 0, 1 - of, of), names, fold, seed=0)
+    assert turned[0].version == stages[0].version  # nothing of its own fold, the labels least of all
+    assert turned[1].version != stages[1].version
     late = (fold == 0) & (taught.rows[:, COLUMNS.index("known")] > 2)
     belief = stages[0].probabilities(taught.rows[late])
     right = label[taught.arrival[late]] == 1

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from crisol import diff
@@ -65,6 +66,7 @@ class JudgedPrograms:
 
     def __init__(self, most: int = _PROGRAMS) -> None:
         self._most = most
+        self._lock = Lock()
         self._of: dict[str, tuple[str, Outcome, Reason | None]] = {}
 
     def add(self, program: str, name: str, outcome: Outcome, reason: Reason | None) -> None:
@@ -76,13 +78,14 @@ class JudgedPrograms:
         """
         if outcome is Outcome.INCONCLUSIVE or reason is Reason.TIMEOUT:
             return
-        earlier = self._of.get(program)
-        if earlier is None and len(self._of) >= self._most:
-            self._of.pop(next(iter(self._of)), None)
-        if earlier is None:
-            self._of[program] = name, outcome, reason
-        elif earlier[1] is not outcome:
-            self._of[program] = name, Outcome.INCONCLUSIVE, None
+        with self._lock:
+            earlier = self._of.get(program)
+            if earlier is None and len(self._of) >= self._most:
+                del self._of[next(iter(self._of))]
+            if earlier is None:
+                self._of[program] = name, outcome, reason
+            elif earlier[1] is not outcome:
+                self._of[program] = name, Outcome.INCONCLUSIVE, None
 
     def fact(self, program: str) -> Fact | None:
         """Return the stored verdict on a program as a fact; ``program`` is the program's identity.

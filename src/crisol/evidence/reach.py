@@ -78,8 +78,10 @@ def sees_itself(tree: ProgramTree, way: Way) -> bool:
         if module is None:
             continue
         for node in _running(module.body, _ran(path, way)):
-            if isinstance(node, ast.Attribute) and node.attr in _SEES_ITSELF:
-                return True
+            match node:
+                case ast.Attribute(attr=name) | ast.Name(id=name) | ast.alias(name=name):
+                    if name in _SEES_ITSELF:
+                        return True
     return False
 
 

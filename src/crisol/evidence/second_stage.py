@@ -133,28 +133,26 @@ def train(rows: _Floats, label: _Ints, group: NDArray[np.str_], *, seed: int) ->
     for number in np.unique(fold):
         inside = fold == number
         score[inside] = _scores(_fit(rows[~inside], label[~inside], seed), rows[inside])
-    return _finished(_fit(rows, label, seed), Sigmoid.fit(score, label), rows, label, seed)
+    digest = hashlib.sha256(json.dumps([_PARAMETERS, seed, list(map(str, group))], sort_keys=True).encode())
+    digest.update(np.ascontiguousarray(rows).tobytes() + label.tobytes())
+    version = f"second-stage-{digest.hexdigest()[:12]}"
+    return SecondStage(_fit(rows, label, seed), Sigmoid.fit(score, label), version)
 
 
-def across_groups(rows: _Floats, label: _Ints, fold: _Ints, *, seed: int) -> dict[int, SecondStage]:
+def across_groups(
+    rows: _Floats, label: _Ints, group: NDArray[np.str_], fold: _Ints, *, seed: int
+) -> dict[int, SecondStage]:
     """Return a dict from the number of each fold to a second stage, which predicts the rows of that fold.
 
-    The stage is trained and calibrated on the rows of all other folds. Its calibration uses out-of-fold
-    scores: the score of a row comes from the stage of that row's fold. ``rows`` (n, columns) are memory
-    rows. ``label`` (n,) is 1 for a valid patch, 0 for an invalid one; ``fold`` (n,) is the number of
-    each row's fold. There must be at least two folds. ``seed`` seeds the training.
+    The stage is trained and calibrated by :func:`train` on the rows of all other folds alone. ``rows``
+    (n, columns) are memory rows. ``label`` (n,) is 1 for a valid patch, 0 for an invalid one; ``group`` (n,)
+    names the vulnerability of each row, ``fold`` (n,) is the number of its fold. ``seed`` seeds the training.
+    Raises :class:`~crisol.errors.DatasetError` if the rows outside a fold are of fewer than two groups, or
+    fewer than two of them are of a class.
     """
-    trees = {
-        int(number): _fit(rows[fold != number], label[fold != number], seed) for number in np.unique(fold)
-    }
-    score = np.empty(len(label))
-    for number, booster in trees.items():
-        score[fold == number] = _scores(booster, rows[fold == number])
     return {
-        number: _finished(
-            booster, Sigmoid.fit(score[fold != number], label[fold != number]), rows, label, seed
-        )
-        for number, booster in trees.items()
+        int(number): train(rows[fold != number], label[fold != number], group[fold != number], seed=seed)
+        for number in np.unique(fold)
     }
 
 
@@ -173,11 +171,3 @@ def _fit(rows: _Floats, label: _Ints, seed: int) -> lightgbm.Booster:
 
 def _scores(trees: lightgbm.Booster, rows: _Floats) -> _Floats:
     return np.asarray(trees.predict(rows, num_threads=1), dtype=np.float64)
-
-
-def _finished(
-    trees: lightgbm.Booster, calibration: Sigmoid, rows: _Floats, label: _Ints, seed: int
-) -> SecondStage:
-    digest = hashlib.sha256(json.dumps([_PARAMETERS, seed], sort_keys=True).encode())
-    digest.update(np.ascontiguousarray(rows).tobytes() + label.tobytes())
-    return SecondStage(trees, calibration, f"second-stage-{digest.hexdigest()[:12]}")

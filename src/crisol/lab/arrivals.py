@@ -164,9 +164,8 @@ def arrange(
     fold_of[group] = grouped_folds(label, names[group], question.folds, question.seed)
     half = np.random.default_rng(question.seed).permutation(len(names)) % 2
     lessons = _taught(question, arrivals, group)
-    stages = across_groups(
-        lessons.rows, label[lessons.arrival], fold_of[group[lessons.arrival]], seed=question.seed
-    )
+    of = group[lessons.arrival]
+    stages = across_groups(lessons.rows, label[lessons.arrival], names[of], fold_of[of], seed=question.seed)
     return Prepared(
         question, tuple(arrivals), label, group, names, tuple(chosen), fold_of, half, lessons, stages,
         dataset.digest(patches)
