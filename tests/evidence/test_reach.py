@@ -164,7 +164,9 @@ def test_a_lost_way_is_touched_by_everything() -> None:
     assert _touched("LIMIT = 3", "LIMIT = 3 ", lost)
 
 
-@pytest.mark.parametrize("text", ["import inspect\ninspect.getsource(f)\n", "from inspect import getsource as g\n"])
+@pytest.mark.parametrize(
+    "text", ["import inspect\ninspect.getsource(f)\n", "from inspect import getsource as g\n"]
+)
 def test_a_program_that_reads_its_source_is_known_by_any_spelling(text: str) -> None:
     """Its behaviour may change with a comment."""
     way = Way("pov.py", (Code("app.py", "<module>", 1, (1, 2)),), frozenset(), frozenset(), frozenset())
