@@ -16,10 +16,10 @@ import pytest
 from rich.table import Table
 from rich.text import Text
 
-from crisol.cli.console import _Console, printable
+from crisol.cli.console import _Console, creatable, printable
 from crisol.cli.endings import Exit, run
 from crisol.config import Settings, load_settings
-from crisol.errors import SettingsError, StoreError, redacted
+from crisol.errors import CannotCreate, SettingsError, StoreError, redacted
 from crisol.tracking.registry import point_to
 from support.served import ROOT, model_folder
 
@@ -281,3 +281,17 @@ def test_a_module_of_an_extra_is_named_with_what_brings_it(
 
     assert run(command) == 69
     assert f"install Crisol's extra {extra}" in capsys.readouterr().err
+
+
+def test_a_check_that_a_file_can_be_written_leaves_all_as_it_was(tmp_path: Path) -> None:
+    """A symbolic link to a file that does not exist stays one."""
+    link, target = tmp_path / "link", tmp_path / "target"
+    link.symlink_to(target)
+    assert creatable(link) == link
+    assert link.is_symlink()
+    assert not target.exists()
+
+
+def test_a_name_that_is_too_long_cannot_be_created(tmp_path: Path) -> None:
+    with pytest.raises(CannotCreate, match="name too long"):
+        creatable(tmp_path / ("x" * 300))

@@ -40,6 +40,15 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     return int(stop.value.code or 0)
 
 
+@pytest.mark.parametrize("cwe", ["CWE-\u0667\u0669", "0", "CWE-000", "cwe-123456"])
+def test_a_weakness_that_the_service_refuses_is_refused(
+    cwe: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A CWE has one to five ASCII digits and is not 0."""
+    assert call(monkeypatch, "predict", "p.diff", "--cwe", cwe) == 64
+    assert "write CWE-79" in capsys.readouterr().err
+
+
 def test_the_same_seed_prints_the_same_digits(
     bench: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -165,7 +165,7 @@ def test_a_budget_of_nothing_is_undecided(tmp_path: Path, monkeypatch: pytest.Mo
     assert ran.exit_code == 2, ran.output
 
 
-@pytest.mark.parametrize("text", ['{"name": "x"}\n', "{\n", "[1]\n"])
+@pytest.mark.parametrize("text", ['{"name": "x"}\n', '{"diff": null}\n', "{\n", "[1]\n"])
 def test_standard_input_that_is_no_candidate_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
@@ -178,6 +178,22 @@ def test_standard_input_that_is_no_candidate_is_named(
     else:
         assert ran.exit_code == 2
         assert "none could be judged" in ran.output
+
+
+def test_a_line_of_standard_input_ends_at_a_line_feed_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JSON texts may contain U+2028 and U+0085; a missing name is made of the line's number."""
+    monkeypatch.setenv("CRISOL_ROOT", str(tmp_path))
+    rows = [
+        {"name": "a\u2028b", "diff": "no\x85diff"},
+        {"name": None, "diff": "no diff"},
+        {"diff": "no diff, again"},
+    ]
+    text = "\r\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    ran = CliRunner().invoke(app, ["triage", str(notes(tmp_path).folder), "-", "--json"], input=text)
+    candidates = json.loads(ran.stdout)["candidates"]
+    assert {entry["name"] for entry in candidates} == {"a\u2028b", "stdin-2", "stdin-3"}
 
 
 def test_a_model_that_is_named_and_missing_is_an_error(

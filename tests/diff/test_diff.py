@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crisol import diff
+from crisol.diff.patch import header
 from crisol.errors import (
     DiffError,
     DiffTooLarge,
@@ -218,3 +219,14 @@ def test_agrees_with_git_apply(tmp_path_factory: pytest.TempPathFactory, old: st
     subprocess.run(["git", "apply", "--unsafe-paths", "-"], cwd=folder, input=text.encode(), check=True)
     mine = diff.apply(diff.parse(text), {"x.py": old}.get)["x.py"]
     assert (folder / "x.py").read_bytes() == (mine or "").encode()
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="compares with git diff")
+@pytest.mark.parametrize("name", ["a b.py", "a\\b.py", 'a"b.py', "a\tb\nc\x01\x7f.py", "\xe9.py"])
+def test_paths_are_quoted_as_git_quotes_them(tmp_path: Path, name: str) -> None:
+    git = ["git", "-C", str(tmp_path)]
+    (tmp_path / name).write_text("")
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "add", "."], check=True)
+    shown = subprocess.run([*git, "diff", "--cached"], check=True, capture_output=True).stdout.decode()
+    assert shown.splitlines()[:2] == header(None, name)

@@ -69,6 +69,7 @@ MULTIPART = (
     f"Content-Disposition: attachment\n{header('base64')}\n"
     f"{coded(DIFF)}\n--=-xyz--\n"
 )
+INDENTED = f"1. So:\n\n{textwrap.indent(f'```diff{chr(10)}{DIFF}```', '   ', lambda _: True)}\n"
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,9 @@ MULTIPART = (
             f"Sure:\n\n```diff\n{DIFF}```\n\n"
             "- it is right\n+ and short\n\n-rw is no line of it after the fence\n"
         ),
-        f"1. So:\n\n{textwrap.indent(f'```diff{chr(10)}{DIFF}```', '   ', lambda _: True)}\n",
+        INDENTED,
+        INDENTED.replace("\n", "\r\n"),
+        f"{header('base64')}\n{coded(INDENTED)}",
         DIFF + "- resolves the path\n- refuses the rest\n",
         DIFF + "---\nThis should do.\n",
         DIFF + "\nThis should do.\n",
@@ -129,6 +132,10 @@ MULTIPART = (
 def test_every_form_gives_the_same_change(text: str | bytes) -> None:
     """Encodings, mails, fences, prefixes and backup names are how a patch travels, not what it says."""
     assert result(text) == AFTER
+
+
+def test_carriage_returns_of_transport_change_no_identity_below_an_indented_fence() -> None:
+    assert diff.parse(INDENTED.replace("\n", "\r\n")).identity == diff.parse(DIFF).identity
 
 
 @pytest.mark.parametrize("end", ["", "-- \n2.39.5\n", "--\n2.39.5\n", "```\n", "From 1 Mon\nSubject: x\n"])

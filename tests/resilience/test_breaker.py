@@ -7,6 +7,8 @@ import concurrent.futures
 import functools
 import gc
 import itertools
+import sys
+import threading
 import time
 import traceback
 import tracemalloc
@@ -525,6 +527,38 @@ def test_registry_gives_one_breaker_a_name() -> None:
     assert len(registry.snapshot()) == len(registry) == 1
     with pytest.raises(SettingsError, match="another policy"):
         registry.create("model", DATABASE)
+
+
+def test_threads_that_create_a_breaker_at_once_make_one() -> None:
+    """The listener is added once; the thread that comes second gets an error for its other policy."""
+    interval = sys.getswitchinterval()
+    heard: list[str] = []
+    registry = BreakerRegistry()
+    registry.add_listener(lambda name, *_: heard.append(name))
+    policies = [BreakerPolicy(consecutive_failures=count) for count in (1, 2)]
+    names = [str(number) for number in range(1000)]
+    barrier = threading.Barrier(len(policies))
+
+    def create(policy: BreakerPolicy) -> int:
+        refused = 0
+        barrier.wait()
+        for name in names:
+            try:
+                registry.create(name, policy)
+            except SettingsError:
+                refused += 1
+        return refused
+
+    try:
+        sys.setswitchinterval(1e-6)
+        with concurrent.futures.ThreadPoolExecutor(len(policies)) as pool:
+            refused = sum(pool.map(create, policies))
+    finally:
+        sys.setswitchinterval(interval)
+    for breaker in registry:
+        breaker.force_open()
+    assert refused == len(names)
+    assert heard == names
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,7 @@ def test_what_was_taken_in_can_be_taken_out(tmp_path: Path, grounds: Grounds) ->
     assert [candidate.name for candidate in kept(inbox, "v")] == ["b"]
     assert remove(inbox, "v", ["b"]) == 0
     assert list(kept(inbox, "v")) == []
+    assert remove(inbox, "v", []) == 0
 
 
 def test_a_source_without_patches_is_refused(tmp_path: Path, grounds: Grounds) -> None:

@@ -213,12 +213,13 @@ def creatable(path: Path | None) -> Path | None:
     """
     if path is None:
         return None
-    new = not path.exists()
     try:
+        new = not path.exists()
         with path.open("ab"):
             pass
         if new:
-            path.unlink()
+            # The path may be a symbolic link to a file that did not exist; the link stays.
+            path.resolve().unlink()
     except OSError as error:
         raise CannotCreate(f"{path}: {error.strerror}") from None
     return path

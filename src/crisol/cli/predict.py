@@ -96,7 +96,7 @@ def _weakness(text: str) -> str:
 
     Raises :class:`~crisol.errors.SettingsError` for any other text.
     """
-    number = re.fullmatch(r"(?i)(?:cwe-?)?0*(\d{1,6})", text.strip())
+    number = re.fullmatch(r"(?i)(?:cwe-?)?0*([1-9][0-9]{0,4})", text.strip())
     if number is None:
         raise SettingsError(f"--cwe {text!r} is no weakness; write CWE-79")
     return f"CWE-{number[1]}"

@@ -120,21 +120,23 @@ def _text(text: str, name: str, vulnerability: str) -> Iterator[Candidate]:
     A text that does not begin with ``{`` is one diff, and ``name`` the name of its candidate. A candidate
     whose JSON line has no ``name`` is named by ``name`` and the number of the line, such as ``stdin-2``.
     ``vulnerability`` is the id of the vulnerability. Raises :class:`~crisol.errors.DatasetError` for a line
-    without a diff.
+    whose ``diff`` is not text.
     """
     if not text.lstrip().startswith("{"):
         yield Candidate(vulnerability, name, Origin.IMPORT, text)
         return
-    for number, line in enumerate(text.splitlines(), 1):
+    # JSON texts may contain U+2028 and other characters at which str.splitlines would split.
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-            yield Candidate(
-                vulnerability, str(row.get("name", f"{name}-{number}")), Origin.IMPORT, str(row["diff"])
-            )
+            named, content = str(row.get("name") or f"{name}-{number}"), row["diff"]
         except (ValueError, KeyError, AttributeError, RecursionError) as error:
             raise DatasetError(f"{name}, line {number}: {error!r}; expected JSON with a diff") from None
+        if not isinstance(content, str):
+            raise DatasetError(f"{name}, line {number}: the diff must be text")
+        yield Candidate(vulnerability, named, Origin.IMPORT, content)
 
 
 def _named(candidates: Iterator[Candidate]) -> list[Candidate]:

@@ -66,16 +66,19 @@ def unwrapped(text: str | bytes, limits: DiffLimits) -> list[str]:
     # Both headers begin alike, and a plain search is twenty times as fast as either pattern.
     if "content-t" in text.lower() and (_ENCODED.search(text) or _MULTIPART.search(text)):
         lines = _mail(lines)
-        if any("\0" in line for line in lines):
+        text = "\n".join(lines)
+        if "\0" in text:
             raise UnsupportedDiff("a NUL character in the mail: binary content cannot be wargamed")
         if len(lines) > limits.lines:
             raise DiffTooLarge(f"the mail has more than {limits.lines} lines")
     if len(text) > limits.line_bytes and max(map(len, lines), default=0) > limits.line_bytes:
         raise DiffTooLarge(f"a line has more than {limits.line_bytes} characters")
+    if " ```" in text or " ~~~" in text:
+        lines = _without_indentation(lines)
     if "\r" in text and any(line.startswith("@@ ") and line.endswith("\r") for line in lines):
         # A mail or a browser turned every line feed into CRLF; a CRLF file in a git diff has LF headers.
         lines = [line.removesuffix("\r") for line in lines]
-    return _without_indentation(lines) if " ```" in text or " ~~~" in text else lines
+    return lines
 
 
 def _decode(content: bytes) -> str:

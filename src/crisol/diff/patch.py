@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FileChange", "Hunk", "Patch"]
 
+_ESCAPES = {ord(char): f"\\{code}" for char, code in zip('\a\b\t\n\v\f\r"\\', 'abtnvfr"\\', strict=True)}
+
 
 @dataclass(frozen=True, slots=True)
 class Hunk:
@@ -144,13 +146,13 @@ def header(old: str | None, new: str | None) -> list[str]:
 def quoted(path: str) -> str:
     """Return a path as git writes it in a diff.
 
-    A path with ``"``, a control character or a character beyond ASCII is written in double quotes, with C
-    escapes. Any other path is returned unchanged.
+    A path with ``"``, a backslash, a control character or a character beyond ASCII is written in double
+    quotes, with C escapes. Any other path is returned unchanged.
     """
-    if path.isascii() and path.isprintable() and '"' not in path:
+    if path.isascii() and path.isprintable() and '"' not in path and "\\" not in path:
         return path
     out = "".join(
-        chr(byte) if 32 <= byte < 127 and byte not in b'"\\' else f"\\{byte:03o}" for byte in path.encode()
+        _ESCAPES.get(byte) or (chr(byte) if 32 <= byte < 127 else f"\\{byte:03o}") for byte in path.encode()
     )
     return f'"{out}"'
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import threading
 import time
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast
 
@@ -298,6 +299,7 @@ class BreakerRegistry:
         self._clock = clock
         self._breakers: dict[str, CircuitBreaker] = {}
         self._listeners: list[Callable[[str, State, State], None]] = []
+        self._lock = threading.Lock()
 
     def create(self, name: str, policy: BreakerPolicy | None = None) -> CircuitBreaker:
         """Return the breaker ``name``; if there is none, make it with ``policy``.
@@ -306,12 +308,14 @@ class BreakerRegistry:
         breaker exists with another policy. ``registry[name]`` returns a breaker whatever its policy is.
         """
         expected = policy if policy is not None else BreakerPolicy()
-        breaker = self._breakers.get(name)
-        if breaker is None:
-            breaker = self._breakers.setdefault(name, CircuitBreaker(name, expected, clock=self._clock))
-            for listener in self._listeners:
-                breaker.add_listener(listener)
-        elif breaker.policy != expected:
+        with self._lock:
+            breaker = self._breakers.get(name)
+            if breaker is None:
+                breaker = CircuitBreaker(name, expected, clock=self._clock)
+                for listener in self._listeners:
+                    breaker.add_listener(listener)
+                self._breakers[name] = breaker
+        if breaker.policy != expected:
             raise SettingsError(
                 f"breaker {name!r} exists with another policy; ask for it by registry[{name!r}]"
             )
@@ -324,9 +328,10 @@ class BreakerRegistry:
         states (:class:`~crisol.resilience.breaker.State`) before and after the change. An exception that the
         listener raises is logged and not passed on.
         """
-        self._listeners.append(listener)
-        for breaker in self._breakers.values():
-            breaker.add_listener(listener)
+        with self._lock:
+            self._listeners.append(listener)
+            for breaker in self._breakers.values():
+                breaker.add_listener(listener)
 
     def snapshot(self) -> list[BreakerSnapshot]:
         """Return the present state and counters of each breaker, in the order in which they were made."""

@@ -159,7 +159,7 @@ def remove(inbox: Path, vulnerability: str, names: Iterable[str]) -> int:
         if rest:
             _write(inbox / f"{vulnerability}.jsonl", rest)
         else:
-            (inbox / f"{vulnerability}.jsonl").unlink()
+            (inbox / f"{vulnerability}.jsonl").unlink(missing_ok=True)
     return len(rest)
 
 
