@@ -118,3 +118,5 @@ def test_a_way_is_traced_once_for_the_content_of_anotes(tmp_path: Path, sandbox:
     assert kept.stat().st_mtime_ns == before
     trace(notes(tmp_path, POV + "\n"), sandbox, tmp_path / "cache")
     assert len(list((tmp_path / "cache" / "ways").iterdir())) == 2
+    kept.write_text("[{}]")
+    assert trace(notes(tmp_path, POV), sandbox, tmp_path / "cache") == first

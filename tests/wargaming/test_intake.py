@@ -58,6 +58,7 @@ def test_a_folder_and_a_file_are_taken_and_nothing_twice(tmp_path: Path, grounds
     patches.mkdir()
     (patches / "one.diff").write_text(A)
     (patches / "notes.txt").write_text("not a patch")
+    (patches / "folder.patch").mkdir()
     first = take(patches, inbox, grounds, Manner("v"))
     assert (first.added, first.same) == ({"v": 1}, ())
     again = A.replace("b/app.py", "b/app.py\t2026-01-01 00:00:00")

@@ -17,6 +17,7 @@ import json
 import os
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -86,7 +87,8 @@ def trace(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> tuple[
     downloaded, and :class:`~crisol.errors.SandboxError` where the sandbox fails.
     """
     path = ways_file(vulnerability, cache)
-    if path.is_file():
+    # A damaged file is written anew.
+    with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
         return read_ways(path)
     limits = vulnerability.limits
     limits = replace(
@@ -117,7 +119,7 @@ def ways_file(vulnerability: Vulnerability, cache: Path) -> Path:
 def read_ways(path: Path) -> tuple[Way, ...]:
     """Return the traces that :func:`trace` stored in the file ``path``.
 
-    Raises OSError where the file cannot be read, and ValueError where it is no JSON.
+    Raises OSError where the file cannot be read, and ValueError, KeyError or TypeError where it is damaged.
     """
     return tuple(_way(way) for way in json.loads(path.read_text(encoding="utf-8")))
 

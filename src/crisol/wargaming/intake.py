@@ -205,7 +205,9 @@ def imported(path: Path, manner: Manner = _PLAIN) -> Iterator[Candidate]:
     try:
         if path.is_dir():
             yield from _files(
-                sorted(file for file in path.iterdir() if file.suffix in _PATCHES), path, manner
+                sorted(file for file in path.iterdir() if file.suffix in _PATCHES and file.is_file()),
+                path,
+                manner,
             )
         elif path.suffix in _PATCHES:
             yield from _files([path], path, manner)

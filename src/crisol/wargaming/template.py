@@ -78,7 +78,7 @@ def new_vulnerability(folder: Path) -> list[Path]:
     """
     name = folder.resolve().name
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
-        raise VulnerabilityError(f"{name!r} is no id; use letters, digits, dots and hyphens")
+        raise VulnerabilityError(f"{name!r} is no id; use letters, digits, dots, hyphens and underscores")
     files = {
         "vulnerability.toml": (
             f'id = {json.dumps(name)}\ntitle = "Notes are read from outside their folder"\n'
