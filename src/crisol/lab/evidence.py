@@ -108,10 +108,10 @@ def measure(prepared: Prepared, tell: Callable[[str], None] = lambda _: None) ->
 def certified(prepared: Prepared, model: Policy = NEVER, *, delta: float = 0.10) -> Guarantee:
     """Return the policy of the second stage that skips the most wargames within two bounds, as a guarantee.
 
-    The share of invalid patches among the accepted ones is at most ``alpha`` of ``prepared.question``. The
-    share of valid patches among the rejected ones is at most ``beta``. Tests on the streams of ``prepared``
-    show each bound with confidence 1 - ``delta``. ``model`` is the policy of the model that reads the diff
-    alone. It decides where the second stage does not; by default it never decides.
+    Facts decide first, then the second stage, then the model that reads the diff alone, by the policy
+    ``model``; by default it never decides. Of all patches that they accept, at most the share ``alpha`` of
+    ``prepared.question`` is invalid, and of all that they reject, at most ``beta`` is valid. Tests on the
+    streams of ``prepared`` show each bound with confidence 1 - ``delta``.
     """
     believe = learnt(prepared)
     return certify(

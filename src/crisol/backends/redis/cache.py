@@ -67,7 +67,7 @@ class RedisTier:
         """Return the entry of ``key`` and a ticket, with which :meth:`put` stores a new entry for that key.
 
         ``tags`` are the tags of the entry, the same as for :meth:`put`. The result's ``entry`` is None if
-        there is no such entry, or if one of its tags was invalidated; the ticket is then valid, too. Raises
+        there is no such entry, or if one of its tags was invalidated. Raises
         :class:`~crisol.errors.UnavailableError` if Redis does not answer.
         """
         names = [self._stamp + tag for tag in (_EVERYTHING, *tags)]
