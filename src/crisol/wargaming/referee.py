@@ -104,11 +104,11 @@ class Match:
     def phases(self, text: str | bytes, reading: ReadOptions = _AS_GIT) -> Generator[Phase, None, Verdict]:
         """Wargame one untrusted diff and yield each phase when it ends; the generator returns the verdict.
 
-        ``reading`` are the options for reading the diff. Without an ``experience``, the first failed phase
-        that counts for the basic label ends the wargame; a failed phase that counts for the strict label
-        alone does not. With an ``experience``, the first failed phase of either kind ends it. The ``detail``
-        of the phase ``apply`` names the files of the diff that are not judged. A diff that is malformed or
-        does not apply raises no error; its verdict is inconclusive.
+        ``reading`` are the options for reading the diff. If the match learns from its wargames (attribute
+        ``experience``), the first failed phase ends the wargame. Otherwise the first failed phase that counts
+        for the basic label ends it; a failed phase that counts for the strict label alone does not. The
+        ``detail`` of the phase ``apply`` names the files of the diff that are not judged. A diff that is
+        malformed or does not apply raises no error; its verdict is inconclusive.
         """
         start = time.perf_counter()
         done: list[Phase] = []
