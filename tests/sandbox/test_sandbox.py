@@ -64,9 +64,15 @@ def test_a_limit_is_refused_for_its_own_reason(value: float, reason: str) -> Non
         Limits(seconds=value)
 
 
-@pytest.mark.parametrize(("code", "text"), [(0, "0"), (1, "1"), (7, "7"), (0, ""), (0, "None"), (1, "'no'")])
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (0, "0"), (1, "1"), (7, "7"), (0, ""), (0, "None"), (0, "False"), (1, "True"), (1, "'no'"),
+        (1, "0.0"), (1, "0j"), (1, "1.0"), (1, "0.0 if sys.path else 0"),
+    ],
+)  # fmt: skip
 def test_the_code_is_what_the_script_says(target: Target, code: int, text: str) -> None:
-    """As in a plain interpreter: nothing and None are 0, a text is 1."""
+    """As in a plain interpreter: nothing and None are 0; a text, a float and a complex number are 1."""
     ended = run(target, f"import sys\nsys.exit({text})\n")
     assert (ended.ending, ended.code) == (Ending.EXITED, code)
 

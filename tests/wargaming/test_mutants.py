@@ -138,12 +138,60 @@ def test_a_rewrite_behaves_like_its_original(name: str) -> None:
         "def f(a, b):\n    total = a\n    if a not in b:\n        raise ValueError(a)\n    if a == 3:\n"
         "        total = total * 2\n    if total is not None:\n        return total + 1\n    return total\n"
     )
-    text, rng = Text(code), random.Random(1)
-    made = [version for node in ast.walk(text.tree) for version in REWRITES[name](text, node, rng)]
+    rewritten(name, code)
+
+
+@pytest.mark.parametrize(
+    "comparison",
+    [
+        "(a or 1) == 1",
+        "(a == 1) == True",
+        "(not a) == True",
+        "(a if a else 1) == 1",
+        "(c := a) == 1",
+        "(a\n- 1) == 1",
+        "(a or 2) not in b",
+        "a not in (b or a)",
+        "(a and None) is not None",
+    ],
+)
+def test_an_operand_keeps_the_parentheses_that_it_needs(comparison: str) -> None:
+    """An operand that binds more loosely than the comparison, or has several lines, is the same operand."""
+    rewritten("equivalent", f"def f(a, b):\n    result = {comparison}\n    return result\n")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "return (\n        a\n        - 1\n    )",
+        "return (\n        a\n    - 1)",
+        "return (c := a)",
+        "return a, b",
+        "return *b, a",
+        "raise (\n        ValueError(a)\n        if b else TypeError(a)\n    )",
+        "raise ValueError(\n        a,\n    )",
+    ],
+)
+def test_a_value_keeps_the_parentheses_that_it_needs(statement: str) -> None:
+    """A value on several lines, or one that is no assigned value without them, is assigned whole."""
+    rewritten("temporary", f"def f(a, b):\n    {statement}\n")
+
+
+@pytest.mark.parametrize("condition", ["(c := a)", "a and (c := b)", "(a\n        or b)", "*b,"])
+def test_a_condition_is_the_argument_of_a_call(condition: str) -> None:
+    """An assignment, several lines and a tuple are one condition still."""
+    rewritten("equivalent", f"def f(a, b):\n    if ({condition}):\n        return a\n    return b\n")
+
+
+def rewritten(name: str, code: str) -> None:
+    """Assert that the rewrite ``name`` makes other texts of ``code``, and that they behave alike."""
+    text = Text(code)
+    made = [
+        version for node in ast.walk(text.tree) for version in REWRITES[name](text, node, random.Random(1))
+    ]
     assert made
-    for version in made:
-        assert version != code
-        assert behaviour(version) == behaviour(code)
+    assert code not in made
+    assert [behaviour(version) for version in made] == [behaviour(code)] * len(made)
 
 
 def behaviour(code: str) -> list[object]:

@@ -120,3 +120,27 @@ def test_a_pov_that_raises_leaves_the_word_to_the_checks(
             "    with", "    if '..' in name[:2] or name[:1] == '/':\n        {}['']\n    with"
         )
         assert match.judge(patch(raising)).reason is Reason.RAISES
+
+
+def test_a_check_that_fails_after_a_pov_that_raises_leaves_the_others_out(tmp_path: Path) -> None:
+    """The verdict names the checks that did not run, for the first failure decides."""
+    folder, second = make(tmp_path / "notes-traversal"), "checks/2_again.py"
+    (folder / second).write_text((folder / CHECK).read_text(encoding="utf-8"))
+    experience = Experience()
+    for _ in range(50):
+        experience.learn(ran(PUBLIC, PhaseName.POV, failed=True))
+        experience.learn(ran(VARIANT, PhaseName.VARIANTS, failed=False))
+        experience.learn(ran(CHECK, PhaseName.CHECKS, failed=False))
+    with open_match(load(folder), choose(), tmp_path, experience=experience) as match:
+        verdict = match.judge(patch(APP.replace("    with", "    {}['']\n    with")))
+    assert verdict.reason is Reason.BREAKS_FUNCTION
+    assert [phase.name for phase in verdict.phases][4:] == ["checks"]
+    assert sorted(verdict.left_out) == [CHECK, VARIANT]
+
+
+def test_a_script_that_did_not_run_is_not_learnt(vulnerability: Vulnerability, tmp_path: Path) -> None:
+    """A patch whose time is used up says nothing of the scripts that are left."""
+    experience = Experience()
+    with open_match(vulnerability, choose(), tmp_path, budget=0.0, experience=experience) as match:
+        assert match.judge(patch(RIGHT)).reason is Reason.TIMEOUT
+    assert [experience.tally(vulnerability.id, name).runs for name in (PUBLIC, VARIANT, CHECK)] == [0, 0, 0]

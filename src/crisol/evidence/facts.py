@@ -4,7 +4,7 @@ In this example the patch changes nothing that the PoV executes or reads. The ev
 then functions that it executes.
 
 >>> facts = gather(vulnerability, sandbox, cache)  # doctest: +SKIP
->>> fact = facts.settle(diff.parse(text))  # doctest: +SKIP
+>>> fact = facts.settled(diff.apply(diff.parse(text), facts.tree.read))  # doctest: +SKIP
 >>> fact.outcome, fact.source  # doctest: +SKIP
 (<Outcome.INVALID: 'invalid'>, <Source.UNTOUCHED: 'untouched'>)
 >>> fact.evidence  # doctest: +SKIP
@@ -111,19 +111,6 @@ class Facts:
     ways: tuple[Way, ...]
     public: str = ""
     judged: JudgedPrograms = field(default_factory=JudgedPrograms)
-
-    def settle(self, patch: Patch) -> Fact | None:
-        """Return the fact that decides a patch, None where no fact does.
-
-        Verdicts that were stored with :meth:`learn` are used, too. A patch that does not apply to the
-        vulnerable source gets a fact with the outcome invalid and the reason ``does_not_apply``.
-        """
-        try:
-            return self.settled(diff.apply(patch, self.tree.read))
-        except PatchDoesNotApply as error:
-            return Fact(
-                Outcome.INVALID, Source.EQUIVALENT, Reason.DOES_NOT_APPLY, str(error), ("vulnerable",)
-            )
 
     def settled(self, after: Mapping[str, str | None]) -> Fact | None:
         """Return the fact that decides a patch; None if no fact decides it.

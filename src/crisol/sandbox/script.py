@@ -190,10 +190,8 @@ class _Exits(ast.NodeTransformer):
         variable, the result is None.
         """
         match value:
-            case ast.Constant(value=None | False | 0):
-                return self._constant(ZERO)
-            case ast.Constant(value=True | 1):
-                return self._constant(ONE)
+            case ast.Constant(value=None | int() as code) if code in {None, 0, 1}:
+                return self._constant(ONE if code else ZERO)
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 first, second = self._secret(body), self._secret(orelse)
                 return ast.IfExp(test, first, second) if first and second else None

@@ -10,7 +10,7 @@ import ast
 import random
 from collections.abc import Callable, Iterator
 
-from crisol.wargaming.spans import Text
+from crisol.wargaming.spans import Text, parses
 
 __all__ = ["DISGUISES", "REWRITES", "Disguise"]
 
@@ -121,9 +121,18 @@ def _rename(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
 
 def _operand(text: Text, node: ast.expr) -> str:
     """Return the source of an operand of a comparison, in the parentheses that it needs as such."""
-    loose = ast.BoolOp | ast.Compare | ast.IfExp | ast.Lambda | ast.NamedExpr | ast.Yield | ast.YieldFrom
+    loose = ast.BoolOp | ast.Compare | ast.IfExp | ast.Lambda
     needs = isinstance(node, loose) or (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not))
-    return f"({text.of(node)})" if needs else text.of(node)
+    return f"({text.of(node)})" if needs else _whole(text.of(node))
+
+
+def _whole(source: str) -> str:
+    """Return the source of an expression, in parentheses if it is no expression without them.
+
+    The parentheses around an expression are no part of its node. A value on several lines needs them, and so
+    do ``x := 1`` and a ``yield``.
+    """
+    return source if parses(source, "eval") else f"({source})"
 
 
 def _equivalent(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:  # noqa: ARG001 - its type
@@ -162,10 +171,7 @@ def _temporary(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
         indent, name = text.text[line:start], rng.choice(free)
         word = "return" if isinstance(node, ast.Return) else "raise"
         if not indent.strip() and isinstance(value, ast.expr):
-            source = text.of(value)
-            # The parentheses of a value on several lines are no part of its node.
-            assigned = f"({source})" if "\n" in source else source
-            replacement = f"{name} = {assigned}\n{indent}{word} {name}"
+            replacement = f"{name} = {_whole(text.of(value))}\n{indent}{word} {name}"
             yield text.put(node, replacement)  # type: ignore[arg-type]  # a statement, as above
 
 

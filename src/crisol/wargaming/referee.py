@@ -164,8 +164,9 @@ class Match:
                 yield phase
 
     def _tried(self, step: ScriptStep, files: Mapping[str, bytes | None]) -> Phase:
+        runs = self._spent < self.budget
         phase = _timed(step.name, partial(self._run, step.scripts, step.survives, files))
-        if self.experience is not None and phase.reason is not Reason.SANDBOX_FAILED:
+        if self.experience is not None and runs and phase.reason is not Reason.SANDBOX_FAILED:
             flaw, failed = self.vulnerability.id, phase.reason is not None
             self.experience.learn(ScriptRun(flaw, step.scripts[0].name, step.name, failed, phase.seconds))
         return phase

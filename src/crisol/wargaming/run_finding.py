@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from crisol.records import Reason
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["finding", "succeeds", "told"]
 
 _DETAIL = 600
+_TRACEBACK = "\nTraceback (most recent call last):\n"
+_UNINDENTED = re.compile(r"^\S.*", re.MULTILINE)
 
 
 def finding(script: Script, run: Run, survives: Reason, refusals: Collection[str]) -> Reason | None:
@@ -35,13 +38,24 @@ def finding(script: Script, run: Run, survives: Reason, refusals: Collection[str
             return {0: survives, 1: None}.get(-1 if run.code is None else run.code, Reason.RAISES)
         return None if run.code == 0 else Reason.TAMPERS if run.code == PASSES_ANYTHING else survives
     if run.ending is Ending.RAISED:
-        last = run.stderr.strip().rpartition("\n")[2]
-        if last.startswith(("ImportError", "ModuleNotFoundError", "SyntaxError", "IndentationError")):
+        raised = _raised(run.stderr)
+        if raised.startswith(("ImportError", "ModuleNotFoundError", "SyntaxError", "IndentationError")):
             return Reason.DOES_NOT_LOAD
-        if script.role is not Role.POV or last.startswith(("NameError", "UnboundLocalError")):
+        if script.role is not Role.POV or raised.startswith(("NameError", "UnboundLocalError")):
             return Reason.BREAKS_FUNCTION
-        return None if last.partition(":")[0] in refusals else Reason.RAISES
+        return None if raised.partition(":")[0] in refusals else Reason.RAISES
     return Reason.TAMPERS if run.ending is Ending.NOT_ATTESTED else Reason.TIMEOUT
+
+
+def _raised(stderr: str) -> str:
+    """Return the line that names the exception in the last traceback of a run's error output.
+
+    Further lines of the exception's message may follow this line. Without a traceback, as for a script that
+    does not compile, the result is the last line.
+    """
+    _, traceback, rest = f"\n{stderr}".rpartition(_TRACEBACK)
+    named = _UNINDENTED.search(rest) if traceback else None
+    return named[0] if named else stderr.strip().rpartition("\n")[2]
 
 
 def succeeds(run: Run) -> bool:

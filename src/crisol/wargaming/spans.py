@@ -60,10 +60,10 @@ class Text:
         return self._starts[line - 1] + offset
 
 
-def parses(text: str) -> bool:
-    """Return whether a text is valid Python."""
+def parses(text: str, mode: str = "exec") -> bool:
+    """Return whether a text is valid Python: a module, or one expression if ``mode`` is ``eval``."""
     try:
-        ast.parse(text)
+        ast.parse(text, mode=mode)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True
