@@ -8,7 +8,10 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 from crisol.abtest.drift import calibration_drift, input_drift, psi, worsening
-from crisol.errors import InputError
+from crisol.abtest.watch import predicted_drift, watch
+from crisol.errors import ExperimentError, InputError
+from crisol.records import Outcome
+from support.trials import make_trial
 
 
 def test_a_model_that_gets_worse_halfway_raises_the_alarm_soon_after() -> None:
@@ -104,6 +107,33 @@ def test_the_changed_feature_is_found_among_those_that_are_not() -> None:
     assert table["adjusted_p_value"].to_numpy() == pytest.approx(adjusted)
 
 
+def test_a_column_that_is_numeric_in_one_table_only_is_left_out() -> None:
+    old = pd.DataFrame({"a": [1, 2], "b": [1, 2], "c": ["x", "y"]})
+    new = pd.DataFrame({"a": [1, 2], "b": ["x", "y"], "c": [1, 2]})
+    assert list(input_drift(old, new)["feature"]) == ["a"]
+
+
+@pytest.mark.parametrize("missing", [np.nan, np.inf, pd.NA])
+def test_a_value_that_is_missing_has_no_distribution(missing: object) -> None:
+    """A p-value of nan would look like one without drift."""
+    whole = pd.DataFrame({"a": [1.0, 2.0, 3.0]})
+    broken = pd.DataFrame({"a": pd.array([1.0, missing, 3.0], dtype="Float64")})
+    for old, new in ((whole, broken), (broken, whole)):
+        with pytest.raises(InputError, match="column 'a' has a value"):
+            input_drift(old, new)
+
+
+def test_predictions_are_compared_as_errors_are_if_the_reference_is_nearly_all() -> None:
+    """The last trial is never part of the reference."""
+    trials = [make_trial(number, outcome=Outcome.VALID, reason=None) for number in range(3)]
+    assert watch("a", trials, reference=0.9)[0].baseline == 2
+    assert len(predicted_drift(trials, 0.9)) == 2
+    with pytest.raises(ExperimentError, match=r"reference is 1\.5"):
+        predicted_drift(trials, 1.5)
+    with pytest.raises(InputError, match="current 1; both need one"):
+        predicted_drift(trials[:1])
+
+
 def test_wrong_input_is_named() -> None:
     with pytest.raises(InputError, match="error 1 is 2"):
         worsening([0.0, 2.0], 0.1)
@@ -119,5 +149,7 @@ def test_wrong_input_is_named() -> None:
         calibration_drift([0.1], [1.0], tolerated=0.5)
     with pytest.raises(InputError, match="no numeric column"):
         input_drift(pd.DataFrame({"a": [1]}), pd.DataFrame({"b": [1]}))
+    with pytest.raises(InputError, match="reference has 0 rows"):
+        input_drift(pd.DataFrame({"a": []}, dtype=float), pd.DataFrame({"a": [1]}))
     with pytest.raises(InputError, match="both sides"):
         psi([], [1.0])

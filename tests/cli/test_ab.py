@@ -213,6 +213,19 @@ def test_watch_sees_an_arm_that_loses_its_trials(settings: Settings) -> None:
     assert "mismatch" not in invoke("ab", "watch", "--share", "other=0.3333")
 
 
+def test_an_arm_with_too_few_trials_keeps_no_other_from_its_watch(settings: Settings) -> None:
+    """An arm that began a moment ago is named, and its number of trials is examined."""
+    with closing(open_trials(settings)) as store:
+        store.append([*_turning(400, right=200), *_turning(1, right=1, arm="other")])
+    done = CliRunner().invoke(app, ["ab", "watch"])
+    assert done.exit_code == 1
+    assert re.search(r"errors .* alarm at trial", done.output)
+    assert re.search(r"other .* too few conclusive trials", done.output)
+    (document,) = json.loads(CliRunner().invoke(app, ["ab", "watch", "--json"]).output)
+    assert document["unwatched"] == ["other"]
+    assert {row["of"] for row in document["drifts"]} == {"champion"}
+
+
 def test_arms_of_unlike_experiments_are_never_pooled(settings: Settings) -> None:
     """Each is well by itself; one after the other the arm would look as if it had become worse."""
     unsure = [

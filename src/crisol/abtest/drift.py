@@ -146,18 +146,24 @@ def input_drift(reference: pd.DataFrame, current: pd.DataFrame) -> pd.DataFrame:
     ``reference`` is the earlier table, ``current`` the later one. Returns a table with one row for each
     common column, the largest psi first. Its columns are feature (the name), psi (population stability index,
     0 for equal distributions), ks (statistic of the two-sample Kolmogorov-Smirnov test), p_value (of that
-    test), and adjusted_p_value (by Holm's method). Raises :class:`~crisol.errors.InputError` if no numeric
-    column is in both tables.
+    test), and adjusted_p_value (by Holm's method). Raises :class:`~crisol.errors.InputError` if no column is
+    numeric in both tables, if a table has no rows, and for a value in a common column that is missing or not
+    finite.
     """
     import pandas as pd  # noqa: PLC0415 - the service watches rungs, and does without both
     from scipy.stats import ks_2samp  # noqa: PLC0415 - see above
 
-    names = [name for name in reference.select_dtypes("number").columns if name in current.columns]
+    numeric = set(current.select_dtypes("number").columns)
+    names = [name for name in reference.select_dtypes("number").columns if name in numeric]
     if not names:
         raise InputError("reference and current have no numeric column in common")
+    if reference.empty or current.empty:
+        raise InputError(f"reference has {len(reference)} rows and current {len(current)}; both need one")
     rows = []
     for name in names:
-        old, new = reference[name].to_numpy(dtype=float), current[name].to_numpy(dtype=float)
+        old, new = (table[name].to_numpy(dtype=float, na_value=np.nan) for table in (reference, current))
+        if not (np.isfinite(old).all() and np.isfinite(new).all()):
+            raise InputError(f"column {name!r} has a value that is missing or not finite")
         test = ks_2samp(old, new)
         rows.append(
             {"feature": str(name), "psi": psi(old, new), "ks": test.statistic, "p_value": test.pvalue}

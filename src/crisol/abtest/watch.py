@@ -25,10 +25,13 @@ if TYPE_CHECKING:
 
     from crisol.records import Trial
 
-__all__ = ["RUN_LENGTH", "Watched", "predicted_drift", "watch"]
+__all__ = ["LEAST_TRIALS", "RUN_LENGTH", "Watched", "predicted_drift", "watch"]
 
 RUN_LENGTH = 1000.0
 """The least mean number of trials between two false alarms."""
+
+LEAST_TRIALS = 2
+"""The least number of conclusive trials of an arm for :func:`watch`: one as the reference, one to test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +76,14 @@ def watch(
     results: ``errors`` (:func:`~crisol.abtest.drift.worsening`) and ``calibration``
     (:func:`~crisol.abtest.drift.calibration_drift`). ``max_weight`` is the largest possible weight of a
     trial, 1 / rate; None means the largest in ``trials``. Raises :class:`~crisol.errors.ExperimentError` for
-    fewer than two conclusive trials or a ``reference`` out of range.
+    fewer than :data:`LEAST_TRIALS` conclusive trials or a ``reference`` out of range.
     """
-    if not 0.0 < reference < 1.0:
-        raise ExperimentError(f"reference is {reference}, not within (0, 1)")
     conclusive = [trial for trial in trials if trial.correct is not None]
-    if len(conclusive) < 2:
+    baseline = _size(reference, len(conclusive))
+    if len(conclusive) < LEAST_TRIALS:
         raise ExperimentError(
-            f"arm {arm!r} has {len(conclusive)} conclusive trials; a watch needs two at least"
+            f"arm {arm!r} has {len(conclusive)} conclusive trials; a watch needs {LEAST_TRIALS} at least"
         )
-    baseline = min(max(1, round(len(conclusive) * reference)), len(conclusive) - 1)
     before = sum((Tally.of(trial) for trial in conclusive[:baseline]), Tally())
     wrong = proportion([before.fp, before.fn], [before.tp, before.tn])
     watched = conclusive[baseline:]
@@ -128,12 +129,13 @@ def predicted_drift(trials: Sequence[Trial], reference: float = 0.25) -> pd.Data
     size of the first part, as a share of the trials. Returns a table with the rows probability and
     confidence. Its columns are feature (one of these names), psi (population stability index), ks (statistic
     of the Kolmogorov-Smirnov test), p_value (of that test), adjusted_p_value (by Holm's method), and drifted:
-    whether psi is at least 0.25 and adjusted_p_value below 0.001. Raises :class:`~crisol.errors.InputError`
-    if either part has no trial.
+    whether psi is at least 0.25 and adjusted_p_value below 0.001. Raises
+    :class:`~crisol.errors.ExperimentError` for a ``reference`` out of range, and
+    :class:`~crisol.errors.InputError` for fewer than two trials.
     """
     import pandas as pd  # noqa: PLC0415 - the service watches rungs, and does without it
 
-    baseline = max(1, round(len(trials) * reference))
+    baseline = _size(reference, len(trials))
     table = pd.DataFrame(
         {
             "probability": np.array([trial.probability for trial in trials]),
@@ -142,6 +144,17 @@ def predicted_drift(trials: Sequence[Trial], reference: float = 0.25) -> pd.Data
     )
     drift = input_drift(table.iloc[:baseline], table.iloc[baseline:])
     return drift.assign(drifted=(drift["psi"] >= 0.25) & (drift["adjusted_p_value"] < 0.001))
+
+
+def _size(reference: float, count: int) -> int:
+    """Return how many of ``count`` trials are the reference: at least one, and all but one at most.
+
+    ``reference`` is their share. If there are fewer than two trials, none is. Raises
+    :class:`~crisol.errors.ExperimentError` for a share that is not within (0, 1).
+    """
+    if not 0.0 < reference < 1.0:
+        raise ExperimentError(f"reference is {reference}, not within (0, 1)")
+    return max(0, min(max(1, round(count * reference)), count - 1))
 
 
 def _number(index: int | None, baseline: int) -> int | None:

@@ -45,7 +45,8 @@ def watch_command(
     of the patches. --reference is the share of each arm's trials, from the first
     on, with which the later ones are compared. --share gives the planned share of
     an arm; it needs --experiment if trials of several experiments are stored. Each
-    experiment is examined by itself. Exit 64 if there are no trials.
+    experiment is examined by itself. An arm with fewer than two conclusive trials
+    is named and not compared. Exit 64 if there are no trials.
     """
     from crisol.abtest.results import arms_of, experiments_of
     from crisol.abtest.store import TrialFilter
@@ -79,17 +80,24 @@ def _watch(
     arm that is not in it has the share 1. ``reference`` is the size of the first part of each arm's trials,
     as a share of them; the later trials are compared with this part. The keys are ``experiment`` (its
     name), ``watches`` (a row for each sequential test), ``drifts`` (two rows for each arm, on the probability
-    and the confidence of its predictions), ``arms`` (the numbers of trials against the planned shares), and
+    and the confidence of its predictions), ``unwatched`` (the names of the arms that have too few conclusive
+    trials for tests of their own), ``arms`` (the numbers of trials against the planned shares), and
     ``alarm``: whether any of these shows a change.
     """
     from crisol.abtest.rungs import watch_rungs
     from crisol.abtest.srm import sample_ratio
-    from crisol.abtest.watch import predicted_drift, watch
+    from crisol.abtest.watch import LEAST_TRIALS, predicted_drift, watch
 
     ratio = sample_ratio({arm: len(trials) for arm, trials in arms.items()}, dict.fromkeys(arms, 1.0) | due)
     watches: list[dict[str, Any]] = []
     drifts: list[dict[str, Any]] = []
+    unwatched = [
+        arm
+        for arm, trials in arms.items()
+        if sum(trial.correct is not None for trial in trials) < LEAST_TRIALS
+    ]
     for arm, trials in arms.items():
+        own = () if arm in unwatched else watch(arm, trials, reference=reference)
         watches += [
             {
                 "of": watched.arm,
@@ -99,18 +107,20 @@ def _watch(
                 "raised_at": watched.raised_at,
                 "began_at": watched.began_at,
             }
-            for watched in (*watch(arm, trials, reference=reference), *watch_rungs(trials))
+            for watched in (*own, *watch_rungs(trials))
         ]
-        drifts += [
-            {"of": arm, "trials": len(trials)} | {str(name): value for name, value in row.items()}
-            for row in predicted_drift(trials, reference).to_dict("records")
-        ]
+        if arm not in unwatched:
+            drifts += [
+                {"of": arm, "trials": len(trials)} | {str(name): value for name, value in row.items()}
+                for row in predicted_drift(trials, reference).to_dict("records")
+            ]
     alarm = ratio.mismatch or any(row["raised_at"] is not None for row in watches)
     return {
         "experiment": experiment,
         "alarm": alarm or any(row["drifted"] for row in drifts),
         "watches": watches,
         "drifts": drifts,
+        "unwatched": unwatched,
         "arms": asdict(ratio) | {"mismatch": ratio.mismatch},
     }
 
@@ -128,6 +138,8 @@ def _show_watch(document: dict[str, Any]) -> None:
         figures = f"PSI {row['psi']:.2f}, adjusted p = {row['adjusted_p_value']:.2g}"
         finding = Text.assemble(drift, figures)
         shown.add_row(row["of"], f"predicted {row['feature']}", str(row["trials"]), finding)
+    for arm in document["unwatched"]:
+        shown.add_row(arm, "errors, calibration, predictions", "", "too few conclusive trials")
     out.print(f"experiment {document['experiment']}")
     out.print(shown)
     arms = document["arms"]
