@@ -488,6 +488,21 @@ def test_a_damaged_file_is_refused_by_name_and_the_model_in_use_stays(
     assert server.service.refused == ""
 
 
+def test_a_missing_folder_that_the_settings_name_is_refused(
+    started: Callable[..., Server], tmp_path: Path
+) -> None:
+    """The report names the folder; the service starts all the same, and takes the model when it comes."""
+    folder = tmp_path / "model"
+    server = started(model=folder)
+    _, report, _ = ask(server, "GET", "/health/detailed")
+    assert report["components"]["model"]["status"] == "degraded"
+    assert "the newest model is refused" in report["components"]["model"]["detail"]
+    assert str(folder) in report["components"]["model"]["detail"]
+    shutil.copytree(model_folder(), folder)
+    server.service.reload()
+    assert server.service.refused == ""
+
+
 def test_metrics_count_what_happened_and_name_no_client(started: Callable[..., Server]) -> None:
     server = started(rate_limits="ml-first=2/600,validate=off,cache=off")
     decide(server, wrong())

@@ -113,18 +113,21 @@ class Service:
     def reload(self) -> None:
         """Load the model that the settings name, or else the champion, if it changed since the last call.
 
-        It changed if its folder, or the time of its ``serving.json``, is another one. If there is no model
-        folder, nothing is loaded. If the model cannot be loaded, the present model stays in use; the error is
-        logged and put into ``refused``, not raised.
+        It changed if its folder, or the time of its ``serving.json``, is another one. If the settings name no
+        model and there is no champion, nothing is loaded. If the model cannot be loaded, as from a missing
+        folder, the present model stays in use; the error is logged and put into ``refused``, not raised.
         """
         try:
             folder = self.settings.model or champion_folder(self.settings)
-            stamp = (folder, (folder / "serving.json").stat().st_mtime)
-        except (UnavailableError, OSError) as error:
+        except UnavailableError as error:
             if self.validator.model.served.predictor is None and self._model is None:
                 _log.warning("no model: every patch is wargamed: %s", error)
                 self._model = (self.settings.runs, 0.0)
             return
+        modified = 0.0
+        with contextlib.suppress(OSError):  # loading says what is missing
+            modified = (folder / "serving.json").stat().st_mtime
+        stamp = folder, modified
         if stamp == self._model:
             return
         self._model = stamp
