@@ -285,3 +285,13 @@ def test_an_experiment_leads_to_its_run_and_back(settings: Settings) -> None:
     tags = store.open_client(settings).get_run(run.id).data.tags
     assert tags[runs.EXPERIMENT_TAG] == "boosting-1a2b3c4d"
     assert runs.of_trials(settings, "x' OR 'a' = 'a") == ""
+
+
+def test_quotes_in_the_name_of_an_experiment_lead_to_its_run(settings: Settings) -> None:
+    """No name is taken for another that differs in one character."""
+    opened = {}
+    for name in ("ann's", 'ann"s', "a'b\"c\\d", "Ann's", "ann_s"):
+        with runs.start(settings, "ab_test") as run:
+            run.tags({runs.EXPERIMENT_TAG: name})
+        opened[name] = run.id
+    assert {name: runs.of_trials(settings, name) for name in opened} == opened

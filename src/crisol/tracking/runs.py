@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import re
 import subprocess
 import tempfile
 import time
@@ -290,13 +291,18 @@ def of_trials(settings: Settings, experiment: str) -> str:
     """
     client = open_client(settings)
     ids = [listed.experiment_id for listed in client.search_experiments()]
-    quoted = experiment.replace("'", "")
+    # A filter has no escape for quotes. `_` stands for any character, so the names are compared below.
+    pattern = re.sub(r"['\\]", "_", experiment)
     latest = client.search_runs(
         ids,
-        f"tags.`{EXPERIMENT_TAG}` = '{quoted}'",
+        f"tags.`{EXPERIMENT_TAG}` LIKE '{pattern}'",
         order_by=["attributes.start_time DESC"],
     )
-    tops = (run.info.run_id for run in latest if "mlflow.parentRunId" not in run.data.tags)
+    tops = (
+        run.info.run_id
+        for run in latest
+        if run.data.tags[EXPERIMENT_TAG] == experiment and "mlflow.parentRunId" not in run.data.tags
+    )
     return next(tops, "")
 
 
