@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +16,7 @@ from crisol.config import load_settings
 from crisol.records import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     import pandas as pd
 
@@ -100,11 +100,13 @@ def loadtest(
         "profile": profile, "requests": requests, "connections": connections, "rate": rate,
         "seconds": seconds, "sources": sources, "zipf": zipf, "mix": mix or ["ml-first"], "seed": seed,
     }  # fmt: skip
-    with _tracked(settings, "load_test", given, frame, _from_here(corpus)) as run:
-        if run is not None:
-            from crisol.lab.tracked_load import log_load
 
-            log_load(run, load.result, [str(aim) for aim in aims])
+    def write(run: TrackedRun) -> None:
+        from crisol.lab.tracked_load import log_load
+
+        log_load(run, load.result, [str(aim) for aim in aims])
+
+    _log(settings, "load_test", given, (frame, _from_here(corpus)), write)
     if as_json:
         missed = [str(figure.target) for figure in checked if not figure.passed]
         document = {"metrics": load.result.metrics, "errors": load.result.errors, "missed": missed}
@@ -202,10 +204,12 @@ def chaos(
     given = {
         "faults": fault or [], "calm": calm, "lasting": lasting, "after": after, "rate": rate, "seed": seed,
     }  # fmt: skip
-    with _tracked(settings, "chaos", given, frame, _from_here(corpus)) as run:
-        if run is not None:
-            run.metrics(study.metrics(suffered))
-            run.table("chaos", study.table(suffered))
+
+    def write(run: TrackedRun) -> None:
+        run.metrics(study.metrics(suffered))
+        run.table("chaos", study.table(suffered))
+
+    _log(settings, "chaos", given, (frame, _from_here(corpus)), write)
     if as_json:
         emit([_document(result) for result in suffered])
     elif not fault:
@@ -219,28 +223,33 @@ def _document(result: Suffered) -> dict[str, Any]:
     return {"fault": result.episode.fault.name, "metrics": result.episode.metrics, "missed": missed}
 
 
-@contextmanager
-def _tracked(
-    settings: Settings, name: str, given: Mapping[str, Any], frame: pd.DataFrame, corpus: str
-) -> Iterator[TrackedRun | None]:
-    """Return a context manager that opens an MLflow run, logs parameters and data to it, and yields the run.
+def _log(
+    settings: Settings,
+    name: str,
+    given: Mapping[str, Any],
+    data: tuple[pd.DataFrame, str],
+    write: Callable[[TrackedRun], object],
+) -> None:
+    """Open an MLflow run, log parameters and data to it, and call ``write`` with it to store the results.
 
-    Where MLflow is not installed or its store fails, the context manager does not raise: it prints a line on
-    standard error and yields None, and the caller logs nothing. ``name`` is the run's name, ``given`` its
-    parameters, ``frame`` the corpus table. ``corpus`` is the path of this table, "" for the default table,
-    which has three arena programs.
+    Where MLflow is not installed or its store fails, this function prints a line on standard error and raises
+    nothing. ``name`` is the run's name, ``given`` its parameters. ``data`` are the corpus table and its path,
+    "" for the default table, which has three arena programs.
     """
     from crisol.errors import StoreError
 
-    with ExitStack() as stack:
-        run: TrackedRun | None = None
-        try:
-            from crisol.tracking import runs
-            from crisol.wargaming.corpus import content_hash
-
-            run = stack.enter_context(runs.start(settings, name))
+    try:
+        from crisol.tracking import runs
+        from crisol.tracking.client import MlflowException
+        from crisol.wargaming.corpus import content_hash
+    except ModuleNotFoundError as error:
+        err.print(f"not logged to MLflow: {error}", soft_wrap=True)
+        return
+    frame, corpus = data
+    try:
+        with runs.start(settings, name) as run:
             run.params(given)
             run.input("corpus", frame, content_hash(frame), corpus or "smoke")
-        except (ModuleNotFoundError, StoreError) as error:
-            err.print(f"not logged to MLflow: {error}", soft_wrap=True)
-        yield run
+            write(run)
+    except (StoreError, MlflowException, OSError) as error:
+        err.print(f"not logged to MLflow: {error}", soft_wrap=True)
