@@ -80,9 +80,10 @@ def latency_over_time(frame: pd.DataFrame, spans: Sequence[tuple[float, float, s
     """Draw the course of a load test in two plots, one below the other.
 
     The upper plot shows latency. The lower plot shows the answers per second, by source, and the failed
-    requests per second. ``frame`` comes from :func:`crisol.loadtest.result.timeline`. It has the columns
-    ``time`` (seconds), ``p50_ms`` and ``p99_ms`` (latency), ``errors`` (failed requests a second), and one
-    for each :class:`~crisol.records.Source`, such as ``cache`` (answers a second from this source).
+    requests per second; a source without an answer is left out. ``frame`` comes from
+    :func:`crisol.loadtest.result.timeline`. It has the columns ``time`` (seconds), ``p50_ms`` and ``p99_ms``
+    (latency), ``errors`` (failed requests a second), and one for each :class:`~crisol.records.Source`, such
+    as ``cache`` (answers a second from this source).
     ``spans`` are events as (start, end, name), in seconds; bars above the plots show them, in one row for
     each name. The time of the first event is shaded in both plots.
     """
@@ -107,13 +108,16 @@ def latency_over_time(frame: pd.DataFrame, spans: Sequence[tuple[float, float, s
     upper.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     upper.yaxis.set_major_formatter(_plain)
     upper.yaxis.set_minor_formatter("")
-    lower.stackplot(
-        frame["time"],
-        [frame[source] for source in Source],
-        labels=list(Source),
-        colors=[COLOURS[index] for index in (4, 0, 6, 8, 2, 1, 3)],
-        step="mid",
-    )
+    colours = {source: COLOURS[index] for source, index in zip(Source, (4, 0, 6, 8, 2, 1, 3), strict=True)}
+    sources = [source for source in Source if frame[source].any()]
+    if sources:
+        lower.stackplot(
+            frame["time"],
+            [frame[source] for source in sources],
+            labels=sources,
+            colors=[colours[source] for source in sources],
+            step="mid",
+        )
     lower.step(frame["time"], frame["errors"], where="mid", color=COLOURS[5], linewidth=1.6, label="failed")
     lower.set(ylabel="a second", xlabel="seconds", title="Answers by source, and failures", ylim=(0, None))
     for axis in (upper, lower):
