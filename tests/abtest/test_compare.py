@@ -156,6 +156,9 @@ def test_plans_that_answer_nothing_are_refused() -> None:
         {"rate": 0.0},
         {"rate": 1.5},
         {"rate": 0.1, "per_day": 0.0},
+        {"rate": 0.1, "per_day": math.inf},
+        {"rate": 0.1, "wargame_seconds": -5.0},
+        {"rate": 0.1, "wargame_seconds": math.nan},
         {"rate": 0.1, "unsure": -1.0},
     ):
         with pytest.raises(ExperimentError):

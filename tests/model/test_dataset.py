@@ -88,6 +88,12 @@ def test_inconclusive_rows_have_no_label() -> None:
     assert from_table(_table(outcome="inconclusive")) == []
 
 
+def test_a_missing_text_of_a_row_is_empty() -> None:
+    """A missing weakness or reason is no weakness or reason called nan."""
+    [patch] = from_table(_table(cwe=None, outcome="valid", reason=float("nan")))
+    assert (patch.cwe, patch.reason) == ("", "")
+
+
 def test_wrong_tables_are_refused() -> None:
     with pytest.raises(DatasetError, match="no column diff"):
         from_table(_table().drop(columns="diff"))

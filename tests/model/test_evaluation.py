@@ -35,6 +35,12 @@ def test_no_group_stands_on_both_sides_of_a_fold(seed: int) -> None:
     assert all(len(set(fold[group == name])) == 1 for name in np.unique(group))
 
 
+def test_one_fold_is_refused_for_its_own_reason() -> None:
+    """More patches would not help, so the message asks for none."""
+    with pytest.raises(DatasetError, match=r"^1 folds: cross-validation takes at least two"):
+        grouped_folds(np.array([0, 1, 0, 1]), np.array(["a", "a", "b", "b"]), 1, 0)
+
+
 def test_what_can_be_learned_is_learned_on_unseen_groups() -> None:
     result = evaluate(VARIANTS["rich_forest"], patches(30, 8), seed=0, folds=5)
     assert result.auc > 0.75

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import httpx
@@ -22,7 +23,8 @@ import pytest
 
 from crisol.config import Settings
 from crisol.errors import InputError, ModelError, StoreError
-from crisol.lab.promotion import promote_version
+from crisol.lab import promotion
+from crisol.lab.promotion import Registered, promote, promote_version
 from crisol.model import serving, training
 from crisol.model.predictor import Predictor
 from crisol.model.variants import load_variants
@@ -280,3 +282,29 @@ def test_a_version_takes_the_title_by_its_gate_alone(settings: Settings, exporte
     assert promote_version(settings, "1", force=True).promoted
     models.record_gate(settings, "3", "passed")
     assert promote_version(settings, "3").promoted
+
+
+def test_a_forced_champion_has_not_passed_its_gate(
+    settings: Settings, exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever forced it once must force it again."""
+
+    class Compared:
+        """What a forced promotion reads of a comparison."""
+
+        certified = {"worse": None}  # noqa: RUF012 - never changed
+        evaluations = (SimpleNamespace(name="worse"),)
+        patches = ()
+        groups = ("a", "b")
+
+    def register(*_: object) -> Registered:
+        return Registered(registered(settings, exported, CHALLENGER, variant="worse")[0], "")
+
+    registered(settings, exported, variant="small")
+    monkeypatch.setattr(promotion, "register", register)
+    with runs.start(settings, "forced") as run:
+        assert promote(settings, run, Compared(), "worse", 0, force=True).promoted  # type: ignore[arg-type]
+    models.move_alias(settings, "1")
+    refused = promote_version(settings, "2")
+    assert not refused.promoted
+    assert "because it was forced" in refused.reason

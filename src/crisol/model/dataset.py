@@ -167,7 +167,8 @@ def from_table(frame: pd.DataFrame, strength: str = "strict") -> list[LabelledPa
     except ValueError:
         raise DatasetError(f"unknown label strength {strength!r}; known are strict and basic") from None
     patches: list[LabelledPatch] = []
-    for row in frame.fillna({"cwe": "", f"{prefix}reason": ""}).to_dict("records"):
+    texts = {"cwe": "", f"{prefix}reason": ""}
+    for row in frame.astype(object).fillna(texts).to_dict("records"):  # a column without texts holds numbers
         try:
             outcome = Outcome(row[f"{prefix}outcome"])
         except ValueError:
