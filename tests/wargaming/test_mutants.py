@@ -160,23 +160,6 @@ def test_an_operand_keeps_the_parentheses_that_it_needs(comparison: str) -> None
     rewritten("equivalent", f"def f(a, b):\n    result = {comparison}\n    return result\n")
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "return (\n        a\n        - 1\n    )",
-        "return (\n        a\n    - 1)",
-        "return (c := a)",
-        "return a, b",
-        "return *b, a",
-        "raise (\n        ValueError(a)\n        if b else TypeError(a)\n    )",
-        "raise ValueError(\n        a,\n    )",
-    ],
-)
-def test_a_value_keeps_the_parentheses_that_it_needs(statement: str) -> None:
-    """A value on several lines, or one that is no assigned value without them, is assigned whole."""
-    rewritten("temporary", f"def f(a, b):\n    {statement}\n")
-
-
 @pytest.mark.parametrize("condition", ["(c := a)", "a and (c := b)", "(a\n        or b)", "*b,"])
 def test_a_condition_is_the_argument_of_a_call(condition: str) -> None:
     """An assignment, several lines and a tuple are one condition still."""

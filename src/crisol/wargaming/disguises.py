@@ -120,19 +120,14 @@ def _rename(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
 
 
 def _operand(text: Text, node: ast.expr) -> str:
-    """Return the source of an operand of a comparison, in the parentheses that it needs as such."""
-    loose = ast.BoolOp | ast.Compare | ast.IfExp | ast.Lambda
-    needs = isinstance(node, loose) or (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not))
-    return f"({text.of(node)})" if needs else _whole(text.of(node))
+    """Return the source of an operand of a comparison, in the parentheses that it needs as such.
 
-
-def _whole(source: str) -> str:
-    """Return the source of an expression, in parentheses if it is no expression without them.
-
-    The parentheses around an expression are no part of its node. A value on several lines needs them, and so
+    Parentheses around an expression are no part of its node. An operand on several lines needs them, and so
     do ``x := 1`` and a ``yield``.
     """
-    return source if parses(source, "eval") else f"({source})"
+    source, loose = text.of(node), ast.BoolOp | ast.Compare | ast.IfExp | ast.Lambda
+    needs = isinstance(node, loose) or (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not))
+    return f"({source})" if needs or not parses(source, "eval") else source
 
 
 def _equivalent(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:  # noqa: ARG001 - its type
@@ -157,7 +152,8 @@ def _temporary(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
     """Yield the source in which a ``return`` or ``raise`` first assigns its value to a new local variable.
 
     ``node`` is the statement, and ``rng`` draws the variable's name. At most one source is yielded; there is
-    none for any other node, for a statement without a value, and for ``raise`` with ``from``.
+    none for any other node, for a statement without a value, and for ``raise`` with ``from``. A value that
+    needs its parentheses, such as one on several lines, gives a source that does not parse.
     """
     names = {part.id for part in ast.walk(text.tree) if isinstance(part, ast.Name)}
     free = [name for name in ("result", "outcome", "answer", "error", "failure", "ret") if name not in names]
@@ -171,7 +167,7 @@ def _temporary(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
         indent, name = text.text[line:start], rng.choice(free)
         word = "return" if isinstance(node, ast.Return) else "raise"
         if not indent.strip() and isinstance(value, ast.expr):
-            replacement = f"{name} = {_whole(text.of(value))}\n{indent}{word} {name}"
+            replacement = f"{name} = {text.of(value)}\n{indent}{word} {name}"
             yield text.put(node, replacement)  # type: ignore[arg-type]  # a statement, as above
 
 
