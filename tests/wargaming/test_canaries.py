@@ -9,6 +9,7 @@ import types
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from unittest.mock import ANY
 
 import pytest
 
@@ -16,7 +17,7 @@ from crisol import diff
 from crisol.errors import SandboxUnavailable
 from crisol.records import Outcome, Reason, Verdict
 from crisol.sandbox import Canary, Role, Script, choose
-from crisol.wargaming.canaries import Canaries, doubting
+from crisol.wargaming.canaries import PASSES_ANYTHING, Canaries, doubting
 from crisol.wargaming.referee import Match, open_match
 from crisol.wargaming.vulnerability import load
 from support.notes import make
@@ -321,6 +322,17 @@ def test_a_check_looks_twice_at_what_it_expects() -> None:
     assert len(texts) == 40
     firsts = {text.partition("assert (")[2][:3] for text in texts}
     assert firsts == {"(_l", "not"}
+
+
+@pytest.mark.parametrize("number", ["1e16", "9007199254740993.0", "1.7e308", "1e999", "5", "0.1"])
+def test_a_check_doubts_numbers_of_any_size(number: str) -> None:
+    """A right number passes, however large; one that equals everything does not."""
+    check = Script("1.py", f"assert value == {number}\n", Role.CHECK)
+    for seed in range(20):
+        made = doubting(check, Random(seed)).source
+        exec(made, {"value": float(number)})
+        with pytest.raises(SystemExit, match=str(PASSES_ANYTHING)):
+            exec(made, {"value": ANY})
 
 
 def test_a_value_that_answers_no_other_comparison_is_compared_once(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """A patched file is read without running it, whatever it holds."""
 
+import pytest
+
 from crisol.wargaming.examining import examined, newly_refused
 
 
@@ -46,3 +48,20 @@ def test_code_that_moves_to_another_file_of_the_patch_adds_nothing() -> None:
     assert newly_refused([gains]) == ["sys.modules"]
     assert newly_refused([loses, gains]) == []
     assert newly_refused([loses, gains, frames]) == ["sys._getframe"]
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        ("from app.a import F\nF(is_plain, {})\n", ["F"]),
+        ("import app.a as a\na.F(is_plain, {})\n", ["F"]),
+        ("from .a import *\nF(is_plain, {})\n", ["F"]),
+        ("from app.a import is_function\nis_function(1)\n", []),
+        ("from types import FunctionType as F\nisinstance(1, F)\n", []),
+    ],
+)
+def test_a_type_that_one_file_tests_is_read_by_no_other(text: str, refused: list[str]) -> None:
+    """A variable that holds the type of functions could be called in another file of the patch."""
+    tests = "from types import FunctionType as F\n\n\ndef is_function(x):\n    return isinstance(x, F)\n"
+    looks = [examined("", after, frozenset({"app"})) for after in (tests, text)]
+    assert newly_refused(looks) == refused

@@ -66,6 +66,20 @@ def test_what_executes_changes_the_identity(old: str, new: str) -> None:
     assert _identity(_SOURCE.replace(old, new)) != VULNERABLE
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("a()\nb()\nc()\nc()\n", "a()\revil()\nb()\nc()\n"),
+        ("# coding: utf-7\na()\n", "# coding: utf-7\na()  # +AAo-evil()\n"),
+        ("# coding: raw_unicode_escape\na()\n", "# coding: raw_unicode_escape\na()  # \\u000aevil()\n"),
+    ],
+)
+def test_a_line_that_only_python_sees_is_another_program(first: str, second: str) -> None:
+    """A carriage return ends a line, and so does a line feed that comes from the file's encoding."""
+    tree = ProgramTree({"app.py": "a()\nb()\nc()\n"})
+    assert tree.identity({"app.py": first}) != tree.identity({"app.py": second})
+
+
 def test_the_same_program_has_one_identity_however_it_is_written() -> None:
     """Two patches that differ in comments are one; two that differ in code are two."""
     one = _identity(_SOURCE.replace("return open(name)", "check(name)\n        return open(name)"))

@@ -230,11 +230,128 @@ HOSTILE = {
         "import os\n" + LIBRARY + "\n\ndef leave():\n    for [module] in [[os]]:\n        module._exit(0)\n",
         "os._exit",
     ),
+    "lines that only Python does not split": (
+        LIBRARY,
+        "# \u2028\u2029\x85\x0b\x0c\x1c\x1d\x1e\n" + LIBRARY + "\n\nimport gc\n",
+        "gc",
+    ),
+    "lines that end in a carriage return": (
+        LIBRARY,
+        LIBRARY.replace("\n", "\r") + "\r\rimport gc\r",
+        "gc",
+    ),
+    "lines that only the encoding splits": (
+        LIBRARY,
+        "# coding: raw_unicode_escape\n#" + r" \u000a" * 9 + "\n" + LIBRARY + "\n\nimport gc\n",
+        "gc",
+    ),
+    "a field in the format of a field": (
+        LIBRARY,
+        LIBRARY + "\n\nNAMES = '{0:{1.__globals__}}'.format(0, is_plain)\n",
+        "__globals__",
+    ),
+    "a field before an error": (LIBRARY, LIBRARY + "\n\nNAMES = '{0.__globals__} }'.format\n", "__globals__"),
+    "a formatting method that is handed on": (
+        LIBRARY,
+        LIBRARY + "\n\nNAMES = list(map('{0.__globals__}'.format, [is_plain]))\n",
+        "__globals__",
+    ),
+    "text of hexadecimal digits": (
+        LIBRARY,
+        LIBRARY + "\nimport codecs\n\n"
+        "NAMES = getattr(is_plain, codecs.decode('5f5f676c6f62616c735f5f', 'hex').decode())\n",
+        "__globals__",
+    ),
+    "bytes in base64": (
+        LIBRARY,
+        LIBRARY + "\nimport codecs\n\n"
+        "NAMES = getattr(is_plain, codecs.decode(b'X19nbG9iYWxzX18=', encoding='base64').decode())\n",
+        "__globals__",
+    ),
+    "bytes in an encoding": (
+        LIBRARY,
+        LIBRARY + "\n\nNAMES = getattr(is_plain, b'+AF8AXw-globals+AF8AXw-'.decode('utf-7'))\n",
+        "__globals__",
+    ),
+    "a formatting method of another name": (
+        LIBRARY,
+        LIBRARY + "\n\nformat = str.format\nNAMES = format('{0.__globals__}', is_plain)\n",
+        "__globals__",
+    ),
+    "bytes as a text": (
+        LIBRARY,
+        LIBRARY + "\n\nNAMES = getattr(is_plain, str(b'+AF8AXw-globals+AF8AXw-', 'utf-7'))\n",
+        "__globals__",
+    ),
     "text is compiled": (
         LIBRARY,
         LIBRARY + "\n\ndef make(text):\n    return compile(text, '', 'exec')\n",
         "builtins.compile",
     ),
+}
+
+REACHING = {
+    "an import of another name": ("import app.a as a\n", "a.sys.exit(0)", "sys.exit"),
+    "an import from a module": ("from app.a import sys\n", "sys.exit(0)", "sys.exit"),
+    "a relative import": ("from .a import gc\n", "gc.collect()", "gc"),
+    "a star": ("from app.a import *\n", "sys.exit(0)", "sys.exit"),
+    "an import by a call": ("import importlib\n", "importlib.import_module('app.a').sys.exit(0)", "sys.exit"),
+    "a dictionary": ("import app.a\n", "vars(app.a)['sys'].exit(0)", "sys.exit"),
+    "an attribute by its name": ("import app.a\n", "getattr(app.a, 'gc').collect()", "gc"),
+    "a lookup in a dictionary": ("import app.a\n", "vars(app.a).get('sys').exit(0)", "sys.exit"),
+    "a call of a method": (
+        "import app.a\nimport operator\n",
+        "operator.methodcaller('exit')(app.a.sys)",
+        "sys.exit",
+    ),
+    "a lookup in the library": ("import os\n", "vars(os).get('_exit')(0)", "os._exit"),
+    "a submodule through the library": (
+        "import inspect\n",
+        "inspect.importlib.machinery.x",
+        "importlib.machinery",
+    ),
+    "a type": ("from app.a import types\n", "types.FunctionType(value, {})", "types.FunctionType"),
+    "a module through the library": ("import logging\n", "logging.atexit.register(value)", "atexit"),
+}
+PRETENDING = {
+    "a lambda": "class S(str):\n    __eq__ = lambda self, other: True\n",
+    "a function of the module": "class S(str):\n    __eq__ = is_plain\n",
+    "a method below a condition": (
+        "class S(str):\n    if True:\n        def __eq__(self, other):\n            return True\n"
+    ),
+    "a method that waits": "class S(str):\n    async def __eq__(self, other):\n        return True\n",
+    "an imported method": "class S(str):\n    from app import yes as __eq__\n",
+    "an annotated method": "class S(str):\n    __eq__: object = is_plain\n",
+    "another base class": (
+        "class Mixin:\n    def __eq__(self, other):\n        return True\n\n\n"
+        "class S(Mixin, str):\n    pass\n"
+    ),
+    "unpacked base classes": "class S(*[str]):\n    __eq__ = is_plain\n",
+    "the class of a value": "def make(value):\n    class S(value.__class__):\n        __eq__ = is_plain\n",
+    "a method that is added": "class S(str):\n    pass\n\n\nS.__eq__ = is_plain\n",
+    "a method that is set": "class S(str):\n    pass\n\n\nsetattr(S, '__eq__', is_plain)\n",
+    "a call of type": "S = type('S', (str,), dict(__eq__=is_plain))\n",
+    "base classes of another name": "BASES = (str,)\nS = type('S', BASES, {'__eq__': is_plain})\n",
+    "methods of another name": "METHODS = {'__eq__': is_plain}\nS = type('S', (str,), METHODS)\n",
+    "type by another name": "make = type\nS = make('S', (str,), {**{'__eq__': is_plain}})\n",
+    "unpacked arguments": "S = type(*['S', (str,), {'__eq__': is_plain}])\n",
+    "another metaclass": "import abc\n\nS = abc.ABCMeta('S', (str,), {'__eq__': is_plain})\n",
+    "a class of types": "S = types.new_class('S', (str,), {}, is_plain)\n",
+    "a method that is handed on to setattr": (
+        "import functools\n\n\nclass S(str):\n    pass\n\n\n"
+        "functools.partial(setattr, S)('__eq__', is_plain)\n"
+    ),
+    "unpacked arguments of setattr": "class S(str):\n    pass\n\n\nsetattr(*(S, '__eq__', is_plain))\n",
+    "a pattern": "class S(str):\n    match is_plain:\n        case __eq__:\n            pass\n",
+    "a base class that names others": (
+        "class E:\n    def __mro_entries__(self, bases):\n        return (str,)\n\n\n"
+        "class S(E()):\n    __eq__ = is_plain\n"
+    ),
+    "type as the class of a class": (
+        "METHODS = {'__eq__': is_plain}\nmake = str.__class__\nS = make('S', (str,), METHODS)\n"
+    ),
+    "a test of another module that is replaced": "import app\n\napp.isinstance = is_plain\n",
+    "a test in a dictionary": "import app\n\nvars(app).update(isinstance=is_plain)\n",
 }
 
 
@@ -250,3 +367,37 @@ def test_what_only_looks_like_it_is_refused(name: str) -> None:
     """The neighbours of honest code: where the value goes decides, not its spelling."""
     before, after, capability = HOSTILE[name]
     assert capability in findings(textwrap.dedent(before), textwrap.dedent(after)).refused
+
+
+@pytest.mark.parametrize("name", REACHING)
+def test_what_the_program_hands_on_is_the_thing_itself(name: str) -> None:
+    """A module of the program or the library is no way round to a module that it imports."""
+    imports, call, capability = REACHING[name]
+    before = "def is_plain(value):\n    return not callable(value)\n"
+    after = f"{imports}{before}\n\ndef reach(value):\n    return {call}\n"
+    assert capability in findings(before, after, frozenset({"app"})).refused
+
+
+def test_a_module_of_the_program_may_have_any_name() -> None:
+    """What the program calls ``code`` or ``types`` is its own."""
+    after = "from app import code, types\nfrom . import trace\nimport app.site\n" + LIBRARY
+    after += (
+        "\n\ndef read(value):\n    return code.lines(types.Line, trace.depth, app.site.name, value.code)\n"
+    )
+    assert findings(LIBRARY, after, frozenset({"app"})).refused == ()
+
+
+@pytest.mark.parametrize("name", PRETENDING)
+def test_no_value_may_equal_everything(name: str) -> None:
+    """A plain type with other comparisons is refused, however it gets them."""
+    assert findings(LIBRARY, f"{LIBRARY}\n\n{PRETENDING[name]}").refused
+
+
+def test_a_plain_type_may_have_methods() -> None:
+    """A method that answers no comparison is harmless, and so is a local variable of a method."""
+    after = LIBRARY + (
+        "\n\nclass Name(str):\n    kind = 'name'\n    def shown(self):\n        __eq__ = self.kind\n"
+        "        return __eq__\n\n\nSafe = type('Safe', (str,), {'shown': Name.shown})\n"
+        "kind = type(Safe)\nCLASSES = dict(Name=type('Name', (Exception,), {}))\n"
+    )
+    assert findings(LIBRARY, after).refused == ()

@@ -28,7 +28,7 @@ class Bindings:
     """The assignments of a Python file to names, attributes and parameters, found without running it.
 
     ``tree`` is the syntax tree of the file. ``own`` holds the top-level module names of the vulnerable
-    program; the values that are imported from them stay unknown. The order of statements is ignored. The
+    program. The order of statements is ignored. The
     functions of the file are numbered from 1, and 0 stands for the module. A scope is a tuple of the numbers
     of the enclosing functions, the outermost first; it begins with 0. The attributes hold syntax nodes;
     :class:`~crisol.wargaming.flow.Flow` computes the possible values from them.
@@ -39,8 +39,8 @@ class Bindings:
         self.places: dict[Place, list[tuple[str, ast.expr | str]]] = defaultdict(list)
         """Pairs (way, expression) for each place. The way says which values the place gets: ``value``, those
         of the expression; ``element``, its elements; ``container``, containers of its values; ``inside``, its
-        parts at any depth. With ``outside`` and ``function`` a text is in place of the expression: a dotted
-        name, or the number of a function."""
+        parts at any depth. With ``outside``, ``own`` and ``function`` a text is in place of the expression: a
+        dotted name, or the number of a function."""
         self.functions: dict[int, Function] = {}
         self.numbers: dict[ast.AST, int] = {}
         self.known_as: dict[int, str] = {}
@@ -134,15 +134,15 @@ class Bindings:
                 for alias in names:
                     top = alias.name.partition(".")[0]
                     self.locals[scope[-1]].add(alias.asname or top)
-                    if top not in self._own:
-                        path = alias.name if alias.asname else top
-                        self.places[scope[-1], alias.asname or top].append(("outside", path))
+                    kind = "own" if top in self._own else "outside"
+                    path = alias.name if alias.asname else top
+                    self.places[scope[-1], alias.asname or top].append((kind, path))
             case ast.ImportFrom(module=module, names=names, level=level):
                 for alias in names:
                     self.locals[scope[-1]].add(alias.asname or alias.name)
-                    if level == 0 and module and module.partition(".")[0] not in self._own:
-                        place = scope[-1], alias.asname or alias.name
-                        self.places[place].append(("outside", f"{module}.{alias.name}"))
+                    own = level or (module or "").partition(".")[0] in self._own
+                    place = scope[-1], alias.asname or alias.name
+                    self.places[place].append(("own" if own else "outside", f"{module or ''}.{alias.name}"))
             case ast.Assign(targets=targets, value=value):
                 for target in targets:
                     self._put(target, value, scope)

@@ -16,6 +16,7 @@ import string
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from crisol.errors import SandboxError
@@ -151,11 +152,14 @@ def _expected(node: ast.expr) -> Iterator[ast.Constant]:
 def _other(value: object, drawn: Random) -> object:
     """Return another value of the same type as ``value``, which is a number, a text or bytes.
 
-    A number becomes larger. In a text one character is replaced, in bytes one byte; an empty text or empty
-    bytes get one letter. ``drawn`` draws the change.
+    A number becomes larger; a float that is too large for that becomes smaller. In a text one character is
+    replaced, in bytes one byte; an empty text or empty bytes get one letter. ``drawn`` draws the change.
     """
     if isinstance(value, int | float):
-        return value + drawn.randrange(1, 9)
+        step = drawn.randrange(1, 9)
+        if value + step != value:
+            return value + step
+        return value / (step + 1) if isfinite(value) else float(step)
     text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
     at = drawn.randrange(len(text)) if text else 0
     letters = [letter for letter in string.ascii_lowercase if letter != text[at : at + 1].lower()]

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["Examination", "examine", "examined", "newly_refused", "speak", "spoken"]
 
 
+_LISTS = ("refused", "dropped", "noted", "undefined", "types", "read")
+
+
 @dataclass(frozen=True, slots=True)
 class Examination:
     """The findings of a static analysis of one patched file, in comparison with the unpatched file.
@@ -33,7 +36,9 @@ class Examination:
     Some constructs count as tampering. ``refused`` names those that the patch adds to the file, ``dropped``
     those that the patch takes out of the file, see :func:`newly_refused`. ``noted`` names added constructs by
     which code could recognise a wargame or keep state, such as reading the clock or changing a list of the
-    module. ``undefined`` holds the undefined names that the patch adds.
+    module. ``undefined`` holds the undefined names that the patch adds. ``types`` names variables of the file
+    that hold a type which only tests may use, ``read`` the names that added lines read from other files of
+    the program.
     """
 
     error: str
@@ -42,6 +47,8 @@ class Examination:
     dropped: tuple[str, ...]
     noted: tuple[str, ...]
     undefined: tuple[str, ...]
+    types: tuple[str, ...]
+    read: tuple[str, ...]
 
 
 def examined(before: str, after: str, own: frozenset[str]) -> Examination:
@@ -53,7 +60,7 @@ def examined(before: str, after: str, own: frozenset[str]) -> Examination:
     """
     texts = [before.encode("utf-8", "surrogatepass"), after.encode("utf-8", "surrogatepass")]
     told, _ = bounded("crisol.wargaming.examining:examine", {"own": sorted(own)}, texts)
-    lists = (tuple(told[name]) for name in ("refused", "dropped", "noted", "undefined"))
+    lists = (tuple(told[name]) for name in _LISTS)
     return Examination(told["error"], told["error_before"], *lists)
 
 
@@ -61,11 +68,14 @@ def newly_refused(examinations: Iterable[Examination]) -> list[str]:
     """Return the constructs that a patch adds and that count as tampering, sorted, each once.
 
     ``examinations`` are those of all files that the patch changes. A construct that the patch takes out of
-    one file and adds to another was only moved, and is left out.
+    one file and adds to another was only moved, and is left out. A type that one file uses in tests alone
+    counts if another file reads it.
     """
     files = tuple(examinations)
     dropped = {name for file in files for name in file.dropped}
-    return sorted({name for file in files for name in file.refused} - dropped)
+    refused = {name for file in files for name in file.refused} - dropped
+    types = {name for file in files for name in file.types}
+    return sorted(refused | {name for file in files for name in types.intersection(file.read)})
 
 
 def spoken(text: bytes) -> frozenset[str]:
@@ -98,12 +108,13 @@ def examine(head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], l
     before, after = (blob.decode("utf-8", "surrogatepass") for blob in blobs)
     old, new = _syntax(before), _syntax(after)
     facts: dict[str, Any] = {"error": new, "error_before": old}
-    facts |= dict.fromkeys(("refused", "dropped", "noted", "undefined"), ())
+    facts |= dict.fromkeys(_LISTS, ())
     if not new:
         with deep():
             gate = findings(before, after, frozenset(head["own"]))
             missing = _undefined(after) - _undefined(before) - _unquoted(before, after)
         facts |= {"refused": gate.refused, "dropped": gate.dropped, "noted": gate.noted}
+        facts |= {"types": gate.types, "read": gate.read}
         facts["undefined"] = sorted(missing)
     return facts, []
 

@@ -14,6 +14,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from crisol.wargaming.suspects import TYPE_TESTS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -27,7 +29,7 @@ _TYPES = frozenset({"types.FunctionType", "types.CodeType", "types.FrameType"})
 """The types that a patch may use in comparisons alone."""
 _ENDS = frozenset({"sys.exit", "builtins.exit", "builtins.quit", "builtins.SystemExit"})
 """The functions by which a command-line program may end its process."""
-_TESTS = frozenset({"builtins.isinstance", "builtins.issubclass"})
+_TESTS = frozenset(f"builtins.{name}" for name in TYPE_TESTS)
 
 
 class Excuses:
@@ -35,11 +37,13 @@ class Excuses:
 
     ``tree`` is the syntax tree of the patched file, ``flow`` the possible values of its expressions.
     ``habits()`` returns the result of :func:`habits_of` for the unpatched file. It is called only when
-    :meth:`cover` needs this result.
+    :meth:`cover` needs this result. ``types`` names the variables that hold a type, of all calls of
+    :meth:`cover`; another file could use them otherwise.
     """
 
     def __init__(self, tree: ast.Module, flow: Flow, habits: Callable[[], frozenset[str]]) -> None:
         self._flow, self._habits = flow, habits
+        self.types: set[str] = set()
         self._parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
         self._loads: dict[str, list[ast.AST]] = {}
         self._spoken: set[str] = set()
@@ -125,12 +129,13 @@ class Excuses:
 
         The result is False if the file also has ``name`` as a text, as an attribute or in a ``global``
         statement, since other uses of the variable are then possible. ``seen`` holds the variables that this
-        search has met before; the call adds ``name``. For a variable in ``seen`` the result is True, so that
-        the search ends.
+        search has met before; the call adds ``name``, also to ``types``. For a variable in ``seen`` the
+        result is True, so that the search ends.
         """
         if name in seen:
             return True
         seen.add(name)
+        self.types.add(name)
         loads = self._loads.get(name, [])
         return name not in self._spoken and all(self._is_tested(load, seen) for load in loads)
 

@@ -2,7 +2,8 @@
 
 The order of statements is ignored. A name, attribute, parameter or result has every value that the file
 assigns to it anywhere (:mod:`.bindings`). Text that is built from constants is computed (:mod:`.values`). A
-value that comes from outside the file is unknown, so an analysis finds too little rather than too much.
+value that comes from outside the file is known by its dotted name at most, so an analysis finds too little
+rather than too much.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import builtins
 import itertools
 import operator
 import sys
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from crisol.wargaming.bindings import Bindings, Place
@@ -48,6 +50,10 @@ _SAME = frozenset({
     "copy.copy", "copy.deepcopy",
 })  # fmt: skip
 """Functions whose result has the values of their first argument: a copy of a function is that function."""
+_FORMATS = frozenset({"format", "format_map", "get_field", "vformat"})
+"""Methods whose first argument may be a format string."""
+_LOOKUPS = frozenset({"get", "pop", "__getitem__", "setdefault"})
+"""Methods of a dictionary that return the value of a key."""
 _DEPTH = 4
 """Levels of containers in containers that an unpacking is followed into."""
 
@@ -56,8 +62,8 @@ class Flow:
     """The possible values of the expressions in a Python file, found without running it.
 
     ``tree`` is the syntax tree of the file. ``own`` holds the top-level module names of the vulnerable
-    program; values that come from them stay unknown. The method is abstract interpretation; a value is
-    computed when it is asked for.
+    program; of a value that comes from them only the dotted name is known. The method is abstract
+    interpretation; a value is computed when it is asked for.
     """
 
     def __init__(self, tree: ast.Module, own: frozenset[str]) -> None:
@@ -69,6 +75,15 @@ class Flow:
     def nodes(self) -> Sequence[ast.expr | ast.stmt]:
         """All expressions and statements of the file, nested ones included, as nodes of :mod:`ast`."""
         return self._bindings.nodes
+
+    @cached_property
+    def classes(self) -> dict[str, list[ast.expr]]:
+        """The base classes of each class of the file by its name, as expressions."""
+        classes: dict[str, list[ast.expr]] = {}
+        for node in self.nodes:
+            if isinstance(node, ast.ClassDef):
+                classes.setdefault(node.name, []).extend(node.bases)
+        return classes
 
     def binds(self, name: str) -> bool:
         """Return whether the file binds ``name`` anywhere, in the module or in a function.
@@ -133,17 +148,17 @@ class Flow:
         """
         match node:
             case ast.Import(names=names):
-                yield from (Value("outside", alias.name) for alias in names if not self._is_own(alias.name))
-            case ast.ImportFrom(module=str(module), names=names, level=0) if not self._is_own(module):
-                for alias in names:
-                    yield Value("outside", f"{module}.{alias.name}")
+                yield from (self._module(alias.name) for alias in names)
+            case ast.ImportFrom(module=module, names=names, level=level):
+                kind = "own" if level else self._module(module or "").kind
+                yield from (Value(kind, f"{module or ''}.{alias.name}") for alias in names)
             case ast.Call():
                 yield from self.values(node)
             case ast.Name(ctx=ctx) | ast.Attribute(ctx=ctx) | ast.Subscript(ctx=ctx):
                 yield from self.values(node) if isinstance(ctx, ast.Load) else ()
 
-    def _is_own(self, module: str) -> bool:
-        return module.partition(".")[0] in self._own
+    def _module(self, name: str) -> Value:
+        return Value("own" if name.partition(".")[0] in self._own else "outside", name)
 
     def attributes(self, node: ast.AST) -> Iterator[str]:
         """Yield the names of the attributes that ``node`` itself reads, writes or imports.
@@ -152,8 +167,10 @@ class Flow:
         not examined.
         """
         match node:
-            case ast.Attribute(attr=name):
+            case ast.Attribute(value=base, attr=name):
                 yield name
+                if name in {"format", "format_map"}:
+                    yield from (field for text in self._texts(base) for field in fields(text))
             case ast.MatchClass(kwd_attrs=names):
                 yield from names
             case ast.Call():
@@ -163,6 +180,29 @@ class Flow:
                     yield from self._texts(index)
             case ast.ImportFrom(names=names):
                 yield from (alias.name for alias in names)
+
+    def assigned(self, node: ast.AST) -> Iterator[str]:
+        """Yield the names of the attributes that ``node`` itself sets or deletes, of any object.
+
+        Uses through ``setattr`` and ``__dict__`` are included. The nodes inside ``node`` are not examined.
+        """
+        match node:
+            case ast.Attribute(attr=name, ctx=ast.Store() | ast.Del()):
+                yield name
+            case ast.Subscript(value=base, slice=index, ctx=ast.Store() | ast.Del()) if is_dictionary(base):
+                yield from self._texts(index)
+            case ast.Call(func=ast.Attribute(value=base, attr="update"), args=args, keywords=keywords) if (
+                is_dictionary(base)
+            ):
+                keys = [key for arg in args if isinstance(arg, ast.Dict) for key in arg.keys]
+                yield from (text for key in keys for text in self._texts(key))
+                yield from (keyword.arg for keyword in keywords if keyword.arg)
+            case ast.Call(func=function, args=args):
+                called = {value.text.removeprefix("builtins.") for value in self.values(function)}
+                handed = {v.text.removeprefix("builtins.") for arg in args[:1] for v in self.values(arg)}
+                if any(text in _SETTERS or text.endswith("__setattr__") for text in called | handed):
+                    held = set().union(*map(self.values, args))
+                    yield from texts(held | elements(held))
 
     def replaced(self, node: ast.AST) -> Iterator[str]:
         """Yield texts that name what ``node`` itself sets, replaces or deletes outside the file.
@@ -242,6 +282,8 @@ class Flow:
                     yield from tuple(self._held(place) | self._held((-2, name)))
                 elif hasattr(builtins, name):
                     yield Value("outside", f"builtins.{name}")
+                else:  # of ``from app import *``
+                    yield Value("own", f".{name}")
             case ast.Lambda():
                 yield Value("function", str(self._bindings.numbers[node]))
             case ast.Attribute(value=base, attr=name):
@@ -286,6 +328,8 @@ class Flow:
                 if name == "__dict__":
                     yield Value("names", base.text)
                 yield Value("outside", f"{base.text}.{name}")
+            elif base.kind == "own":
+                yield Value("own", base.text if name == "__dict__" else f"{base.text}.{name}")
             elif name == "__class__":
                 yield from class_of(base)
             elif base.kind == "made":
@@ -299,8 +343,8 @@ class Flow:
             if value.kind == "names":
                 for name in names:
                     yield from self._attribute([Value("outside", value.text)], name)
-            elif value.kind == "outside":
-                yield from (Value("outside", f"{value.text}.{name}") for name in names)
+            elif value.kind in {"outside", "own"}:
+                yield from (Value(value.kind, f"{value.text}.{name}") for name in names)
             elif value.kind == "text" and isinstance(index, ast.Slice):
                 bounds = [integer(bound) for bound in (index.lower, index.upper, index.step)]
                 if None not in [
@@ -311,15 +355,18 @@ class Flow:
                 yield from worked(operator.getitem, value.text, at)
         yield from elements(held)
 
-    def _called(self, node: ast.Call) -> Iterator[Value]:  # noqa: C901, PLR0912 - one arm a function
+    def _called(self, node: ast.Call) -> Iterator[Value]:  # noqa: C901, PLR0912, PLR0915 - one arm a function
         args = node.args
+        encoded = [*args, *(keyword.value for keyword in node.keywords if keyword.arg == "encoding")]
+        if isinstance(node.func, ast.Attribute) and node.func.attr in _LOOKUPS and args:
+            yield from self._looked_up(node.func.value, args[0])
         if isinstance(node.func, ast.Attribute) and node.func.attr in TEXT_METHODS:
             given = self._texts(node.func.value)
             if node.func.attr == "join" and args:
                 parts = args[0].elts if isinstance(args[0], ast.List | ast.Tuple) else []
                 yield from joined(given, [self._texts(part) for part in parts], self._texts(args[0]))
             else:
-                yield from by_method(given, node.func.attr, [self._texts(argument) for argument in args])
+                yield from by_method(given, node.func.attr, [self._texts(argument) for argument in encoded])
         for function in self.values(node.func):
             if function.kind == "function":
                 yield from self._returned(int(function.text))
@@ -339,9 +386,11 @@ class Flow:
                     )
                     yield from self._attribute(bases, text)
             elif name in {"__import__", "importlib.import_module", "importlib.__import__"} and args:
-                yield from (Value("outside", text) for text in self._texts(args[0]) if not self._is_own(text))
+                yield from map(self._module, self._texts(args[0]))
             elif name == "vars" and args:
-                yield from (Value("names", v.text) for v in self.values(args[0]) if v.kind == "outside")
+                held = self.values(args[0])
+                yield from (Value("names", value.text) for value in held if value.kind == "outside")
+                yield from (value for value in held if value.kind == "own")
             elif name == "type" and len(args) == 1:
                 for value in self.values(args[0]):
                     yield from class_of(value)
@@ -349,6 +398,8 @@ class Flow:
                 for value in self.values(args[0]):
                     if value.kind == "number":
                         yield from worked(chr, int(value.text))
+            elif name in {"str", "bytes.decode"} and len(encoded) > 1:
+                yield from by_decoder("codecs.decode", self._texts(args[0]), self._texts(encoded[1]))
             elif name in _SAME and args:
                 yield from self.values(args[0])
             elif name in {"next", "max", "min"} and args:
@@ -357,18 +408,24 @@ class Flow:
                 yield from (inside(v) for v in self._mapped(args))
             elif name in DECODERS and args:
                 yield from by_decoder(
-                    name, self._texts(args[0]), self._texts(args[1]) if len(args) > 1 else []
+                    name, self._texts(args[0]), self._texts(encoded[1]) if len(encoded) > 1 else []
                 )
-            elif name == "operator.attrgetter":
+            elif name in {"operator.attrgetter", "operator.methodcaller"}:
                 yield from (Value("getter", text) for arg in args for text in self._texts(arg))
             else:
                 yield Value("made", function.text)
         for function in self.values(node.func):
             if function.kind == "getter":
-                held = self.values(args[0]) if args else set()
+                read = self.values(args[0]) if args else set()
                 for part in function.text.split("."):
-                    held = set(self._attribute(held, part))
-                yield from held
+                    read = set(self._attribute(read, part))
+                yield from read
+
+    def _looked_up(self, base: ast.expr, key: ast.expr) -> Iterator[Value]:
+        kinds = {"names": "outside", "own": "own"}
+        for value in self.values(base):
+            if value.kind in kinds:
+                yield from (Value(kinds[value.kind], f"{value.text}.{name}") for name in self._texts(key))
 
     def _mapped(self, args: list[ast.expr]) -> Iterator[Value]:
         for function in self.values(args[0]):
@@ -378,7 +435,7 @@ class Flow:
             elif function.text == "builtins.chr":
                 yield from (Value("text", "?"),)
             elif function.text in {"builtins.__import__", "importlib.import_module"}:
-                yield from (Value("outside", text) for text in texts(elements(self.values(args[1]))))
+                yield from map(self._module, texts(elements(self.values(args[1]))))
             elif function.kind == "function":
                 yield from self._returned(int(function.text))
 
@@ -411,20 +468,11 @@ class Flow:
             ):
                 for argument in args[1:]:
                     yield from texts(elements(self.values(argument)))
-        if isinstance(node.func, ast.Attribute) and node.func.attr in {
-            "format",
-            "format_map",
-            "get_field",
-            "vformat",
-        }:
-            held = self._texts(node.func.value) if node.func.attr.startswith("format") else []
-            for text in (*held, *(t for argument in args[:1] for t in self._texts(argument))):
-                yield from fields(text)
-        if (
-            isinstance(node.func, ast.Attribute)
-            and node.func.attr in {"get", "pop", "__getitem__", "setdefault"}
-            and args
-        ):
+        named = {value.text.rpartition(".")[2] for value in self.values(node.func)}
+        if (named | {node.func.attr if isinstance(node.func, ast.Attribute) else ""}) & _FORMATS:
+            for argument in args[:1]:
+                yield from (field for text in self._texts(argument) for field in fields(text))
+        if isinstance(node.func, ast.Attribute) and node.func.attr in _LOOKUPS and args:
             held_values = self.values(node.func.value)
             if any(value.kind == "names" for value in held_values) or is_dictionary(node.func.value):
                 yield from self._texts(args[0])

@@ -12,7 +12,7 @@ import ast
 import warnings
 from functools import lru_cache
 
-__all__ = ["parsed"]
+__all__ = ["parsed", "source_lines"]
 
 _MAX_CHARACTERS = 1_000_000
 _MAX_NESTING = 60
@@ -33,6 +33,17 @@ def parsed(text: str) -> ast.Module | None:
             return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+def source_lines(text: str) -> list[str]:
+    r"""Return the lines of a source as :mod:`ast` counts them, without their line ends.
+
+    A line ends with ``\n``, ``\r\n`` or ``\r``; ``str.splitlines`` also splits at U+2028 and the like.
+
+    >>> source_lines("a\rb\u2028c\r\n")
+    ['a', 'b\u2028c', '']
+    """
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def _shallow(text: str) -> bool:

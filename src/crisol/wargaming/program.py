@@ -11,8 +11,8 @@ count:
   (``inspect.getsource``, ``linecache``, ``f_lineno``, ``co_code``, an opened ``__file__``, …);
 - docstrings, if the program reads docstrings (``__doc__``, ``doctest``, ``docopt``, ``pydoc``);
 - a docstring without a space, because the referee's static analysis looks at texts that are a single name;
-- the whole text of a file that is not Python, or that does not parse. A documentation file, recognised by its
-  name, counts only if a source file of the program names it.
+- the whole text of a file that is not Python, does not parse, or declares a rare encoding. A documentation
+  file, recognised by its name, counts only if a source file of the program names it.
 
 The habits of a tree (:class:`Habits`) say what the program reads of its own text. A tree without habits is
 compared as if the program read none of it. A corpus build compares its candidates by such trees, and leaves
@@ -30,7 +30,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from crisol.wargaming.candidates import read_source
-from crisol.wargaming.parsing import parsed
+from crisol.wargaming.parsing import parsed, source_lines
 
 __all__ = [
     "VULNERABLE",
@@ -54,6 +54,8 @@ _READS_SOURCE = re.compile(
 )
 _READS_DOCSTRINGS = re.compile(r"__doc__|\bgetdoc\b|" + _IMPORTS.format("doctest|docopt|pydoc"))
 _COOKIE = re.compile(r"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", re.MULTILINE)
+_KEEPS_ASCII = re.compile(r"(?:utf-?8|latin|iso-?8859|(?:us-)?ascii|cp125|koi8)")
+"""Encodings that leave ASCII alone; with others, a comment may hold code."""
 _TESTS = re.compile(r"(?:^|/)(?:tests?|testing)/|(?:^|/)(?:test_[^/]*|[^/]*_test|conftest)\.py$")
 _DOCUMENTATION = re.compile(
     r"\.(?:md|rst|markdown)$|(?:^|/)(?:docs?/.*\.txt"
@@ -91,7 +93,7 @@ class Module:
 
     @classmethod
     def of(cls, text: str, before: Module | None = None) -> Module | None:
-        """Parse a source; return None if it does not parse or is too large.
+        """Parse a source; return None if it does not parse, is too large, or declares a rare encoding.
 
         The limits are those of :func:`~crisol.wargaming.parsing.parsed`. Without ``before`` the whole source
         is parsed. Otherwise ``before`` is the module before a change, and ``text`` the source after it. The
@@ -99,9 +101,11 @@ class Module:
         numbers. Only the text between them is parsed; its lines are appended to the lines of ``before``, so
         that ``lines`` of the result is not the source.
         """
-        lines = tuple(text.split("\n"))
+        lines = tuple(source_lines(text))
         cookie = _COOKIE.search("\n".join(lines[:2]))
         said = cookie[1].lower() if cookie else ""
+        if said and not _KEEPS_ASCII.match(said):
+            return None
         if before is not None and (spliced := _spliced(lines, before)) is not None:
             return cls(*spliced, said)
         tree = parsed(text)

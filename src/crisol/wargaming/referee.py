@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["REFEREE_VERSION", "Match", "open_match"]
 
-REFEREE_VERSION = "17"
+REFEREE_VERSION = "18"
 """The version of the referee. Raise it when a patch may get another verdict; all are then judged again."""
 
 _LONGEST_NAME = 200
@@ -255,7 +255,7 @@ class Match:
                 return Reason.DOES_NOT_LOAD, f"{name}: {facts[name].error}"
             noted += facts[name].noted
         if refused := newly_refused(facts.values()):
-            name = next(name for name in facts if refused[0] in facts[name].refused)
+            name = next((name for name in facts if refused[0] in facts[name].refused), next(iter(facts)))
             return Reason.TAMPERS, f"{name}: newly uses {', '.join(refused)}"
         return None, f"newly looks at {', '.join(sorted(set(noted)))}" if noted else ""
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from itertools import pairwise
 
+from crisol.wargaming.parsing import source_lines
+
 __all__ = ["Text", "parses"]
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 class Text:
@@ -16,7 +21,7 @@ class Text:
     """
 
     def __init__(self, text: str) -> None:
-        self.lines = text.split("\n")
+        self.lines = source_lines(text)
         self.text = text
         self.tree = ast.parse(text)
         bodies = (value for node in ast.walk(self.tree) for _, value in ast.iter_fields(node))
@@ -24,9 +29,7 @@ class Text:
             body for body in bodies if isinstance(body, list) and body and isinstance(body[0], ast.stmt)
         )
         self.following: dict[ast.AST, ast.stmt] = {a: b for body in siblings for a, b in pairwise(body)}
-        self._starts = [0]
-        for line in self.lines:
-            self._starts.append(self._starts[-1] + len(line) + 1)
+        self._starts = [0, *(end.end() for end in _LINE_END.finditer(text))]
 
     def span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
         """Return the position of a node's text as (start, end), in characters; ``end`` is exclusive."""

@@ -16,6 +16,8 @@ __all__ = [
     "MODULES",
     "PLACES",
     "PLAIN",
+    "REEXPORTED",
+    "TYPE_TESTS",
 ]
 
 INSIDE = frozenset({
@@ -44,6 +46,11 @@ MODULES = frozenset({
     "importlib.metadata", "sysconfig", "site", "pip",
 })  # fmt: skip
 """The modules that no fix imports: they reach into the interpreter, or what they start outlives a call."""
+REEXPORTED = frozenset(name for name in MODULES if "." not in name) - {
+    "code", "concurrent", "dis", "imp", "marshal", "pip", "profile", "sched", "site", "trace",
+}  # fmt: skip
+"""The forbidden modules that are recognised as an attribute of another module; the words left out have other
+meanings there."""
 CALLS = frozenset({
     "builtins.exec", "builtins.eval", "builtins.compile", "builtins.exit", "builtins.quit",
     "builtins.SystemExit", "builtins.globals", "builtins.breakpoint",
@@ -72,6 +79,7 @@ CALLS = frozenset({
     "traceback.StackSummary", "threading._start_new_thread", "threading.get_native_id",
     "asyncio.to_thread", "logging.handlers.QueueListener", "socketserver.ThreadingMixIn",
     "socketserver.ThreadingTCPServer", "socketserver.ThreadingUDPServer", "http.server.ThreadingHTTPServer",
+    "types.new_class",
     "sys.getrefcount", "os.getsid", "os.getpgrp", "os.getpgid", "os.tcgetpgrp", "os.ttyname",
     "uuid.getnode", "pwd.getpwall", "grp.getgrall", "socket.if_nameindex",
 })  # fmt: skip
@@ -118,6 +126,8 @@ PLACES = (
     "/tmp/",  # noqa: S108 - what a patch names
 )
 """The folders of the machine; a text that begins with one of them names a file outside the program."""
+TYPE_TESTS = frozenset({"isinstance", "issubclass"})
+"""The functions that test types; a module that gets others of these names would hand them the types."""
 PLAIN = frozenset(
     {
         "str", "bytes", "bytearray", "int", "float", "bool", "list", "tuple", "dict", "set", "frozenset",

@@ -9,10 +9,13 @@ none of the constructs that are refused here.
 from __future__ import annotations
 
 import ast
+import io
+import tokenize
 from collections import Counter
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cache, lru_cache, partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from crisol.wargaming.excused import EXECUTES, Excuses, habits_of
@@ -27,13 +30,18 @@ from crisol.wargaming.suspects import (
     MODULES,
     PLACES,
     PLAIN,
+    REEXPORTED,
+    TYPE_TESTS,
 )
+from crisol.wargaming.values import elements
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
 __all__ = ["Findings", "findings", "tree_or_reason"]
 
+_DEPTH = 3
+"""Levels of containers in containers in which base classes are found."""
 _MOST_COMPARED = 1 << 22
 """The most pairs of lines that are compared; beyond it every line of the changed part counts as new."""
 
@@ -45,12 +53,16 @@ class Findings:
     ``refused`` lists added constructs that count as tampering. ``dropped`` lists removed constructs that
     would count as tampering if they were added. ``noted`` lists added constructs that may be harmless, such
     as reading the clock or changing a list of the module. Some names in ``noted`` make a wargame run more
-    scripts, see :func:`.again.again`.
+    scripts, see :func:`.again.again`. ``types`` names the file's variables that hold a forbidden type, which
+    this file uses in tests alone. ``read`` has the names that the added lines read from other files of the
+    program.
     """
 
     refused: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     noted: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
 
 
 def findings(before: str, after: str, own: frozenset[str] = frozenset()) -> Findings:
@@ -67,12 +79,14 @@ def findings(before: str, after: str, own: frozenset[str] = frozenset()) -> Find
         tuple(sorted(new.taken + new.reached - old.taken - old.reached)),
         tuple(sorted(+old.taken)),
         tuple(sorted(new.looked - old.looked)),
+        tuple(sorted(new.types)),
+        tuple(sorted(new.read)),
     )
 
 
 def _changed_lines(before: str, after: str) -> tuple[frozenset[int], frozenset[int]]:
     """Return the numbers, from 1, of the lines only in ``before``, then of the lines only in ``after``."""
-    old, new = before.splitlines(), after.splitlines()
+    old, new = _lines(before), _lines(after)
     first = next(
         (at for at, (x, y) in enumerate(zip(old, new, strict=False)) if x != y), min(len(old), len(new))
     )
@@ -86,6 +100,20 @@ def _changed_lines(before: str, after: str) -> tuple[frozenset[int], frozenset[i
             gone.difference_update(range(start, start + size))
             come.difference_update(range(other, other + size))
     return frozenset(at + first + 1 for at in gone), frozenset(at + first + 1 for at in come)
+
+
+def _lines(text: str) -> list[str]:
+    r"""Return the lines to which the line numbers in :func:`tree_or_reason` refer.
+
+    Python ends a line at ``\n``, ``\r\n`` and ``\r`` alone, then decodes the text by its encoding,
+    which may yield more line feeds.
+    """
+    content = text.encode(errors="surrogatepass").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+        return content.decode(encoding).split("\n")
+    except (SyntaxError, ValueError, LookupError):  # nor does it parse
+        return content.decode(errors="replace").split("\n")
 
 
 @lru_cache(maxsize=4)
@@ -107,12 +135,15 @@ class _Capabilities(NamedTuple):
 
     ``taken`` counts forbidden constructs in the changed lines. ``looked`` counts constructs in the changed
     lines that may be harmless. ``reached`` counts the forbidden attributes that calls in unchanged lines
-    read. Such a call is ``getattr(x, name)``, for which a changed line may have set ``name``.
+    read. Such a call is ``getattr(x, name)``, for which a changed line may have set ``name``. ``types`` and
+    ``read`` are those of :class:`Findings`.
     """
 
     taken: Counter[str]
     reached: Counter[str]
     looked: Counter[str]
+    types: set[str]
+    read: set[str]
 
 
 def _capabilities(
@@ -125,7 +156,9 @@ def _capabilities(
     returns the result of :func:`.excused.habits_of` for the unpatched file. For a source that does not parse,
     the counters are empty.
     """
-    counted = taken, reached, looked = _Capabilities(Counter(), Counter(), Counter())
+    counted = taken, reached, looked, types, read = _Capabilities(
+        Counter(), Counter(), Counter(), set(), set()
+    )
     tree = tree_or_reason(source)
     if not isinstance(tree, ast.Module):
         return counted
@@ -146,19 +179,21 @@ def _capabilities(
             continue
         taken.update(name for name in flow.attributes(node) if name in INSIDE)
         for value in flow.used(node):
-            path = _public(value.text) if value.kind == "outside" else ""
-            if name := _capability(path):
+            read.update([value.text.rpartition(".")[2]] if value.kind == "own" else [])
+            path = _public(value.text) if value.kind in {"outside", "own"} else ""
+            if name := _capability(path, own=value.kind == "own"):
                 excuses = excuses or Excuses(tree, flow, habits)
                 taken[name] += not excuses.cover(node, name)
+                types |= excuses.types
             elif name := _tail(path, ASKED):
                 looked[name] += 1
         taken.update(f"a change of {place}" for place in flow.replaced(node))
+        taken.update(f"a change of {name}" for name in flow.assigned(node) if name in ANSWERS | TYPE_TESTS)
+        taken.update(_pretending(node, flow, lines))
         looked.update(_kept(node, flow))
         match node:
-            case ast.ClassDef() | ast.Call(func=ast.Name(id="type")):
-                taken.update(_pretending(node, flow, new=first in lines))
-            case ast.FunctionDef(name="__del__"):
-                taken["__del__"] += 1
+            case ast.FunctionDef(name="__del__" | "__mro_entries__" as name):
+                taken[name] += 1
             case ast.Name(id="__file__" as name):
                 looked[name] += 1
             case ast.Name(id="__builtins__" | "__loader__" | "__spec__" as name):
@@ -188,20 +223,21 @@ def _public(path: str) -> str:
     return f"{IMPLEMENTED_BY.get(module, module)}{dot}{rest}"
 
 
-def _capability(path: str) -> str:
+def _capability(path: str, *, own: bool) -> str:
     """Return the forbidden module or function that the dotted name ``path`` contains; "" for none.
 
-    ``gc.collect`` gives ``gc``, and ``pathlib.sys.exit`` gives ``sys.exit``.
+    ``gc.collect`` gives ``gc``, and ``pathlib.sys.exit`` gives ``sys.exit``. ``own`` says that the path
+    begins with a module of the vulnerable program, which may have the name of a forbidden one.
     """
     parts = path.split(".")
-    for module in (parts[0], ".".join(parts[:2])):
+    for module in ("" if own else parts[0], *map(".".join, pairwise(parts))):
         if module in MODULES:
             return module
     # The result of eval and the like is another object than the function.
     if tail := _tail(path, CALLS, CALLS - EXECUTES):
         return tail
     # os.sys, pathlib.sys and the like are the same modules.
-    return next((part for part in parts[1:] if part in {"gc", "ctypes", "__main__", "_thread"}), "")
+    return next((part for part in parts[1:] if part in REEXPORTED - ({"__main__"} if own else set())), "")
 
 
 def _tail(path: str, names: Collection[str], whole: Collection[str] | None = None) -> str:
@@ -240,53 +276,109 @@ def _kept(node: ast.AST, flow: Flow) -> list[str]:
     return []
 
 
-def _pretending(node: ast.ClassDef | ast.Call, flow: Flow, *, new: bool) -> list[str]:
+def _pretending(node: ast.AST, flow: Flow, lines: frozenset[int]) -> list[str]:
     """Return messages about a suspicious class, such as ``a str that answers __eq__``.
 
     A class is suspicious if its objects could equal everything: it defines one of the methods
-    :data:`ANSWERS`, such as ``__eq__``, and one of its base classes is a plain type, such as ``str``, or
-    ``type(...)`` of an unknown value. There is one message for each base class of that kind. For a
-    class that is not suspicious the list is empty. ``node`` is the class, or the call of ``type`` that makes
-    it. ``flow`` has the possible values of the file's expressions. ``new`` says that the patch adds the
-    class; then indirect base classes are examined, too, see :func:`_ancestors`.
+    :data:`ANSWERS`, such as ``__eq__``, and one of its base classes is a plain type, such as ``str``, or the
+    type of an unknown value. There is one message for each base class of that kind. For a class that is not
+    suspicious the list is empty. ``node`` is the class, or the call of ``type`` that makes it; other nodes
+    have no messages. ``flow`` has the possible values of the file's expressions. ``lines`` are the numbers of
+    the lines that the patch adds.
     """
     match node:
-        case ast.ClassDef(bases=bases, body=body):
-            names = {method.name for method in body if isinstance(method, ast.FunctionDef)}
-        case ast.Call(func=ast.Name(id="type"), args=[_, ast.Tuple(elts=bases), ast.Dict(keys=keys)]):
-            names = {value.text for key in keys for value in flow.values(key) if value.kind == "text"}
+        case ast.ClassDef():
+            answered = [(name, line) for name, line in _bound(node.body) if name in ANSWERS]
+            bases = _ancestors(node.bases, flow) if node.lineno in lines else list(node.bases)
+            if any(line in lines for _, line in answered):
+                bases += _beside(node.name, flow)
+            return _answering(min((name for name, _ in answered), default=""), bases, flow)
+        case ast.Call(args=[_, *_, bases, namespace]):
+            names = _keys(namespace, flow)
+        case ast.Call(args=[*_, ast.Starred(value=bases)]):
+            names = None
         case _:
             return []
-    if not (answered := names & ANSWERS):
+    if names is None:
+        makers = {value.text for value in flow.values(node.func)}
+        unknown = any(
+            f"{maker}.".startswith("builtins.type.") or maker.endswith(".__class__") for maker in makers
+        )
+        names = ANSWERS if unknown else frozenset()
+    parts = bases.elts if isinstance(bases, ast.Tuple) else [bases]
+    return _answering(min(names & ANSWERS, default=""), parts, flow)
+
+
+def _keys(node: ast.expr, flow: Flow) -> frozenset[str] | None:
+    """Return the keys of a dictionary that an expression makes; None if they are unknown."""
+    match node:
+        case ast.Dict(keys=keys) if None not in keys:
+            return frozenset(value.text for key in keys for value in flow.values(key) if value.kind == "text")
+        case ast.Call(func=ast.Name(id="dict"), args=[], keywords=keywords):
+            names = frozenset(keyword.arg for keyword in keywords if keyword.arg)
+            return names if len(names) == len(keywords) else None
+    return None
+
+
+def _answering(method: str, bases: Sequence[ast.expr], flow: Flow) -> list[str]:
+    """Return a message for each plain type among the base classes of a class that defines ``method``.
+
+    The list is empty if ``method`` is "".
+    """
+    if not method:
         return []
-    if new:
-        bases = _ancestors(bases, flow)
-    held = {base: flow.values(base) for base in bases}
-    types = {
-        value.text.removeprefix("builtins.")
-        for values in held.values()
-        for value in values
-        if value.kind == "outside"
-    }
-    unknown = {
-        "value of an unknown type"
-        for base, values in held.items()
-        if not values and isinstance(base, ast.Call) and ast.unparse(base.func) == "type"
-    }
-    return [f"a {name} that answers {min(answered)}" for name in sorted(types & PLAIN | unknown)]
+    kinds: set[str] = set()
+    for base in bases:
+        values = held = flow.values(base)
+        for _ in range(_DEPTH):
+            held = held | elements(held)
+        kinds |= {value.text.removeprefix("builtins.") for value in held if value.kind == "outside"} & PLAIN
+        match base:
+            case ast.Call(func=ast.Name(id="type")) | ast.Attribute(attr="__class__") if not values:
+                kinds.add("value of an unknown type")
+    return [f"a {kind} that answers {method}" for kind in sorted(kinds)]
 
 
-def _ancestors(bases: list[ast.expr], flow: Flow) -> list[ast.expr]:
+def _bound(body: Sequence[ast.stmt]) -> Iterator[tuple[str, int]]:
+    """Yield each name that the body of a class binds, with the number of the line; nested ones left out."""
+    pending: list[ast.AST] = list(body)
+    while pending:
+        match node := pending.pop():
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name, node.lineno
+            case ast.Name(id=name, ctx=ast.Store()):
+                yield name, node.lineno
+            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                yield name, node.lineno
+            case ast.alias(name=name, asname=asname):
+                yield asname or name, node.lineno
+            case ast.Lambda():
+                pass
+            case _:
+                pending += ast.iter_child_nodes(node)
+
+
+def _ancestors(bases: Sequence[ast.expr], flow: Flow) -> list[ast.expr]:
     """Return the direct and indirect base classes of a class, as expressions.
 
     ``bases`` are the direct ones. Indirect ones are found only through classes that the file itself defines.
     """
-    classes = {node.name: node.bases for node in flow.nodes if isinstance(node, ast.ClassDef)}
     reached: dict[ast.expr, None] = {}
     pending = list(bases)
     while pending:
         base = pending.pop()
         if base not in reached:
             reached[base] = None
-            pending += classes.get(base.id, []) if isinstance(base, ast.Name) else []
+            pending += flow.classes.get(base.id, []) if isinstance(base, ast.Name) else []
     return list(reached)
+
+
+def _beside(name: str, flow: Flow) -> list[ast.expr]:
+    """Return all base classes of the file's classes that inherit from the class ``name``."""
+    inherited = [_ancestors(bases, flow) for bases in flow.classes.values()]
+    return [
+        base
+        for bases in inherited
+        if any(isinstance(above, ast.Name) and above.id == name for above in bases)
+        for base in bases
+    ]

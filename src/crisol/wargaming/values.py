@@ -16,8 +16,10 @@ import codecs
 import html
 import itertools
 import operator
+import quopri
 import string
 import urllib.parse
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -53,9 +55,10 @@ TEXT_METHODS = frozenset({
 DECODERS = frozenset({
     "bytes.fromhex", "base64.b64decode", "base64.b32decode", "base64.b16decode", "base64.b85decode",
     "base64.a85decode", "base64.urlsafe_b64decode", "base64.standard_b64decode", "codecs.decode",
-    "codecs.encode", "binascii.unhexlify", "binascii.a2b_base64", "urllib.parse.unquote", "html.unescape",
+    "codecs.encode", "binascii.unhexlify", "binascii.a2b_base64", "quopri.decodestring",
+    "urllib.parse.unquote", "html.unescape",
 })  # fmt: skip
-_MODULES = {"base64": base64, "binascii": binascii}
+_MODULES = {"base64": base64, "binascii": binascii, "quopri": quopri}
 
 
 class Value(NamedTuple):
@@ -65,7 +68,8 @@ class Value(NamedTuple):
 
     - ``text``: the text constant itself;
     - ``number``: a small integer, such as an argument of ``chr``, as text;
-    - ``outside``: the dotted name of an object outside the file;
+    - ``outside``: the dotted name of an object outside the program;
+    - ``own``: the dotted name by which the file reaches an object of another file of the program;
     - ``made``: the dotted name of the callable that returned the value;
     - ``names``: the dotted name of the object whose ``__dict__`` the value is;
     - ``inside``: kind and text of an element of a container, with a NUL character between them;
@@ -98,18 +102,19 @@ def texts(values: Iterable[Value]) -> list[str]:
 def fields(text: str) -> Iterator[str]:
     """Yield all names, attribute names and item keys in the replacement fields of a format string.
 
-    ``"{a.b[c]}"`` has ``a``, ``b`` and ``c``.
+    ``"{a.b[c]:{d}}"`` has ``a``, ``b``, ``c`` and ``d``. Of an invalid format string the fields before the
+    error count.
     """
-    try:
-        names = [name for _, name, _, _ in string.Formatter().parse(text) if name]
-    except ValueError:
-        return
-    for name in names:
-        yield from name.replace("[", ".").replace("]", "").split(".")
+    pending = [text]
+    while pending:
+        with suppress(ValueError):
+            for _, name, specification, _ in string.Formatter().parse(pending.pop()):
+                yield from (name or "").replace("[", ".").replace("]", "").split(".")
+                pending += [specification] if specification else []
 
 
 def worked(function: Callable[..., object], *arguments: object) -> Iterator[Value]:
-    """Call a function, and yield its result as a value if it is a text of at most 4,096 characters.
+    """Call a function, and yield its result as a value if it is a text or bytes, at most 4,096 long.
 
     Any other result, or an exception, yields nothing.
     """
@@ -117,6 +122,8 @@ def worked(function: Callable[..., object], *arguments: object) -> Iterator[Valu
         text = function(*arguments)
     except Exception:  # noqa: BLE001 - whatever a wrong argument raises
         return
+    if isinstance(text, bytes):
+        text = text.decode("latin-1")
     if isinstance(text, str) and len(text) <= LONGEST:
         yield Value("text", text)
 
@@ -136,7 +143,7 @@ def by_method(bases: Sequence[str], method: str, arguments: Sequence[Sequence[st
             parts = text.split(chosen[0] if chosen else None)[:MOST]
             yield from (inside(Value("text", part)) for part in parts)
         elif method == "decode" and chosen:
-            yield from worked(codecs.decode, text, chosen[0])
+            yield from worked(codecs.decode, text.encode("latin-1", "replace"), chosen[0])
         elif method in {"decode", "encode", "hex"}:
             yield Value("text", text)
         elif method != "translate":
@@ -168,10 +175,11 @@ def by_decoder(name: str, encoded: Sequence[str], encodings: Sequence[str]) -> I
     """
     for text in encoded:
         if name == "bytes.fromhex":
-            yield from worked(lambda digits: bytes.fromhex(digits).decode("latin-1"), text)
+            yield from worked(bytes.fromhex, text)
         elif name.startswith("codecs."):
-            for encoding in encodings:
-                yield from worked(codecs.decode, text, encoding)
+            code = codecs.encode if name == "codecs.encode" else codecs.decode
+            for encoding, given in itertools.product(encodings, (text, text.encode("latin-1", "replace"))):
+                yield from worked(code, given, encoding)
         elif name == "urllib.parse.unquote":
             yield Value("text", urllib.parse.unquote(text))
         elif name == "html.unescape":
