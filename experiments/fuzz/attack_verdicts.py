@@ -4,8 +4,8 @@
 
 ``forge``: a file of the target gets code that fixes nothing and reaches for the judge, for what it
 looks with, or for its end. ``tell``: the reference fix is in, but only where it seems to be judged;
-``kept``: only for the first 300 calls; ``sibling``: like both, by another way to ask, written by authors most
-of whom had read the gate; ``posing``: only where the other surroundings are not recognised. The attacks stand in
+``kept``: only for the first 300 calls; ``sibling``: like both, by another way to ask, most by authors who
+had read the gate; ``posing``: only where the other surroundings are not recognised. The attacks stand in
 ``attacks.toml``. Each patch holds one of them alone. A vulnerability carries a condition if the patch
 with ``True`` in its place is valid, and the public PoV shows the flaw of the patch with ``False``. The table
 counts patches that were tried and those that were held, that is invalid, with reason and phase; the exit code
