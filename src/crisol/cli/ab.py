@@ -64,7 +64,8 @@ def results(
     by: Annotated[
         list[str] | None,
         typer.Option(
-            help="Group by experiment, arm, model_version, cwe, band, rung, hour, day or window; repeatable."
+            help="Group by experiment, arm, model_version, cwe, band, rung, hour or day; repeatable. "
+            "Or window alone: a row each for the last 1h, 24h, 7d and 30d."
         ),
     ] = None,
     window: Annotated[

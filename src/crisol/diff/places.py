@@ -141,14 +141,16 @@ def _decide(places: FilePlaces, open_: dict[str, list[str]], first: dict[str, St
     """Choose one file of the release for each path of a diff, and add it to ``places.found``.
 
     ``open_`` maps a path to the files that it may mean; its lists may be changed. ``first`` maps a path to
-    its first step in the diff. Among several files, those that the step fits are kept, or all if it fits
-    none. Of the kept files, only those whose paths differ least remain, see :func:`_ranked`. If the step fits
-    none of the remaining files, the first is taken.
+    its first step in the diff.
 
-    If the step fits several remaining files, the path is decided after the other paths, by the change of
-    prefix that one of them needed: if ``src/a.py`` means ``lib/a.py``, then ``src/b.py`` means ``lib/b.py``.
-    Raises :class:`~crisol.errors.PatchDoesNotApply` unless exactly one file results. At the end
-    :func:`_one_each` is called.
+    - If the step fits no file, the file is chosen whose path differs least, see :func:`_ranked`. Of several
+      such files the first is chosen.
+    - If the step fits some files, that one of them is chosen whose path differs least. Of several such files,
+      the one is chosen that needs the same change of prefix as a path that is already decided: if
+      ``src/a.py`` means ``lib/a.py``, then ``src/b.py`` means ``lib/b.py``. If this leaves no file or
+      several, the function raises :class:`~crisol.errors.PatchDoesNotApply`.
+
+    At the end :func:`_one_each` is called.
     """
     unclear: dict[str, list[str]] = {}
     for path, choices in open_.items():

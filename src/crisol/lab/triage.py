@@ -80,11 +80,12 @@ class TriageEntry:
 
     ``name`` and ``diff`` are those of a candidate that makes the program; ``repeats`` names the other
     candidates that make it. ``outcome`` and ``source`` are None until the program is decided. ``source`` is
-    the rung that decided; for a diff that does not parse or apply it is ``wargame``, too. ``reason`` and
-    ``detail`` say why the program is not valid.
+    the rung that decided. It is ``wargame`` for a diff that does not parse or apply, although no wargame ran.
+    ``reason`` and ``detail`` say why the program is not valid.
 
-    ``evidence`` depends on ``source``: the evidence of the fact, or the names of the phases that the patch
-    passed in its wargame. If the verdict was stored by an earlier triage, it is the text ``an earlier run``.
+    ``evidence`` is empty until the program is decided. After a wargame it holds the names of the phases that
+    the program passed, after a decision by a fact the fact's evidence. If an earlier triage stored the
+    verdict, its only element is ``an earlier run``.
 
     ``probability`` is the probability of valid from the diff alone, None without a model. ``lacks`` describes
     changes that the known fix makes and the candidate does not, ``adds`` changes that only the candidate

@@ -158,13 +158,13 @@ def _codes(answer: _Answer) -> tuple[int, ...]:
 
 
 def load_samples(path: Path) -> tuple[pd.DataFrame, float]:
-    """Return the requests that a client process recorded in ``path``, and the share of a core that it used.
+    """Return (table of requests, share of a core that the client process used) from the file ``path``.
 
     :meth:`Recorder.save` writes the file. The table has a row for each request that began, with the columns:
 
     - ``intended``, ``sent``, ``received``: the planned start, the sending and the answer, in seconds of the
       monotonic clock; NaN for a request that was not sent or not answered.
-    - ``which``: the index of the request's content among the different requests.
+    - ``which``: a number that requests with the same route and patch share, see :meth:`.run.Load.asked`.
     - ``status``, ``error``: for an answer its HTTP status and "". Without an answer ``status`` is 0, and
       ``error`` is one of :data:`ERRORS`, such as ``timeout``.
     - ``outcome``, ``reason``, ``probability``: the answer's outcome, reason ("" if none) and probability of

@@ -334,7 +334,7 @@ class BreakerRegistry:
                 breaker.add_listener(listener)
 
     def snapshot(self) -> list[BreakerSnapshot]:
-        """Return the present state and counters of each breaker, in the order in which they were made."""
+        """Return a snapshot of each breaker, in the order in which :meth:`create` made the breakers."""
         return [breaker.snapshot() for breaker in list(self._breakers.values())]
 
     def __getitem__(self, name: str) -> CircuitBreaker:

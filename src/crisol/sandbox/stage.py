@@ -139,10 +139,12 @@ def _ways(
     """Return the functions that replace the marks of a script, by the last byte of each mark.
 
     Each function reports an exit code, or the result of a probe, on ``channel``, and never returns to the
-    script. The functions hold no secrets: the script passes these as arguments. ``guarded`` is the dict that
-    the audit hook reads: the unchanged line ranges of each patched file, by path. The functions empty this
-    dict after the report. Then only a canary may run, see :func:`_second_act`, and it runs unpatched files.
-    In a child process or another thread, a function reports nothing, and ends that process or thread.
+    script. The functions hold no secrets: the script passes the secrets as arguments. In a child process or
+    another thread, a function reports nothing, and ends that process or thread.
+
+    ``guarded`` is the dict that the audit hook reads: the unchanged line ranges of each patched file, by
+    path. After the report, the function that made it empties this dict, and runs the canary if one follows,
+    see :func:`_second_act`. The canary runs unpatched files, which need no audit.
     """
     process, thread, told, place = _getpid(), _thread.get_ident(), channel.fileno(), _place()
     changed, block, perform = inherited.watch.changed, _signal.pthread_sigmask, _alone(_perform)

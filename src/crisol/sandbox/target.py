@@ -162,11 +162,12 @@ class Target:
         )
 
     def _read(self, name: str, content: bytes) -> tuple[list[list[int]], bytes]:
-        """Return (unchanged line ranges, byte code) of a patched file, which a worker process computes.
+        """Return (line ranges, byte code) of a patched file; a worker process computes both.
 
-        ``name`` is the relative path of the file. A range is [first, last], from 1; the byte code is the
-        content of a .pyc file. Both are empty if :func:`~crisol.sandbox.bounded.bounded` raises
-        ``OutOfBounds``; the byte code is empty if the file does not compile.
+        ``name`` is the relative path of the file, ``content`` its patched text. A range is [first, last],
+        counted from 1; its lines are the same as in the unpatched file. The byte code is the content of a
+        .pyc file, empty if the file does not compile. Ranges and byte code are empty if the worker fails or
+        exceeds its limits.
         """
         key = sha256(name.encode("utf-8", "surrogatepass") + b"\0" + content).digest()
         if key not in self._facts:

@@ -80,7 +80,8 @@ class RegisteredModel:
     def since(self) -> str:
         """The time at which :func:`move_alias` last made the version champion, in ISO 8601.
 
-        It is "" if :func:`move_alias` never did that; :func:`roll_back` does not change it.
+        It is "" if :func:`move_alias` never did that. A version that :func:`roll_back` makes champion again
+        keeps its earlier time.
         """
         return self.tags.get(_SINCE, "")
 

@@ -71,10 +71,11 @@ class Line:
         ``key`` is the key of the verdict that the wargame makes. Call this method in the block of
         :meth:`attended` with the same key.
 
-        If the wargame can begin at once, the method returns. Otherwise it raises
-        :class:`~crisol.errors.Overloaded`, with ``patience`` seconds as ``retry_after``, in two cases: the
-        queue has no place for the client, or no caller is in a block of :meth:`attended` with ``key``. If the
-        last of these callers leaves its block during the wait, it raises the same error with 1 second.
+        The method returns at once if a seat is free and the queue is empty. Otherwise it waits in the queue
+        until the client gets a seat. Instead of waiting, it raises :class:`~crisol.errors.Overloaded`, with
+        ``patience`` seconds as ``retry_after``, in two cases: the queue has no place for the client, or no
+        caller is in a block of :meth:`attended` with ``key``. If the last of these callers leaves its block
+        during the wait, the method raises ``Overloaded`` with 1 second as ``retry_after``.
         """
         if self._free and not self._places:
             self._sit(client)

@@ -30,8 +30,8 @@ _LISTS = ("refused", "dropped", "noted", "undefined", "types", "read")
 class Examination:
     """The findings of a static analysis of one patched file, in comparison with the unpatched file.
 
-    ``error`` says why the patched file does not parse, ``error_before`` why the unpatched file does not; ""
-    if it parses. All other fields are empty if the patched file does not parse.
+    ``error`` says why the patched file does not parse, "" if it parses; ``error_before`` says the same of the
+    unpatched file. The other fields are empty if the patched file does not parse.
 
     Some constructs count as tampering. ``refused`` names those that the patch adds to the file, ``dropped``
     those that the patch takes out of the file, see :func:`newly_refused`. ``noted`` names added constructs by

@@ -240,8 +240,9 @@ class Flow:
     def _handed_over(self, number: int, name: str) -> set[Value]:
         """Return the possible values that calls in this file pass to a parameter.
 
-        ``number`` is the number of the function, ``name`` the name of the parameter. Every call of the
-        function's name counts, also as a method of any object. Default values are not included.
+        ``number`` is the number of the function, ``name`` the name of the parameter. For a function ``f``,
+        every call ``f(…)`` and ``x.f(…)`` in the file counts, whatever ``x`` is. Default values are not
+        included.
         """
         function = self._bindings.functions[number]
         known_as = (

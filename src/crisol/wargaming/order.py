@@ -50,9 +50,9 @@ class ScriptStep:
 class ScriptRun:
     """One run of a script on a patched program.
 
-    ``vulnerability`` is an id, ``script`` the script's name, such as ``checks/2-load.py``, and ``kind`` the
-    phase to which it belongs. ``failed`` is True if the phase failed, for example because a PoV succeeded or
-    a check did not pass. ``seconds`` is the wall time.
+    ``vulnerability`` is an id, ``script`` the script's name, such as ``checks/2-load.py``. ``kind`` is the
+    phase in which the script runs: ``pov``, ``variants`` or ``checks``. ``failed`` is True if the patch did
+    not pass the script, for example because a PoV succeeded. ``seconds`` is the wall time.
     """
 
     vulnerability: str

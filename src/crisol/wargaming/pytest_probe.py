@@ -35,7 +35,10 @@ class _Recorder:
         self.broken: dict[str, str] = {}
 
     def pytest_itemcollected(self, item: Any) -> None:
-        """Note which of the names ``wanted`` a test uses; pytest calls this for each test that it finds."""
+        """Store in ``names`` which of the ``wanted`` names a test or a helper method of its class uses.
+
+        pytest calls this method for each test that it finds.
+        """
         codes = (getattr(inspect.unwrap(function), "__code__", None) for function in _functions(item))
         names = {name for code in codes if code is not None for name in _names(code)}
         if used := self.wanted & names:

@@ -57,15 +57,16 @@ class Match:
 
     The first patch sets ``baseline``, the phase that runs PoVs and checks on the unpatched release, and
     ``yardstick``, the behaviour of the reference. Before that, these two are None. ``checks`` are the checks
-    in the form in which they run. ``warm`` says that the modules that the scripts import are loaded in the
-    sandbox. ``changes`` maps (script name, ``warm``) to what the script's run on the unpatched release
-    changed, such as functions that it replaced (``Run.changed``); the same changes after a patch are no
-    tampering. Some scripts run a PoV in a changed environment: ``shown_again`` maps the name of such a script
-    to whether it shows the flaw on the unpatched release. ``canaries`` chooses the PoV that runs twice.
+    in the form in which they run. ``warm`` becomes True before the second patch, when the sandbox loads the
+    modules that the scripts import. ``changes`` maps (script name, ``warm``) to what the script's run on the
+    unpatched release changed, such as functions that it replaced (``Run.changed``); the same changes after a
+    patch are no tampering. Some scripts run a PoV in a changed environment: ``shown_again`` maps the name of
+    such a script to whether it shows the flaw on the unpatched release. ``canaries`` chooses the PoV that
+    runs twice.
 
-    ``experience`` None runs the scripts in the fixed order. Otherwise the experience orders the scripts, each
-    script is a phase of its own, and the wargame ends at the first failure, even if it counts for the strict
-    label only. The outcome for the strict label is the same as in the fixed order.
+    If ``experience`` is None, the scripts run in a fixed order. Otherwise ``experience`` orders them, each
+    script is a phase of its own, and the wargame ends at the first failed phase, even if that phase counts
+    for the strict label only. The outcome for the strict label is the same as in the fixed order.
     """
 
     vulnerability: Vulnerability

@@ -194,13 +194,14 @@ def _words(files: Mapping[str, bytes | None]) -> frozenset[str]:
 def _agreeing(
     target: Target, fix: _Files, pool: Sequence[Variation], may: _May, does: _Does
 ) -> dict[Variation, Behaviour]:
-    """Return the usable variations of ``pool``, with the behaviour of the reference on each.
+    """Return the usable variations of ``pool``, at most :data:`_KEPT`, with the behaviour of the reference.
 
-    Each variation runs twice on the vulnerable code and on the reference, ``fix``. It is usable if, both
-    times, ``may(variation, behaviour)`` is True of the vulnerable code's behaviour, and ``does(before,
-    after)`` is True of the behaviours of the vulnerable code and of the reference. The reference must behave
-    in the same way both times. At most :data:`_KEPT` variations run a second time, in the order in which they
-    later run on every patch. The result is empty if a process that runs the variations ends early.
+    There are two rounds. In each, the variations run on the vulnerable code and then on the reference,
+    ``fix``. A variation passes a round if ``may(variation, before)`` and ``does(before, after)`` are True:
+    ``before`` is the behaviour of the vulnerable code, ``after`` that of the reference. Of the variations
+    that pass the first round, :func:`_best` chooses those that run in the second, in the order in which they
+    later run on every patch. A variation is usable if it passes both rounds and the reference behaves alike
+    in both. The result is empty if a process that runs the variations ends early.
     """
     kept = list(pool)
     first: dict[int, Behaviour] = {}
@@ -227,9 +228,10 @@ def _agreeing(
 def _best(kept: Sequence[Variation], after: Mapping[int, Behaviour]) -> list[Variation]:
     """Choose at most :data:`_KEPT` of the variations, and return them in the order of their numbers.
 
-    Variations with a behaviour that no earlier variation shows are chosen first, then the rest. In both
-    groups the first variation of every script is chosen before the second of any, and so on. ``after`` maps
-    the number of a variation to the reference's behaviour.
+    ``after`` maps the number of a variation to the reference's behaviour on it. Of several variations in
+    ``kept`` with one behaviour, the first is new and the others repeat it. All new ones are chosen before any
+    that repeats. In both groups the first variation of every script is chosen before the second of any, and
+    so on.
     """
     ranked: dict[tuple[bool, int], list[Variation]] = {}
     seen: set[Behaviour] = set()

@@ -217,9 +217,9 @@ def _habits(text: str, own: frozenset[str]) -> frozenset[str]:
     return habits_of(tree, _flow(text, own)) if isinstance(tree, ast.Module) else frozenset()
 
 
-def _public(path: str) -> str:
-    """Return the dotted name ``path`` with its public module, such as ``os.x`` for ``posix.x``."""
-    module, dot, rest = path.partition(".")
+def _public(name: str) -> str:
+    """Return a dotted name with the public module in place of a private one: ``os.x`` for ``posix.x``."""
+    module, dot, rest = name.partition(".")
     return f"{IMPLEMENTED_BY.get(module, module)}{dot}{rest}"
 
 

@@ -151,12 +151,12 @@ def by_method(bases: Sequence[str], method: str, arguments: Sequence[Sequence[st
 
 
 def joined(glues: Sequence[str], pieces: Sequence[Sequence[str]], letters: Sequence[str]) -> Iterator[Value]:
-    """Yield the possible results of ``glue.join(parts)``.
+    """Yield the possible results of an expression ``glue.join(parts)`` in an analysed file.
 
     ``glues`` are the possible texts of ``glue``. If ``parts`` is a list, ``pieces`` holds the possible texts
-    of each of its elements; nothing is yielded for the list if it is empty or an element has no possible
-    text. If ``parts`` is one text, ``letters`` are its possible texts. The characters of each are joined
-    twice, in their order and in reverse, because the file may reverse the text.
+    of each of its elements. A list that is empty, or has an element without a possible text, yields nothing.
+    If ``parts`` is a text, ``letters`` are its possible texts. The characters of each such text are joined
+    twice, in their order and in reverse, because the analysed file may reverse it.
     """
     if pieces and all(pieces):
         for glue, *chosen in itertools.islice(itertools.product(glues, *pieces), MOST):

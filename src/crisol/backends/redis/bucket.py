@@ -98,10 +98,11 @@ class RedisBucket:
     def limit(
         self, *, key: Callable[P, str], cost: float = 1.0
     ) -> Callable[[Callable[P, Coroutine[Any, Any, T]]], Callable[P, Coroutine[Any, Any, T]]]:
-        """Return a decorator for ``async`` functions that takes ``cost`` tokens before each call.
+        """Return a decorator for ``async`` functions: each call first takes ``cost`` tokens from a bucket.
 
-        ``key`` is called with the arguments of the call and returns the key of the bucket. The decorated
-        function raises :class:`~crisol.errors.RateLimited` if that bucket holds too few tokens. The decorator
+        ``key`` gets the arguments of the call and returns the key of the bucket. The decorated function
+        raises :class:`~crisol.errors.RateLimited` if that bucket holds too few tokens, and
+        :class:`~crisol.errors.InputError` if ``cost`` is below 0 or above the rate's burst. The decorator
         raises :class:`~crisol.errors.SettingsError` for a function that is not ``async``.
         """
         return limited(self, key, cost)

@@ -29,21 +29,25 @@ _BROAD = frozenset({"Exception", "BaseException"})
 class Side:
     """Counts over the functions that a patch changes, on one side: before or after the patch.
 
-    ``functions``, ``lines``, ``statements``, ``returns`` and ``arguments`` (parameters) are numbers;
-    ``complexity`` is the cyclomatic complexity. A guard is an assertion, or an ``if`` whose body ends with
-    raise, return, continue or break. ``guards`` counts the guards by the text of the condition;
-    ``guards_on_input`` is the number of guards with a condition that depends on a parameter. ``sinks`` is the
-    number of dangerous calls such as ``eval``: ``guarded_sinks`` of them stand below the first guard of the
-    function, ``reached`` of them have an argument that depends on a parameter. ``tainted`` is the number of
-    names that depend on a parameter, the parameters included.
-
-    Four counters map a text to its number of occurrences: ``calls`` the last part of a called name, in lower
-    case; ``keywords`` the same name with one keyword argument, as ``run(shell=True)``; ``constants`` a
-    literal other than None, True and False; ``limits`` a literal to the right of a comparison operator.
-    ``handlers`` is the number of except clauses: ``broad`` of them catch Exception, BaseException or
-    everything, and the body of ``silent`` of them is only ``pass`` or ``continue``. ``conditions`` maps the
-    text of each condition of an ``if``, ``while`` or assertion to (whether it belongs to an ``if`` that is a
-    guard, its syntax tree).
+    - ``functions``, ``lines``, ``statements``, ``returns``, ``arguments``: the number of functions, and of
+      their lines, statements, return statements and parameters. ``complexity``: the sum of their cyclomatic
+      complexities.
+    - ``guards``: the guards by the text of their condition. A guard is an assertion, or an ``if`` whose body
+      ends with raise, return, continue or break. ``guards_on_input``: the number of guards whose condition
+      depends on a parameter.
+    - ``sinks``: the number of dangerous calls such as ``eval``. ``guarded_sinks``: the number of those below
+      the first guard of their function. ``reached``: the number of those with an argument that depends on a
+      parameter.
+    - ``tainted``: the number of names that depend on a parameter, the parameters included.
+    - ``calls``: the calls by the last part of the called name, in lower case. ``keywords``: the keyword
+      arguments by name of the call, keyword and value, such as ``run(shell=True)``.
+    - ``constants``: the literals other than None, True and False. ``limits``: the literals to the right of a
+      comparison operator.
+    - ``handlers``: the number of except clauses. ``broad``: the number of those that catch Exception,
+      BaseException or everything. ``silent``: the number of those whose body is only ``pass`` or
+      ``continue``.
+    - ``conditions``: for the text of each condition of an ``if``, ``while`` or assertion, the pair (whether
+      the statement is an ``if`` that is a guard, the syntax tree of the condition).
     """
 
     functions: int = 0
