@@ -60,13 +60,13 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """One or more arms, and the sampling of the patches that they predict.
+    """An A/B experiment: one or more arms, and the sampling of the patches that they predict.
 
     ``name`` is the name of the experiment. The first arm is the champion. A patch is always sampled if the
-    champion may not decide it alone under ``policy``; otherwise ``sampler`` decides. An arm with a share
-    below 1 predicts only a part of the sampled patches, chosen by a hash of ``salt`` and the patch. Raises
-    :class:`~crisol.errors.ExperimentError` if there are no arms, two arms have the same name, or a share is
-    outside (0, 1].
+    champion may not decide it alone under ``policy``; otherwise ``sampler`` decides. An arm whose ``share``
+    is below 1 predicts only a part of the sampled patches, chosen by a hash of ``salt`` and the patch. Raises
+    :class:`~crisol.errors.ExperimentError` if there are no arms, two arms have the same name, or the share of
+    an arm is outside (0, 1].
 
     >>> from crisol.abtest import HashSampler
     >>> arm = Arm("champion", lambda patch: Prediction(0.9, "m1", "f1"), "m1")

@@ -175,7 +175,8 @@ class _Parser:
     def _extended(self) -> _Extended:
         """Read the lines that git writes between ``diff --git`` and the hunks, and return their content.
 
-        Raises :class:`~crisol.errors.UnsafeDiff` for the mode of a link or a special file.
+        Raises :class:`~crisol.errors.UnsafeDiff` for the mode of a link or a special file and for an unsafe
+        path, and :class:`~crisol.errors.MalformedDiff` for a quoted path without its closing quote.
         """
         created = deleted = submodule = copied = False
         moved: dict[str, str] = {}

@@ -71,7 +71,8 @@ def bare(text: str, strip: int | None, line: int) -> str:
     from the diff's other paths; one fewer is removed here, because the prefix is missing. None removes
     nothing. ``line`` is the 1-based line number for error messages. Raises
     :class:`~crisol.errors.MalformedDiff` for a quoted path without its closing quote, and
-    :class:`~crisol.errors.UnsafeDiff` for a path outside the project's folder.
+    :class:`~crisol.errors.UnsafeDiff` for a path that lies outside the project's folder or has too few
+    folders.
     """
     path = _plain(text, line)
     return _stripped(path, max(0, strip - 1), line) if strip is not None else _safe(path, line)

@@ -120,8 +120,8 @@ def mistakes(
     """Return a table of the ``most`` most confident wrong predictions, the most confident on top.
 
     ``probability`` (patches,) is the probability of valid; 0.5 or more predicts a valid patch. Columns: kind
-    (``false accept`` or ``false reject``), vulnerability, patch (id), origin, probability, reason (why the
-    patch is not valid; ``valid`` for a valid patch), diff.
+    (``false accept`` or ``false reject``), vulnerability (the patch's group), patch (id), origin,
+    probability, reason (why the patch is not valid; ``valid`` for a valid patch), diff.
     """
     rows = [
         {

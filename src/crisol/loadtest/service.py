@@ -72,8 +72,9 @@ class ServiceProcess:
         """Start the service, and return when ``GET /health`` answers 200.
 
         Do not call it while the service runs. The first start takes a free port; a start after :meth:`stop`
-        or :meth:`kill` uses the same port again. Raises :class:`~crisol.errors.UnavailableError`, with the
-        service's messages, if the process ends or does not answer within a minute.
+        or :meth:`kill` uses the same port again. Raises :class:`~crisol.errors.UnavailableError` if the
+        process ends, with the service's messages, or does not answer within a minute, with the path of
+        :attr:`log`.
         """
         port = str(urlsplit(self.url).port or 0)
         command = [sys.executable, "-m", "crisol", "serve", "--workers", str(self.workers), "--port", port]
@@ -139,10 +140,11 @@ def serving(
 ) -> Iterator[ServiceProcess]:
     """Return a context manager that runs ``crisol serve`` in a separate process while its block runs.
 
-    The service has the vulnerabilities of ``settings``, the model in the folder ``model`` and the thresholds
-    of ``policy``, ``workers`` worker processes and no rate limits. The path ``model`` must be absolute,
-    because the service has another working folder. The process runs in the namespaces of ``enclosure``, None
-    for none. Trials go to a temporary folder.
+    The service has the vulnerabilities in ``settings.vulnerabilities``, not those in the other folders of
+    ``settings.search_path``. It has the model in the folder ``model``, the thresholds of ``policy``,
+    ``workers`` worker processes and no rate limits. The path ``model`` must be absolute, because the service
+    has another working folder. The process runs in the namespaces of ``enclosure``, None for none. Trials go
+    to a temporary folder.
 
     The service gets the caller's environment variables, but none of Crisol's settings, such as those for
     Redis, PostgreSQL and the API token. ``changes`` are environment variables that are then added or

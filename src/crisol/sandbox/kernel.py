@@ -116,7 +116,8 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
 def protect(target: str, *, recursive: bool) -> None:
     """Make the mount at the path ``target`` read-only, nosuid and nodev.
 
-    ``recursive`` includes the mounts below it. Raises ``OSError``.
+    ``recursive`` includes the mounts below it, from Linux 5.12 on; an older kernel leaves these as they are.
+    Raises ``OSError`` if the kernel refuses.
     """
     attributes = struct.pack("=QQQQ", MS_RDONLY | MS_NOSUID | MS_NODEV, 0, 0, 0)
     result = _libc.syscall(_MOUNT_SETATTR, -100, target.encode(), 0x8000 if recursive else 0, attributes, 32)

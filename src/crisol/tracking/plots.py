@@ -195,8 +195,8 @@ def forest(
     """Draw estimates with their 95 % intervals, one below the other (a forest plot).
 
     ``rows`` are (name, estimate, low end, high end), the first one on top; the ends are NaN without an
-    interval. ``what`` is the text at the axis.
-    ``reference`` is the value at which a vertical line is drawn, None for no line.
+    interval. ``what`` is the text at the axis. ``reference`` is the value at which a vertical line is drawn,
+    None for no line.
     """
     title = f"{what}, with 95 % intervals" if any(low < high for _, _, low, high in rows) else what
     figure, (axis,) = panels(1, width=6.8, height=1.3 + 0.34 * len(rows), title=title)

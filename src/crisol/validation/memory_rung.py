@@ -72,7 +72,9 @@ class MemoryRung:
     async def __call__(self, case: Case) -> Decision | None:
         """Return the decision if the policy of the second stage lets this rung decide, otherwise None.
 
-        The result is None, too, if the vulnerability is not registered.
+        The rung does not decide without a second stage, for a vulnerability that is not registered or has no
+        memory yet, or if the model gives no prediction. While the memories are not filled, the call appends
+        ``memory`` to ``case.missing``.
         """
         served, pattern = self._model.served, case.pattern
         if served.second is None or pattern is None:

@@ -106,7 +106,10 @@ class ModelRung:
         return self.served.stamp
 
     async def __call__(self, case: Case) -> Decision | None:
-        """Return the decision if the model's policy allows it to decide the case, otherwise None."""
+        """Return the decision if the model's policy allows it to decide the case, otherwise None.
+
+        If the model gives no prediction, the call appends ``ml_model`` to ``case.missing``.
+        """
         served, prediction = self.served, await self.predict(case)
         if prediction is None:
             case.missing.append("ml_model")

@@ -293,14 +293,14 @@ def _cut(candidate: Candidate, tree: Path) -> Candidate:
     return replace(candidate, diff=str(cut.patch)) if cut.left_out else candidate
 
 
-def _touched(written: Sequence[Candidate], tree: Path) -> dict[str, str]:
-    """Return the unpatched text of each file that at least one of the candidates changes, by path.
+def _touched(candidates: Sequence[Candidate], tree: Path) -> dict[str, str]:
+    """Return the unpatched text of each file that at least one of ``candidates`` changes, by path.
 
-    ``written`` are the candidates, ``tree`` is the folder of the vulnerable source. Files that a candidate
-    creates are left out. A candidate with a malformed diff is ignored.
+    ``tree`` is the folder of the vulnerable source. Files that a candidate creates are left out. A candidate
+    with a malformed diff is ignored.
     """
     paths: set[str] = set()
-    for candidate in written:
+    for candidate in candidates:
         with suppress(InputError):
             paths |= set(diff.parse(candidate.diff).paths)
     return {path: text for path in sorted(paths) if (text := read_source(tree, path)) is not None}

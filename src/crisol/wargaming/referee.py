@@ -464,7 +464,7 @@ def open_match(
 
 
 def _names(facts: Mapping[str, Examination]) -> _Finding:
-    """Return the finding on undefined names; its reason is None if no patched file has any.
+    """Return (``UNDEFINED_NAME``, detail) if a patched file has undefined names, otherwise (None, "").
 
     ``facts`` maps the path of each patched file to its examination. The detail names the first file that has
     undefined names, and these names.
