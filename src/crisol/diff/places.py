@@ -143,14 +143,15 @@ def _decide(places: FilePlaces, open_: dict[str, list[str]], first: dict[str, St
     ``open_`` maps a path to the files that it may mean; its lists may be changed. ``first`` maps a path to
     its first step in the diff.
 
-    - If the step fits no file, the file is chosen whose path differs least, see :func:`_ranked`. Of several
-      such files the first is chosen.
-    - If the step fits some files, that one of them is chosen whose path differs least. Of several such files,
-      the one is chosen that needs the same change of prefix as a path that is already decided: if
-      ``src/a.py`` means ``lib/a.py``, then ``src/b.py`` means ``lib/b.py``. If this leaves no file or
-      several, the function raises :class:`~crisol.errors.PatchDoesNotApply`.
+    - A path with one file in ``open_`` means this file.
+    - If the step fits none of several files, the path means the file whose path differs least, see
+      :func:`_ranked`, or the first of several such files.
+    - If the step fits some of them, the path means the fitting file whose path differs least. Of several such
+      files it means the one that needs the same change of prefix as a path that is already decided: if
+      ``src/a.py`` means ``lib/a.py``, then ``src/b.py`` means ``lib/b.py``. The function raises
+      :class:`~crisol.errors.PatchDoesNotApply` if no file needs such a change, or several do.
 
-    At the end :func:`_one_each` is called.
+    At the end the function calls :func:`_one_each`.
     """
     unclear: dict[str, list[str]] = {}
     for path, choices in open_.items():

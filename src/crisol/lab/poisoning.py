@@ -43,10 +43,10 @@ class Poisoning:
     (whether the memory decided wrongly), sampled (whether a patch that the memory decided was wargamed, too),
     poisoned (whether the verdicts were inverted when the patch arrived).
 
-    ``alarms`` has a row for false accepts and one for false refusals. Columns: watched (``false accepts`` or
-    ``false refusals``), promised (the share of errors that the memory may make), trials (number of sampled
-    arrivals that the memory accepted, or refused), raised_at (arrival of the alarm), began_at (estimated
-    arrival of the first errors). The last two are nan without an alarm.
+    ``alarms`` has a row for ``false accepts`` and one for ``false refusals``. Columns: watched (one of these
+    names), promised (the largest share of such errors that the memory promises), trials (number of sampled
+    arrivals that the memory accepted, in the second row: that it refused), raised_at (arrival of the alarm),
+    began_at (estimated arrival of the first errors). The last two are nan without an alarm.
     """
 
     arrivals: pd.DataFrame

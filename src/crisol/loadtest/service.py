@@ -73,8 +73,8 @@ class ServiceProcess:
 
         Do not call it while the service runs. The first start takes a free port; a start after :meth:`stop`
         or :meth:`kill` uses the same port again. Raises :class:`~crisol.errors.UnavailableError` if the
-        process ends, with the service's messages, or does not answer within a minute, with the path of
-        :attr:`log`.
+        process ends or does not answer within a minute. The message quotes the service's output in the first
+        case, and names :attr:`log` in the second.
         """
         port = str(urlsplit(self.url).port or 0)
         command = [sys.executable, "-m", "crisol", "serve", "--workers", str(self.workers), "--port", port]

@@ -29,6 +29,8 @@ _BROAD = frozenset({"Exception", "BaseException"})
 class Side:
     """Counts over the functions that a patch changes, on one side: before or after the patch.
 
+    A field of the type Counter maps a text to its number of occurrences.
+
     - ``functions``, ``lines``, ``statements``, ``returns``, ``arguments``: the number of functions, and of
       their lines, statements, return statements and parameters. ``complexity``: the sum of their cyclomatic
       complexities.
