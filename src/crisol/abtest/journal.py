@@ -87,8 +87,8 @@ class Journal:
         ``append`` stores the trials it gets and returns how many were new; a store's ``append`` will do. If
         it raises an exception, the exception is passed on and all trials stay in the journal. A corrupt line
         is logged and moved to the file ``<name>.rejected`` next to the journal. If another thread or process
-        is replaying, this call waits; :meth:`write` does not. Raises :class:`~crisol.errors.StoreError` if
-        the file cannot be read or written.
+        is replaying, this call waits for its end; :meth:`write` does not wait. Raises
+        :class:`~crisol.errors.StoreError` if the file cannot be read or written.
         """
         replayed, rejected = 0, list[bytes]()
         with self._held(self._beside("lock")):

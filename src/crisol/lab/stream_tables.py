@@ -94,7 +94,8 @@ def by_known(prepared: Prepared, full: dict[str, Played], ladder: Played) -> pd.
     - auc, auc_low and auc_high (95 % interval), average_precision and calibration_error of the way
       ``memory``;
     - the AUC of each other way, such as auc_cold;
-    - skipped, false_of_accepted and false_refusals of ``ladder``, as :func:`outcome` defines them.
+    - skipped, false_of_accepted and false_refusals of ``ladder``, as :func:`outcome` defines them, for its
+      own arrivals with this number of earlier verdicts; 0 if it has none.
     """
     played = full["memory"]
     rows = []

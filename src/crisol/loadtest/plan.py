@@ -55,9 +55,10 @@ class Loop(StrEnum):
 class Shape(StrEnum):
     """How the rate of an open loop changes over its duration.
 
-    ``CONSTANT``: the same rate, requests evenly spaced. ``POISSON`` and ``SOAK``: the same rate, random
-    times. ``RAMP``: from a tenth of the rate to the whole rate. ``SPIKE``: five times the rate in the middle
-    fifth. All but the first are Poisson processes.
+    ``CONSTANT``: the plan's rate throughout, requests evenly spaced. ``POISSON`` and ``SOAK``: the plan's
+    rate throughout, random times. ``RAMP``: the rate rises from a tenth of the plan's rate to the whole.
+    ``SPIKE``: five times the plan's rate in the middle fifth of the duration, otherwise the plan's rate. All
+    but ``CONSTANT`` are Poisson processes.
     """
 
     CONSTANT = "constant"

@@ -335,8 +335,8 @@ def _difference(
 def kept(body: Sequence[ast.stmt], habits: Habits) -> list[ast.stmt]:
     """Return the statements of a block that have an effect.
 
-    ``body`` is the block. ``pass`` is left out, and so is a statement that is only a constant, such as a
-    docstring. But a constant stays if it is a text without a space, or if it is the first statement and
+    ``body`` is the block. Statements without effect are ``pass`` and most statements that are only a
+    constant. Two kinds of constants count as an effect: a text without a space, and a first statement if
     ``habits`` says that the program reads docstrings.
     """
     documented = habits.docstrings

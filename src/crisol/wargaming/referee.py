@@ -55,14 +55,16 @@ class Match:
     ``seed`` determines the random names and values in PoVs and checks. ``budget`` limits the wall time, in
     seconds, of all scripts of one patch; the time in which they wait for a CPU does not count.
 
-    The first patch sets ``baseline``, the phase that runs PoVs and checks on the unpatched release, and
-    ``yardstick``, the behaviour of the reference. Before that, these two are None. ``checks`` are the checks
-    in the form in which they run. ``warm`` becomes True before the second patch, when the sandbox loads the
-    modules that the scripts import. ``changes`` maps (script name, ``warm``) to what the script's run on the
-    unpatched release changed, such as functions that it replaced (``Run.changed``); the same changes after a
-    patch are no tampering. Some scripts run a PoV in a changed environment: ``shown_again`` maps the name of
-    such a script to whether it shows the flaw on the unpatched release. ``canaries`` chooses the PoV that
-    runs twice.
+    Two fields are None at first. The first patch sets ``baseline``, the phase that runs PoVs and checks on
+    the unpatched release. The first patch that is compared with the reference sets ``yardstick``, the
+    behaviour of the reference.
+
+    ``checks`` are the checks in the form in which they run. ``warm`` becomes True before the second patch,
+    when the sandbox loads the modules that the scripts import. ``changes`` maps (script name, ``warm``) to
+    what the script's run on the unpatched release changed, such as functions that it replaced
+    (``Run.changed``); the same changes after a patch are no tampering. Some scripts run a PoV in a changed
+    environment: ``shown_again`` maps the name of such a script to whether it shows the flaw on the unpatched
+    release. ``canaries`` chooses the PoV that runs twice.
 
     If ``experience`` is None, the scripts run in a fixed order. Otherwise ``experience`` orders them, each
     script is a phase of its own, and the wargame ends at the first failed phase, even if that phase counts
