@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 import psycopg
 import pytest
+from filelock import FileLock
 from mlflow import MlflowClient
 
 from crisol.config import Settings
@@ -131,6 +133,20 @@ def test_the_store_writes_ahead_and_stays_in_its_folder(settings: Settings, tmp_
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()
     assert {path.name for path in tmp_path.iterdir()} == {"mlruns"}
+
+
+def test_a_store_that_another_process_keeps_locked_is_an_error(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error says what could not be opened, which file is locked, and what to do."""
+    monkeypatch.setattr(store, "_LOCK_SECONDS", 0.0)
+    place = settings.runs.resolve()
+    place.mkdir()
+    with (
+        FileLock(place / ".mlflow.lock"),
+        pytest.raises(StoreError, match=rf"{re.escape(str(place))} cannot be opened: .*locked.* try again"),
+    ):
+        runs.join(settings, "", "toy")
 
 
 @pytest.mark.integration

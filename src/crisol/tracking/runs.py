@@ -43,7 +43,7 @@ from crisol.tracking.client import (
 )
 from crisol.tracking.picture import Picture
 from crisol.tracking.registry import SCHEME, local_folder
-from crisol.tracking.store import is_server, open_client, open_store
+from crisol.tracking.store import is_server, locked, open_client, open_store
 
 __all__ = ["EXPERIMENT_TAG", "TrackedRun", "join", "of_trials", "start"]
 
@@ -205,13 +205,14 @@ def join(settings: Settings, run_id: str, name: str) -> TrackedRun:
 
     An existing run should be open; this is not checked. A new run has the name ``name``, and belongs to the
     MLflow experiment of that name; end it by :meth:`TrackedRun.finish`. Raises
-    :class:`~crisol.errors.StoreError` if the tracking store does not answer, or has no run with the id.
+    :class:`~crisol.errors.StoreError` if the tracking store does not answer, is locked by another process
+    for two minutes, or has no run with the id.
     """
     client = MlflowClient(open_store(settings))
     try:
         if run_id:
             return TrackedRun(settings, run_id, client, client.get_run(run_id).info.artifact_uri, alive=None)
-        with FileLock(settings.runs.resolve() / ".mlflow.lock", timeout=120):
+        with locked(settings.runs.resolve()):
             experiment = _experiment_id(client, settings, name)
             _bury(client, settings, experiment)
             run = client.create_run(

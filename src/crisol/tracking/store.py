@@ -12,10 +12,12 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
@@ -24,9 +26,10 @@ from crisol.config import Settings
 from crisol.errors import StoreError, unwritable
 from crisol.tracking.client import MlflowClient, MlflowException
 
-__all__ = ["is_server", "open_client", "open_store"]
+__all__ = ["is_server", "locked", "open_client", "open_store"]
 
 _CONNECT_SECONDS = 10.0
+_LOCK_SECONDS = 120.0
 _answered: set[str] = set()
 """The addresses of remote stores that have answered this process at least once."""
 
@@ -44,6 +47,25 @@ def open_client(settings: Settings) -> MlflowClient:
     Raises :class:`~crisol.errors.StoreError` if the store does not answer or cannot be opened.
     """
     return MlflowClient(open_store(settings))
+
+
+@contextmanager
+def locked(runs: Path) -> Iterator[None]:
+    """Lock the tracking store during the ``with`` block, so that processes open it one after the other.
+
+    ``runs`` is the absolute path of ``mlruns``; the lock is the file ``.mlflow.lock`` there. Raises
+    :class:`~crisol.errors.StoreError` if another process keeps the lock for two minutes, and ``OSError`` if
+    the file cannot be written.
+    """
+    try:
+        lock = FileLock(runs / ".mlflow.lock", timeout=_LOCK_SECONDS).acquire()
+    except Timeout:
+        raise StoreError(
+            f"the tracking store at {runs} cannot be opened: another process keeps .mlflow.lock locked; wait "
+            "until that process ends, or end it, and try again"
+        ) from None
+    with lock:
+        yield
 
 
 def open_store(settings: Settings) -> str:
@@ -64,7 +86,7 @@ def open_store(settings: Settings) -> str:
     ready = runs / ".mlflow-ready"
     try:
         (runs / "artifacts").mkdir(parents=True, exist_ok=True)
-        with FileLock(runs / ".mlflow.lock", timeout=120):
+        with locked(runs):
             if not (ready.exists() and (runs / "mlflow.db").exists()):
                 _make_schema(uri, runs)
                 _use_write_ahead_log(runs / "mlflow.db")
@@ -92,7 +114,7 @@ def _other_store(uri: str, runs: Path) -> str:
         raise unwritable(runs, error) from None
     try:
         _reach(uri)
-        with FileLock(runs / ".mlflow.lock", timeout=120):
+        with locked(runs):
             MlflowClient(uri).search_experiments(max_results=1)
     except (MlflowException, SQLAlchemyError, ImportError, OSError, ValueError) as error:
         text = str(error).splitlines()[0]
