@@ -503,6 +503,63 @@ def test_a_missing_folder_that_the_settings_name_is_refused(
     assert server.service.refused == ""
 
 
+def test_a_changed_model_of_the_same_size_and_time_is_noticed(
+    started: Callable[..., Server], tmp_path: Path
+) -> None:
+    """A copy may keep the time of its original, and two promotions may share a tick of the clock."""
+    folder = tmp_path / "model"
+    shutil.copytree(model_folder(), folder)
+    described = folder / "serving.json"
+    before = described.stat()
+    server = started(model=folder)
+    assert server.service.refused == ""
+    described.write_bytes(b" " * before.st_size)
+    os.utime(described, ns=(before.st_atime_ns, before.st_mtime_ns))
+    server.service.reload()
+    assert str(described) in server.service.refused
+    shutil.copy2(model_folder() / "serving.json", tmp_path / "whole.json")
+    (tmp_path / "whole.json").replace(described)
+    server.service.reload()
+    assert server.service.refused == ""
+
+
+@pytest.mark.parametrize("content", ["no JSON", "[]", '{"folder": null}', '{"folder": "nowhere"}'])
+def test_a_damaged_pointer_to_the_champion_is_refused(
+    started: Callable[..., Server], settings: Settings, caplog: pytest.LogCaptureFixture, content: str
+) -> None:
+    """The report names the file, the log does so once, and the model in use stays."""
+    pointer = settings.runs / "champion.json"
+    settings.runs.mkdir()
+    whole = json.dumps({"folder": str(model_folder())})
+    pointer.write_text(whole)
+    server = started(model=None)
+    pointer.write_text(content)
+    caplog.clear()
+    server.service.reload()
+    server.service.reload()
+    assert [record.levelname for record in caplog.records if str(pointer) in record.message] == ["ERROR"]
+    _, report, _ = ask(server, "GET", "/health/detailed")
+    model = report["components"]["model"]
+    assert model["status"] == "degraded"
+    assert f"the newest model is refused: {pointer}" in model["detail"]
+    assert decide(server, wrong())["outcome"] in {"valid", "invalid"}
+    pointer.write_text(whole)
+    server.service.reload()
+    assert server.service.refused == ""
+
+
+def test_a_missing_champion_is_not_a_refused_one(started: Callable[..., Server], settings: Settings) -> None:
+    """A service without a champion wargames; the one that was damaged and taken away is forgotten."""
+    server = started(model=None)
+    assert server.service.refused == ""
+    (settings.runs / "champion.json").write_text("no JSON")
+    server.service.reload()
+    assert server.service.refused
+    (settings.runs / "champion.json").unlink()
+    server.service.reload()
+    assert server.service.refused == ""
+
+
 def test_metrics_count_what_happened_and_name_no_client(started: Callable[..., Server]) -> None:
     server = started(rate_limits="ml-first=2/600,validate=off,cache=off")
     decide(server, wrong())

@@ -220,11 +220,16 @@ def test_a_champion_that_was_chosen_in_the_user_interface_is_served(
     assert first in str(registry.champion_folder(settings))
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"folder": "nowhere"}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "{}", '{"folder": null}', '{"folder": "nowhere"}', json.dumps({"folder": "x" * 5000}),
+     "[" * 100_000],
+)  # fmt: skip
 def test_a_pointer_that_cannot_be_read_is_named(settings: Settings, content: str) -> None:
+    """It is a damaged champion, not a missing one, which is a StoreError."""
     settings.runs.mkdir()
     (settings.runs / "champion.json").write_text(content)
-    with pytest.raises(StoreError, match=r"champion\.json"):
+    with pytest.raises(ModelError, match=r"champion\.json"):
         registry.champion_folder(settings)
 
 

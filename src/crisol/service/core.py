@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from crisol.abtest.patches import PatchStore
 from crisol.abtest.store import Switch
-from crisol.errors import CrisolError, ModelError, UnavailableError
+from crisol.errors import CrisolError, ModelError, StoreError
 from crisol.model.learnt import load_learnt
 from crisol.model.policy import Policy
 from crisol.resilience.breaker import State
@@ -54,8 +54,8 @@ class Service:
     ``guard`` switches off rungs that make too many errors. ``shared`` holds the cache and the token buckets,
     ``breakers`` the circuit breakers; all are made from ``settings``. ``started`` is the time of the start,
     in seconds of the monotonic clock. The functions in ``on_refresh`` are called at the start and then every
-    ten seconds. ``refused`` says why the newest model could not be loaded; "" if it was loaded, or if there
-    is no model.
+    ten seconds. ``refused`` says why the newest model could not be loaded, or why the file that names the
+    champion cannot be read; "" if the model was loaded, or if there is none.
     """
 
     settings: Settings
@@ -69,7 +69,8 @@ class Service:
     started: float = field(default_factory=time.monotonic)
     on_refresh: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     refused: str = ""
-    _model: tuple[Path, float] | None = None
+    _tried: tuple[Path, tuple[int, ...]] | str = ""
+    """What :meth:`reload` last tried to load: a folder and its state, or why no folder is known."""
     guard: RungGuard = field(init=False)
     _watched: tuple[CircuitBreaker, CircuitBreaker] = field(init=False)
 
@@ -113,24 +114,25 @@ class Service:
     def reload(self) -> None:
         """Load the model that the settings name, or else the champion, if it changed since the last call.
 
-        It changed if its folder, or the time of its ``serving.json``, is another one. If the settings name no
-        model and there is no champion, nothing is loaded. If the model cannot be loaded, as from a missing
-        folder, the present model stays in use; the error is logged and put into ``refused``, not raised.
+        It changed if its folder is another one, or if ``serving.json`` there was replaced or written. If the
+        settings name no model and there is no champion, nothing is loaded. If the model cannot be loaded, or
+        ``champion.json`` cannot be read, the present model stays in use; the error is logged and put into
+        ``refused``, not raised.
         """
         try:
             folder = self.settings.model or champion_folder(self.settings)
-        except UnavailableError as error:
-            if self.validator.model.served.predictor is None and self._model is None:
-                _log.warning("no model: every patch is wargamed: %s", error)
-                self._model = (self.settings.runs, 0.0)
+        except (ModelError, StoreError) as error:
+            if self._tried != str(error):
+                self._tried = str(error)
+                damaged = isinstance(error, ModelError)
+                self.refused = self._tried if damaged else ""
+                level = logging.ERROR if damaged else logging.WARNING
+                _log.log(level, "the champion is not loaded: %s", error)
             return
-        modified = 0.0
-        with contextlib.suppress(OSError):  # loading says what is missing
-            modified = (folder / "serving.json").stat().st_mtime
-        stamp = folder, modified
-        if stamp == self._model:
+        tried = folder, _file_state(folder / "serving.json")
+        if tried == self._tried:
             return
-        self._model = stamp
+        self._tried = tried
         try:
             self.validator.model.served = load_model(folder, self.settings)
         except CrisolError as error:
@@ -148,6 +150,18 @@ class Service:
                 await self.refresh()
             except Exception:  # noqa: BLE001 - the next one may succeed, and nothing else hangs on it
                 _log.exception("the refresh failed")
+
+
+def _file_state(path: Path) -> tuple[int, ...]:
+    """Return device, inode, time of change in nanoseconds, and bytes of a file; () if it cannot be found.
+
+    The time of change is the kernel's; that of modification may be set back, as a copy does.
+    """
+    try:
+        status = path.stat()
+    except OSError:  # loading says what is missing
+        return ()
+    return status.st_dev, status.st_ino, status.st_ctime_ns, status.st_size
 
 
 def load_model(folder: Path, settings: Settings) -> ServedModel:

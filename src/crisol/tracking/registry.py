@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
-from crisol.errors import StoreError
+from crisol.errors import ModelError, StoreError
 
 if TYPE_CHECKING:
     from crisol.config import Settings
@@ -47,21 +47,22 @@ def local_folder(address: str, runs: Path) -> Path:
 def champion_folder(settings: Settings) -> Path:
     """Return the model folder of the champion, as the file ``mlruns/champion.json`` names it.
 
-    Raises :class:`~crisol.errors.StoreError` if there is no champion yet, or if the file or the folder cannot
-    be read.
+    Raises :class:`~crisol.errors.StoreError` if there is no champion yet, and
+    :class:`~crisol.errors.ModelError` if the file cannot be read or names no folder.
     """
     path = settings.runs / _FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         folder = settings.runs / str(content["folder"])
+        is_folder = folder.is_dir()
     except FileNotFoundError:
         raise StoreError(
             f"no {MODEL}@{CHAMPION} yet; `make run` or `crisol promote VARIANT` makes one"
         ) from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise StoreError(f"{path}: cannot be read: {error!r}; promote a model anew") from None
-    if not folder.is_dir():
-        raise StoreError(f"{path}: names {folder}, which is no folder; promote a model anew")
+        raise ModelError(f"{path}: cannot be read: {error!r}; promote a model anew") from None
+    if not is_folder:
+        raise ModelError(f"{path}: names {folder}, which is no folder; promote a model anew")
     return folder
 
 
