@@ -165,6 +165,23 @@ def test_a_budget_of_nothing_is_undecided(tmp_path: Path, monkeypatch: pytest.Mo
     assert ran.exit_code == 2, ran.output
 
 
+def test_diffs_that_were_not_judged_are_counted_where_none_is_valid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit 1 is about the diffs that fit; the sentence says how many do not. Where all fit, it says none."""
+    monkeypatch.setenv("CRISOL_ROOT", str(tmp_path))
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+    (folder / "comment.diff").write_text(_DIFFS["comment"])
+    command = ["triage", str(notes(tmp_path).folder), str(folder)]
+    ran = CliRunner().invoke(app, command)
+    assert (ran.exit_code, ran.output.splitlines()[-1]) == (1, "none is valid")
+    (folder / "stale.diff").write_text(_DIFFS["stale"])
+    ran = CliRunner().invoke(app, command)
+    said = "none is valid; not judged: 1 (the diff does not fit the release)"
+    assert (ran.exit_code, ran.output.splitlines()[-1]) == (1, said)
+
+
 @pytest.mark.parametrize("text", ['{"name": "x"}\n', '{"diff": null}\n', "{\n", "[1]\n"])
 def test_standard_input_that_is_no_candidate_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str

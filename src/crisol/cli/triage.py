@@ -53,8 +53,9 @@ def triage(
     """Rank candidate patches of one vulnerability and find one to merge; wargames run as needed.
 
     Without --sandbox the setting CRISOL_SANDBOX holds (default auto). Exit 0 if a
-    wargame found a valid candidate, 1 if every candidate is invalid, 2 if no
-    candidate is known to be valid and some are undecided.
+    wargame found a valid candidate, 1 if every candidate that could be judged is
+    invalid, 2 if none is known to be valid and some are undecided or none could be
+    judged. A diff that does not fit the release cannot be judged.
     """
     from crisol.lab.triage import Bench, Triage
     from crisol.wargaming.vulnerability import find, load
@@ -219,9 +220,11 @@ def _said(work: Triage) -> str:
     best = next((entry for entry in work.ranked() if entry.recommended), None)
     if best is not None:
         return f"{head}\nmerge {best.name}: every phase of its wargame passed"
+    unfit = sum(not entry.fits for entry in work.entries.values())
     if work.outcome is Outcome.INVALID:
-        return f"{head}\nnone is valid"
-    if not any(entry.fits for entry in work.entries.values()):
+        rest = f"; not judged: {unfit} (the diff does not fit the release)" if unfit else ""
+        return f"{head}\nnone is valid{rest}"
+    if unfit == programs:
         return f"{head}\nnone could be judged: no diff fits the release"
     return f"{head}\nundecided: run it again to go on, the verdicts so far are kept"
 
