@@ -242,7 +242,9 @@ def _cache(app: Routes, service: Service) -> None:
         """Delete cache entries: those with a tag, the one with a key, or all.
 
         With a shared Redis, the entries are deleted there, too; other workers drop their copies within a
-        minute. Without one, other workers keep their own entries.
+        minute; if Redis does not answer, the answer is 503, and the request must be repeated. Without a
+        shared Redis, the entries of this worker alone are deleted; services that were started by themselves
+        keep theirs.
         """
         if wish.tag is not None:
             return Invalidated(entries=await cache.invalidate(wish.tag))
