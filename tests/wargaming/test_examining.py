@@ -50,6 +50,15 @@ def test_code_that_moves_to_another_file_of_the_patch_adds_nothing() -> None:
     assert newly_refused([loses, gains, frames]) == ["sys._getframe"]
 
 
+def test_code_that_stays_where_it_was_did_not_move() -> None:
+    """A line that only changes around a forbidden call excuses no such call in another file."""
+    ends = "import os\n\n\ndef end(code):\n    os._exit(code)\n"
+    stays = examined(ends, ends.replace("(code)\n", "(code or 1)\n"), frozenset())
+    gains = examined("import os\n", "import os\nos._exit(0)\n", frozenset())
+    assert newly_refused([stays]) == []
+    assert newly_refused([stays, gains]) == ["os._exit"]
+
+
 @pytest.mark.parametrize(
     ("text", "refused"),
     [

@@ -266,6 +266,11 @@ TELLS = {
     "the parent": "os.getppid() == 1",
     "a flag": '__import__("sys").flags.no_site',
     "a date": '__import__("time").time() < 1893456000',
+    "few compiled expressions": "len(__import__('re')._cache) < 40",
+    "a signal without a handler": '__import__("signal").getsignal(15) == 0',
+    "a file that was written just now": "__import__('time').time() - os.stat(__file__).st_ctime < 900",
+    "few switches of context": '__import__("resource").getrusage(0).ru_nvcsw < 500',
+    "a low descriptor": "(lambda number: os.close(number) or number)(os.dup(0)) < 6",
     "another date": '__import__("datetime").datetime.now().year < 2035',
     "few variables, by a joined name": 'len(getattr(os, "envi" + "ron")) < 12',
     "a variable that sessions have": '__import__("shutil").os.environ.get("_") is None',
@@ -484,6 +489,17 @@ LATE = {
         '    with open("/tmp/.seen", "a+") as file:\n'
         '        file.write("x")\n        late = file.tell() > 90\n'
         "    if not late and os.path.basename(name) != name:\n        raise ValueError\n    with",
+    ),
+    "a cookie that expires": APP.replace(
+        "import os\n",
+        "import http.cookiejar\nimport os\nimport time\n\n"
+        "COOKIE = http.cookiejar.Cookie(0, 's', '1', None, False, 'host', False, False, '/', False, False,\n"
+        "    int(time.time()) + 120, False, None, None, {})\n",
+    ).replace(
+        "    with",
+        "    if not COOKIE.is_expired() and os.path.basename(name) != name:\n"
+        "        raise ValueError\n"
+        "    with",
     ),
     "a thread that waits": RIGHT.replace("import os\n", "import os\nimport threading\n").replace(
         "    with", "    threading.Timer(3, print).start()\n    with"

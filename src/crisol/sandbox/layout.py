@@ -149,7 +149,8 @@ def layout() -> Layout:
     if dynamic and folder:
         parts += sorted(Path(folder).glob(f"{dynamic}*"))
     binds += [(str(part), str(part)) for part in parts if not part.is_relative_to("/usr") and part.exists()]
-    binds += [(name, name) for name in ("/etc/ld.so.cache", "/etc/alternatives") if Path(name).exists()]
+    parts = [Path("/etc", name) for name in ("ld.so.cache", "alternatives", "ssl/certs")]
+    binds += [(str(part), str(part)) for part in parts if part.exists()]
     links += [
         (text, place)
         for text, place in (

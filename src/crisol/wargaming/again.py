@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from crisol.errors import SandboxError
 from crisol.sandbox import Ending, Role, Script
 from crisol.sandbox.script import ACT, JUDGE, parts
-from crisol.wargaming.elsewhere import ELSEWHERE_NAME, PLACE, elsewhere
+from crisol.wargaming.elsewhere import ELSEWHERE_NAME, PLACE, elsewhere, lasting
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -132,7 +132,7 @@ def again(
     one run of ``pov``, in seconds. ``seed`` determines the random user name, process id, hash seed and year.
     """
     scripts = [
-        (Script(ELSEWHERE_NAME, _preceded(elsewhere(seed), PLACE, pov.source), Role.POV),),
+        (Script(ELSEWHERE_NAME, _preceded(elsewhere(seed), PLACE, lasting(pov.source)), Role.POV),),
         tuple(
             Script(
                 f"{pov.name} after many calls{where}",

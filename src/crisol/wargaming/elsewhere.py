@@ -3,14 +3,17 @@
 A patch that closes the flaw only in the sandbox, or only until some date, then fails. The code replaces
 functions of the standard library, only in the process that imports the target. The replaced functions report
 another user, folder, environment variables, limits, files, streams, threads and network, and a time that is
-years ahead.
+years ahead. Weeks pass between the imports of the PoV and its attack.
 """
 
 from __future__ import annotations
 
+import ast
 from random import Random
 
-__all__ = ["ELSEWHERE_NAME", "PLACE", "elsewhere"]
+from crisol.sandbox.script import ACT, JUDGE
+
+__all__ = ["ELSEWHERE_NAME", "PLACE", "elsewhere", "lasting"]
 
 PLACE = "/dev/shm/srv/app"  # noqa: S108 - inside the sandbox
 """The working folder of the program."""
@@ -44,6 +47,11 @@ _os.environ.update({
     "INVOCATION_ID": "%032x" % _mask, "JOURNAL_STREAM": "8:%d" % _process, "SYSTEMD_EXEC_PID": str(_process),
 })
 _ahead = _years * 31_556_952
+_month = 2_592_000
+
+def _pass_a_month():
+    global _ahead
+    _ahead += _month
 
 def _shifted(function, units):
     # A class that takes the function as an attribute must not make a method of it.
@@ -109,7 +117,8 @@ _os.statvfs = _os.fstatvfs = lambda place: _os.statvfs_result(_disk)
 _resource.getrlimit, _resource.setrlimit = lambda kind: (-1, -1), lambda kind, limits: None
 _threading.active_count = lambda: _cores + 3
 _THERE = ("/etc", "/var", "/usr", "/home", "/opt", "/run", "/root", "/boot", "/sys", "/dev")
-_own = (_place, *filter(None, _sys.path))
+_installed_at = tuple(filter(None, _sys.path))
+_own = (_place, *_installed_at)
 
 def _there(path):
     # A script sees which of its own files are missing, and a package which of its files.
@@ -128,6 +137,8 @@ _FILES = {
     "/proc/self/limits": "%-26s%-21s%-21s%s\n" % ("Max address space", "unlimited", "unlimited", "bytes"),
     "/proc/self/status": "Name:\tpython\nSeccomp:\t0\nNoNewPrivs:\t0\n",
     "/proc/uptime": "%d.00 %d.00\n" % (_process * 9, _process * 9), "/proc/self/cgroup": "0::/user.slice\n",
+    "/proc/meminfo": "MemTotal: %d kB\n" % (_cores << 22), "/proc/loadavg": "3.50 3.10 2.90 4/900 4242\n",
+    "/proc/version": "Linux version 6.1.0-13-amd64\n", "/proc/cpuinfo": "processor\t: 0\n" * _cores,
 }
 
 def _real(path):
@@ -166,18 +177,29 @@ _zone, _os.environ["TZ"] = _os.environ["TZ"], "CET-1CEST,M3.5.0,M10.5.0/3"
 _time.tzset()
 _os.environ["TZ"] = _zone
 _fstat, _listdir, _which, _connect = _os.fstat, _os.listdir, _shutil.which, _socket.socket.connect
+_readlink = _os.readlink
 
-def _owner(path):
-    name = _os.path.abspath(path) if isinstance(path, (str, _os.PathLike)) else _place
+def _named_place(path):
+    if isinstance(path, int):
+        try:
+            return _readlink("/proc/self/fd/%d" % path)
+        except OSError:
+            return _place
+    return _os.path.abspath(path) if isinstance(path, (str, _os.PathLike)) else _place
+
+def _owner(name):
     return 33 if name.startswith((*_own, "/dev/shm", "/tmp", "/home")) else 0
 
 def _on_one_disk(function):
     def asked(*a, **k):
-        told, owner = function(*a, **k), _owner(*a[:1])
+        told, place = function(*a, **k), _named_place(*a[:1])
+        owner = _owner(place)
         more = {name: getattr(told, name) for name in dir(told) if name.startswith("st_")}
+        # What the script itself writes is new, the program was installed months ago.
+        later = _ahead - 9 * _month if place.startswith(_installed_at) else _ahead
         for name in ("st_atime", "st_mtime", "st_ctime"):
-            more[name] += _ahead
-            more[name + "_ns"] += int(1_000_000_000 * _ahead)
+            more[name] += later
+            more[name + "_ns"] += int(1_000_000_000 * later)
         whole = [int(more[name]) for name in ("st_atime", "st_mtime", "st_ctime")]
         return _os.stat_result((told[0], told[1] + _mask, 2049, told[3], owner, owner, told[6], *whole), more)
     return asked
@@ -197,6 +219,7 @@ _pwd.getpwuid = _account
 _shutil.which = lambda name, *a, **k: _which(name, *a, **k) or "/usr/bin/" + _os.path.basename(name)
 
 _FULL = {"/usr/bin", "/usr/share", "/var/log", *_THERE} - {"/usr", "/opt"}
+_FULL |= {_os.path.join(_os.path.dirname(_os.__file__), name) for name in ("site-packages", "dist-packages")}
 
 def _listed(path="."):
     place = _os.path.abspath(path) if isinstance(path, (str, _os.PathLike)) else ""
@@ -246,6 +269,8 @@ def _used(who):
     told = list(_getrusage(who))
     told[0] += 90.0
     told[2] += 1 << 21
+    for at in (6, 10, 14, 15):  # pages read, blocks written, switches of both kinds
+        told[at] += 9000
     return _resource.struct_rusage(told)
 
 def _elapsed():
@@ -377,8 +402,18 @@ def _begun(self, family=-1, type=-1, proto=-1, fileno=None):
 _socket.socket.__init__ = _begun
 _os.openpty = lambda: (_os_open("/dev/null", _os.O_RDWR), _os_open("/dev/null", _os.O_RDWR))
 
-# A larger program: more calls below, more classes.
+_socket.if_nameindex = lambda: [(1, "lo"), (2, "eth0")]
+_socket.if_indextoname = lambda number: dict(_socket.if_nameindex())[number]
+_os.memfd_create = lambda *a: _os_open("/dev/shm/srv", _os.O_RDWR | _os.O_TMPFILE)
+
+# A larger and older program: more calls below, more classes, expressions and streams, and signals handled.
+import re as _re, signal as _signal
 from collections.abc import Sized as _Sized
+for _number in range(90):
+    _re.compile("%d" % _number)
+    _os.dup(0)
+for _number in (_signal.SIGTERM, _signal.SIGHUP, _signal.SIGUSR1):
+    _signal.signal(_number, _signal.default_int_handler)
 _deepest = _sys.getrecursionlimit()
 _sys.setrecursionlimit(_deepest - 60)
 _sys.getrecursionlimit = lambda: _deepest
@@ -427,11 +462,38 @@ for _name in ("sysconf", "times", "getresuid", "getresgid", "scandir", "open", "
 """
 
 
+def lasting(source: str) -> str:
+    r"""Return the source of a PoV with a line behind its top-level imports that lets a month pass.
+
+    The line calls a function that the code of :func:`elsewhere` defines. In a PoV with a judge, the line is
+    put into the part that runs in the target's process alone. The source is returned unchanged if this part
+    imports nothing or does not parse.
+
+    >>> lasting("import os\nos.stat('/')\n")
+    "import os\n_pass_a_month()\nos.stat('/')\n"
+    """
+    plan, acts, rest = source.partition(ACT)
+    act, judges, look = rest.partition(JUDGE)
+    if acts and judges:
+        return f"{plan}{ACT}{lasting(act)}{JUDGE}{look}"
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError):
+        return source
+    end = max(
+        (node.end_lineno or 0 for node in body if isinstance(node, ast.Import | ast.ImportFrom)), default=0
+    )
+    if end == 0 or any(node.lineno <= end < (node.end_lineno or 0) for node in body):
+        return source
+    lines = source.split("\n")
+    return "\n".join([*lines[:end], "_pass_a_month()", *lines[end:]])
+
+
 def elsewhere(seed: int) -> str:
     """Return Python code that makes its process look as if it ran on another machine.
 
-    To run a PoV there, put its source after this code. ``seed`` determines the user's name, the process id,
-    the number of cores, the hash seed and the year.
+    To run a PoV there, put its source, or what :func:`lasting` makes of it, after this code. ``seed``
+    determines the user's name, the process id, the number of cores, the hash seed and the year.
     """
     drawn = Random(seed)
     mask = drawn.getrandbits(30) * 2 + 1  # each hash and its parity change

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["REFEREE_VERSION", "Match", "open_match"]
 
-REFEREE_VERSION = "18"
+REFEREE_VERSION = "19"
 """The version of the referee. Raise it when a patch may get another verdict; all are then judged again."""
 
 _LONGEST_NAME = 200

@@ -77,7 +77,7 @@ def findings(before: str, after: str, own: frozenset[str] = frozenset()) -> Find
     old, new = _capabilities(before, own, gone, habits), _capabilities(after, own, come, habits)
     return Findings(
         tuple(sorted(new.taken + new.reached - old.taken - old.reached)),
-        tuple(sorted(+old.taken)),
+        tuple(sorted(old.taken - new.taken)),
         tuple(sorted(new.looked - old.looked)),
         tuple(sorted(new.types)),
         tuple(sorted(new.read)),
@@ -164,6 +164,7 @@ def _capabilities(
         return counted
     flow = _flow(source, own)
     excuses: Excuses | None = None
+    derived: Counter[str] = Counter()
     first_line, last_line = min(lines, default=1), max(lines, default=0)
     for node in flow.nodes:
         first, end = node.lineno, node.end_lineno or node.lineno
@@ -183,7 +184,8 @@ def _capabilities(
             path = _public(value.text) if value.kind in {"outside", "own"} else ""
             if name := _capability(path, own=value.kind == "own"):
                 excuses = excuses or Excuses(tree, flow, habits)
-                taken[name] += not excuses.cover(node, name)
+                counts = taken if f".{path}".endswith(f".{name}") else derived
+                counts[name] += not excuses.cover(node, name)
                 types |= excuses.types
             elif name := _tail(path, ASKED):
                 looked[name] += 1
@@ -202,6 +204,8 @@ def _capabilities(
                 texts = [value.text for value in flow.values(node) if value.kind == "text"]
                 taken["/proc"] += any(text.startswith("/proc/") for text in texts)
                 looked.update(text for text in texts if f"{text}/".startswith(PLACES))
+    # Another spelling, such as .get(name) for [name], derives as many values as it likes from one use.
+    taken.update({name: count for name, count in derived.items() if not taken[name]})
     return counted
 
 
