@@ -2,7 +2,8 @@
 
 A 95 % interval misses the true value in 5 % of cases if it is read once, at a time that was chosen
 beforehand. A reader who looks every hour sees an interval that misses it in far more than 5 % of cases. With
-a 95 % confidence *sequence* a reader may look at any time: in at most 5 % of cases any interval misses it.
+a 95 % confidence *sequence* a reader may look as often as they like: in at least 95 % of cases all of its
+intervals contain the true value.
 """
 
 from __future__ import annotations

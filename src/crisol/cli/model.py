@@ -189,12 +189,12 @@ def retrain(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Train a challenger on the corpus and the A/B trials, and measure whether the trials improve it.
+    """Train a challenger on the corpus and the A/B trials, and measure what the trials bring.
 
     A share of the trials' vulnerabilities (--held-out) is kept for the
-    measurement. The challenger is compared with the champion's variant, trained
-    without the trials. Exit 1 unless the challenger is shown to be no worse on
-    these vulnerabilities. With --promote it becomes champion if that is shown.
+    measurement. Two models learn from the corpus alone: VARIANT, for what the
+    trials bring, and the champion's variant. Exit 1 unless the challenger is
+    shown to be no worse than the second. With --promote it then becomes champion.
     """
     from crisol.lab import nested, retraining
     from crisol.tracking import runs

@@ -1,4 +1,4 @@
-"""Find the programs of the servers: on the system or, if they are not there, in an installed Python wheel."""
+"""Find the executables of Redis and PostgreSQL: on the system, or else in an installed Python wheel."""
 
 from __future__ import annotations
 

@@ -154,9 +154,9 @@ class Validator:
     async def decide(self, submission: Submission) -> Validated:
         """Return the decision of the ladder on a patch, in a :class:`Validated` that says how it was made.
 
-        A wargame runs only if no earlier rung decides. A submission with a ``misfit`` gets an inconclusive
-        decision, and no rung is asked. Raises :class:`~crisol.errors.Overloaded` if the queue of wargames has
-        no place for the client.
+        A wargame runs only if no earlier rung decides. If ``submission.misfit`` says that the patch does not
+        apply to the release, the decision is inconclusive, and no rung is asked. Raises
+        :class:`~crisol.errors.Overloaded` if the queue of wargames has no place for the client.
         """
         start = perf_counter()
         question, pattern = submission.question, await self._find(submission)

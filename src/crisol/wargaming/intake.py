@@ -198,9 +198,10 @@ def imported(path: Path, manner: Manner = _PLAIN) -> Iterator[Candidate]:
     the sub-folders. If ``path`` is neither a folder nor a patch file, it is read as JSONL: each line is an
     object with ``diff``, ``vulnerability`` (unless ``manner`` names it), and optionally ``name``, ``origin``
     (``agent`` or ``import``) and ``licence``. A line without a name is named after the identity of its diff.
-    A name consists of at most 100 letters, digits, dots, dashes and underscores. ``manner`` gives the values
-    that a line or a patch file does not state; for patch files it must name the vulnerability. Raises
-    :class:`~crisol.errors.DatasetError`, which names the file and line.
+    ``manner`` gives the values that a line or a patch file does not state; for patch files it must name the
+    vulnerability. Raises :class:`~crisol.errors.DatasetError`, which names the file and line, if a file
+    cannot be read, a line has another form, or a name has more than 100 characters or others than letters,
+    digits, dots, dashes and underscores.
     """
     try:
         if path.is_dir():
