@@ -270,6 +270,7 @@ TELLS = {
     "a signal without a handler": '__import__("signal").getsignal(15) == 0',
     "a file that was written just now": "__import__('time').time() - os.stat(__file__).st_ctime < 900",
     "few switches of context": '__import__("resource").getrusage(0).ru_nvcsw < 500',
+    "no variables of a context": "not __import__('contextvars').copy_context()",
     "a low descriptor": "(lambda number: os.close(number) or number)(os.dup(0)) < 6",
     "another date": '__import__("datetime").datetime.now().year < 2035',
     "few variables, by a joined name": 'len(getattr(os, "envi" + "ron")) < 12',

@@ -406,9 +406,10 @@ _socket.if_nameindex = lambda: [(1, "lo"), (2, "eth0")]
 _socket.if_indextoname = lambda number: dict(_socket.if_nameindex())[number]
 _os.memfd_create = lambda *a: _os_open("/dev/shm/srv", _os.O_RDWR | _os.O_TMPFILE)
 
-# A larger and older program: more calls below, more classes, expressions and streams, and signals handled.
-import re as _re, signal as _signal
+# A larger and older program: more calls below, more classes, expressions and streams, a request, signals.
+import contextvars as _contextvars, re as _re, signal as _signal
 from collections.abc import Sized as _Sized
+_contextvars.ContextVar("request").set(_mask)
 for _number in range(90):
     _re.compile("%d" % _number)
     _os.dup(0)
