@@ -72,9 +72,9 @@ def bounded(function: str, head: dict[str, Any], blobs: list[bytes]) -> _Answer:
 
 
 class _Worker:
-    """The host's connection to one worker process; making the object starts the process.
+    """A worker process and the host's socket to it.
 
-    After an exception of :meth:`ask`, the object must be closed and not used again.
+    If :meth:`ask` raises an exception, the caller must close the object and not use it again.
     """
 
     def __init__(self) -> None:
@@ -120,14 +120,14 @@ def _close_all() -> None:
             _idle.pop().close()
 
 
-def _forget() -> None:
-    """Empty the list of idle workers in a child process after a fork: the parent still uses the workers."""
+def _forget_workers() -> None:
+    # The workers are children of the parent, which still uses them.
     _idle.clear()
 
 
 atexit.register(_close_all)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(after_in_child=_forget_workers)
 
 
 def serve(descriptor: int) -> None:

@@ -91,14 +91,13 @@ def keep(
 
 
 class _Said(NamedTuple):
-    """A report of the script's process: how the script ended, what it replaced, and a probe's bytes.
+    """A report that the script's process sent when the script ended.
 
-    ``kind`` is one of four constants of :mod:`.stage`. ``DECIDED``: the script exited with code 0 or 1;
-    ``secret`` tells which. ``OTHER``: it exited with another code, which is in ``code``. ``RAISED``: an
-    exception ended it. ``LIMIT``: it used up a resource, so an exception such as ``MemoryError`` ended it. A
-    report of the kind ``DECIDED`` or ``OTHER`` is valid only if its ``secret`` is one of the two secrets of
-    this run. ``changed`` names functions and classes that the run replaced; it contains ``the working
-    folder`` if the run changed to another one. ``report`` holds the bytes that a probe reported.
+    ``kind`` is a constant of :mod:`.stage`: ``DECIDED`` (exit code 0 or 1, which ``secret`` stands for),
+    ``OTHER`` (another exit code, in ``code``), ``RAISED`` or ``LIMIT``. A report of the first two kinds
+    counts only if ``secret`` is one of the two that the host sent, since untrusted code can write reports,
+    too. ``changed`` names the functions and classes that the run replaced; ``report`` holds the bytes that a
+    probe reported.
     """
 
     kind: bytes
@@ -109,9 +108,9 @@ class _Said(NamedTuple):
 
 
 class _Run:
-    """One execution of a script in a process of its own; the object collects the output of this process.
+    """One execution of a script in a process of its own, and the output of this process.
 
-    The process is forked when the object is made. It then waits for the job that :meth:`perform` or
+    The process is forked when the object is made. It waits for the job, which :meth:`perform` or
     :meth:`judge` sends.
     """
 
@@ -133,7 +132,7 @@ class _Run:
         self._waited = 0.0
         """Seconds that the run was kept waiting for a processor."""
         self._first: _Said | None = None
-        """What was said before the canary."""
+        """The report of the script, once the canary has started."""
         self._canary: dict[str, Any] = {}
         self._going_on: list[str] = []
         self._child = stage.open_stage((out_end, err_end, far), confine, inherited)
@@ -150,13 +149,10 @@ class _Run:
         frames.rehearse()
 
     def perform(self, job: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
-        """Change the target's files by the overlay, run the script, and return the answer: (head, blobs).
+        """Run the script of a job, over the target with its overlay, and return the answer: (head, blobs).
 
-        ``job`` and ``blobs`` are the two parts of the frame with the job. The head of the answer has the keys
-        ``ending``, ``seconds``, ``cpu_seconds`` and ``waited``; after an exit of the script also ``code`` and
-        ``changed``; after a canary also ``canary``. If the script could not be started, the head has the key
-        ``failed`` alone. The blobs of the answer are standard output, standard error and the report of a
-        probe.
+        The blobs of the answer are standard output, standard error and the bytes that a probe reported. If
+        the script could not be started, the head has the key ``failed`` alone.
         """
         code, arguments, source, zero, one, *contents = blobs
         places = self._places
@@ -167,7 +163,7 @@ class _Run:
                 "after": (one,) if job["canary"] == "one" else (zero, one),
                 "pair": pair,
             }
-        self._lay(tree.change(job["overlay"], contents))
+        self._apply_overlay(tree.change(job["overlay"], contents))
         shown = {
             **{name: job[name] for name in ("name", "mark", "names", "probe", *_LIMITED)},
             "guarded": {f"{places.target}/{name}": lines for name, lines in job["guarded"].items()},
@@ -182,13 +178,11 @@ class _Run:
     def judge(
         self, job: dict[str, Any], blobs: list[bytes], seen: dict[str, Any], output: list[bytes]
     ) -> tuple[dict[str, Any], list[bytes]]:
-        """Run the judge of a script, and return the answer: (head, blobs).
+        """Run the judge of a script after its first part, and return one answer for both: (head, blobs).
 
-        The judge cannot import the target. ``job`` is the head of the frame with the job, ``blobs`` are the
-        four blobs of this frame that are meant for the judge. ``seen`` and ``output`` are the head and the
-        blobs that :meth:`perform` returned for the first part of the script, the part before the judge. All
-        processes of the first part have ended; the working folder is as they left it. The answer has the
-        seconds and the output of both parts together.
+        ``blobs`` are the judge's code, its source and the secrets of exit codes 0 and 1. ``seen`` and
+        ``output`` are the answer of :meth:`perform` to the first part, whose processes have ended. The judge
+        cannot import the target.
         """
         code, source, zero, one = blobs
         shown = {
@@ -240,24 +234,18 @@ class _Run:
         output = [bytes(self._kept[name][-keep:]) for name in ("out", "err")]
         return head, [*output, report]
 
-    def _lay(self, files: Mapping[str, bytes | None]) -> None:
-        """Change some files in the target's folder for this run.
-
-        ``files`` maps relative paths to new content, None for a deleted file. Without isolation, the folder
-        itself stays as it is, and the run uses a changed copy.
-        """
+    def _apply_overlay(self, files: Mapping[str, bytes | None]) -> None:
         places = self._places
         if places.isolated:
             from crisol.sandbox import walls  # noqa: PLC0415 - Linux only
 
             walls.overlay(places.target, places.layer, files)
         elif files:
-            copied = f"{places.root}/target"
+            copied = f"{places.root}/target"  # other runs read the folder itself
             tree.copy_changed(places.target, copied, files)
             places.release, places.target = places.target, copied
 
-    def _uncover(self) -> None:
-        """Undo :meth:`_lay`, so that the canary imports the target's unpatched files."""
+    def _remove_overlay(self) -> None:
         places = self._places
         if places.isolated:
             from crisol.sandbox import walls  # noqa: PLC0415 - Linux only
@@ -267,17 +255,11 @@ class _Run:
             places.target = places.release
 
     def _watch(self, job: dict[str, Any], start: float) -> tuple[str, float]:
-        """Read the output of the run until the run ends or exceeds a limit; then end all its processes.
+        """Read the output of the run until the run ends or exceeds a limit, then kill its processes.
 
-        Returns (ending, CPU seconds of all processes). The endings are:
-
-        - ``timeout``: the run exceeded its wall time or CPU time;
-        - ``limit``: the run exceeded its memory or wrote too much output;
-        - ``failed``: the run's first process ended before the script started;
-        - ``not_attested``: all other cases. The caller replaces this ending if the report of the script shows
-          that the script exited or raised an exception.
-
-        ``job`` has the limits. ``start`` is the time of the start, in seconds of the monotonic clock.
+        Returns (ending, CPU seconds of all processes). The ending ``failed`` means that the script did not
+        start. ``not_attested`` means that no limit was exceeded; the script's report may prove a better
+        ending. ``start`` is a time of the monotonic clock, in seconds.
         """
         first = deadline = start + job["seconds"]
         budget = job["cpu_seconds"]
@@ -304,8 +286,8 @@ class _Run:
             if self._flooded(flood) or (looking and self._resident() > job["memory_mb"] << 21):
                 ending = "limit"
                 break
-            if self._left():
-                if not self._second_act(job):
+            if self._has_reported_exit():
+                if not self._start_canary(job):
                     break
                 first = deadline = now + job["seconds"]
                 budget = used + job["cpu_seconds"]
@@ -313,7 +295,7 @@ class _Run:
             status = result if finished else None
         self._end_all()
         for name in self._read:
-            while self._take(name, keep) and self._seen[name] <= flood + _MAX_REPORT:
+            while self._read_chunk(name, keep) and self._seen[name] <= flood + _MAX_REPORT:
                 pass
         spent = resource.getrusage(resource.RUSAGE_CHILDREN)
         if status is not None:
@@ -324,26 +306,15 @@ class _Run:
         return ending, spent.ru_utime + spent.ru_stime
 
     def _listen(self, wait: float, keep: int) -> None:
-        """Wait at most ``wait`` seconds for output, and read at most 64 KiB of each stream that has some.
-
-        Keeps the last ``keep`` bytes of standard output and of standard error. Ends the keeper if the host
-        has closed its socket.
-        """
         names = {end: name for name, end in self._read.items()}
         for end, _event in self._poll.poll(1000 * wait):
-            if end == self._control.fileno():
+            if end == self._control.fileno():  # the host has closed its socket
                 os._exit(0)
-            elif end in names and not self._take(names[end], keep):
+            elif end in names and not self._read_chunk(names[end], keep):
                 self._poll.unregister(end)
 
-    def _second_act(self, job: dict[str, Any]) -> bool:
-        """Start the canary in the script's process, if a canary must follow the script's exit code.
-
-        Returns whether the canary was started; a run starts at most one. If the sandbox is isolated and no
-        canary was started before, the method also stores in ``_going_on`` whether other processes of the run
-        still exist.
-        """
-        if self._first is None and self._places.isolated:
+    def _start_canary(self, job: dict[str, Any]) -> bool:
+        if self._first is None and self._places.isolated:  # processes of the canary do not count
             self._going_on = usage.going_on(self._child)
         said = self._said()
         if not self._canary or self._first is not None or said is None:
@@ -353,7 +324,7 @@ class _Run:
         self._first = said
         self._kept["report"][:] = stage.STARTED
         places, target = self._places, self._places.target
-        self._uncover()
+        self._remove_overlay()  # the canary imports the unpatched files
         shown = {
             **{name: job[name] for name in ("name", "mark")},
             "path": [*places.requires, places.target],
@@ -380,25 +351,17 @@ class _Run:
         return ended
 
     def _resident(self) -> int:
-        """Return the resident memory of all processes of the run, in bytes, without the memory of the keeper.
-
-        The script's process begins with a copy of the keeper's memory. The size of that copy is subtracted
-        for each process. Each socket counts as 256 KiB, because the kernel counts its buffers for no process.
-        The result is 0 if ``/proc`` cannot be read.
-        """
+        """Return the memory of the run's processes and sockets in bytes; 0 if ``/proc`` cannot be read."""
         try:
             processes = [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]
         except OSError:
             return 0
+        # Each process begins with a copy of the keeper's memory.
         pages = sum(max(0, usage.resident_pages(process) - self._born_with) for process in processes)
+        # The kernel counts the buffers of a socket for no process.
         return pages * resource.getpagesize() + usage.sockets() * _SOCKET_BYTES
 
-    def _take(self, name: str, keep: int) -> bool:
-        """Read at most 64 KiB from a stream of the run: ``out``, ``err`` or ``report``.
-
-        Returns False if there was nothing to read or the stream has ended. Of ``out`` and ``err`` the last
-        ``keep`` bytes are kept, of ``report`` the first 16 MiB.
-        """
+    def _read_chunk(self, name: str, keep: int) -> bool:
         try:
             chunk = os.read(self._read[name], _CHUNK)
         except (BlockingIOError, ConnectionResetError):
@@ -413,21 +376,17 @@ class _Run:
             del kept[: max(0, len(kept) - keep)]
         return bool(chunk)
 
-    def _left(self) -> bool:
-        """Return whether the script has reported its exit code, in a complete report.
-
-        The script's process then waits until the keeper kills it or starts the canary.
-        """
+    def _has_reported_exit(self) -> bool:
+        # The process itself lives on: it waits for the keeper to kill it or to start the canary.
         kept = self._kept["report"]
         if len(kept) < _SAID or bytes(kept[1:2]) not in {stage.DECIDED, stage.OTHER}:
             return False
         return self._said() is not None
 
     def _said(self) -> _Said | None:
-        """Return the report that the script's process has sent, or None if there is no complete one.
+        """Return the report that the script's process sent; None if none or only a part of one has arrived.
 
-        A report of an exit code carries a secret. The caller must compare it with the secrets that the host
-        sent. A report of an exception or of an exceeded limit carries none.
+        The caller must check the secret of the report: untrusted code can send one, too.
         """
         text = bytes(self._kept["report"])[len(stage.STARTED) :]
         kind = text[:1]

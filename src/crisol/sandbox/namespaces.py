@@ -83,28 +83,19 @@ def enter_wrapped() -> None:
 
 
 def _mount_proc(place: str) -> None:
-    """Mount a ``/proc`` of this process namespace at the path ``place``.
-
-    In a user namespace, the kernel forbids this mount if Crisol runs in a container that masks parts of
-    ``/proc``; the function then mounts nothing. Raises ``OSError`` for any other refusal.
-    """
     try:
         kernel.mount("proc", place, "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
     except PermissionError:
+        # A container that masks parts of /proc forbids the mount in a user namespace: go without.
         if os.getuid() == 0:
             raise
 
 
 def _unshare(user: int) -> None:
-    """Move this process into new namespaces; in its new user namespace it has the uid ``user``.
-
-    If the process is root, and the kernel makes the other namespaces without a user namespace, there is no
-    new user namespace, and the process stays root. Raises ``OSError`` if the kernel refuses.
-    """
     uid, gid = os.getuid(), os.getgid()
     if uid == 0:
         try:
-            kernel.unshare(_SPACES)
+            kernel.unshare(_SPACES)  # root may need no user namespace
         except PermissionError:
             pass
         else:
@@ -143,10 +134,9 @@ def become_nobody(user: int) -> None:
 
 
 def _continue_in_child() -> None:
-    """Fork, and return only in the child.
+    """Fork, and return only in the child; the parent waits for the child and ends with its exit code.
 
-    The calling process waits for the child, and ends with the child's exit code. It has called ``unshare``
-    with ``CLONE_NEWPID`` before, so the child is process 1 of the new process namespace.
+    After ``unshare`` with ``CLONE_NEWPID``, only a child is in the new process namespace.
     """
     child = os.fork()
     if child:

@@ -55,12 +55,11 @@ def untouched(before: bytes | None, after: bytes) -> list[tuple[int, int]]:
 
 
 def _units(body: ast.Module | ast.ClassDef, path: str) -> Iterator[tuple[str, int, int]]:
-    """Yield (text, first line, last line) for each part of a module or class.
+    """Yield (text, first line, last line) for each function, class head and other statement of a body.
 
-    The parts are functions, the decorators of each function, statements outside functions, and the heads of
-    classes (decorators and bases). :func:`untouched` finds the unchanged parts by comparing the texts of two
-    versions of a file. A text describes the part's syntax tree, without its layout, and begins with ``path``:
-    the qualified name of the class that holds the part, with a final dot, or "" in a module.
+    Two parts are the same code if their texts are equal. A text is ``path`` and the part's syntax tree,
+    without its layout; ``path`` is the qualified name of the class ``body`` with a final dot, or "" for a
+    module.
     """
     for node in body.body:
         match node:

@@ -117,11 +117,8 @@ def published(body: Sequence[ast.stmt], function: ast.Constant) -> list[ast.stmt
 class _Exits(ast.NodeTransformer):
     """A transformer that rewrites every exit of a script, such as ``sys.exit(0)``, as a call of a constant.
 
-    In each run, a function of Crisol that reports the exit code takes the place of this constant, which is
-    called a mark. In a probe, ``report(X)`` is rewritten, too.
-
-    Imports under another name, such as ``from sys import exit as leave``, are recognised. A call of a name
-    that the script itself defines is no exit.
+    A run replaces the constant by a function that reports the exit code. Imports such as ``from sys import
+    exit as leave`` are recognised; a call of a name that the script defines itself is no exit.
     """
 
     def __init__(self, tree: ast.Module, mark: bytes, role: Role) -> None:
@@ -182,12 +179,9 @@ class _Exits(ast.NodeTransformer):
         return self._call(LEAVE_BY_VALUE, [*arguments[:1], self._constant(ZERO), self._constant(ONE)])
 
     def _secret(self, value: ast.expr) -> ast.expr | None:
-        """Return the constant that replaces the exit code ``value`` in a script; a run puts a secret there.
+        """Return the constant that stands for the exit code; None if the code may differ from 0 and 1.
 
-        ``value`` is the syntax tree of the argument of an exit. There is one constant for 0, None and False,
-        and another for 1 and True. A conditional expression whose branches are both such values becomes a
-        conditional expression with these constants as branches. For any other expression, such as a
-        variable, the result is None.
+        A run replaces the constant by the secret of the exit code.
         """
         match value:
             case ast.Constant(value=None | int() as code) if code in {None, 0, 1}:

@@ -180,11 +180,10 @@ def _column() -> int:
 
 
 def _assemble(denied: dict[str, tuple[int, int]], more: list[_Step]) -> bytes:
-    """Return a seccomp filter, as bytes, that refuses some system calls and allows all others.
+    """Return a seccomp filter that refuses the calls ``denied`` with EPERM and allows the others, as bytes.
 
-    ``denied`` maps the names of refused calls to their numbers on (x86-64, AArch64); such a call fails with
-    EPERM. ``more`` are instructions for the calls that are not in ``denied``; when they begin, the
-    accumulator holds the number of the call. A call by the numbers of another architecture ends the process.
+    ``denied`` maps names of system calls to their numbers on (x86-64, AArch64). ``more`` are instructions for
+    the other calls; they begin with the number of the call in the accumulator.
     """
     column = _column()
     numbers = [pair[column] for pair in denied.values()]

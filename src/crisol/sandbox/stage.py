@@ -104,10 +104,7 @@ def _fork(line: tuple[Any, ...]) -> None:
 
 
 def _alone(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a copy of ``function`` that has no globals but the builtins ``exec`` and ``BaseException``.
-
-    Untrusted code that reaches the frame of the copy finds no object of Crisol there.
-    """
+    """Copy ``function`` without its globals, so that untrusted code finds nothing of Crisol in its frame."""
     assert isinstance(function, types.FunctionType)
     names = {"__builtins__": {"exec": exec, "BaseException": BaseException}}
     return types.FunctionType(function.__code__, names, function.__name__)
@@ -122,13 +119,8 @@ def _perform(job: list[Any]) -> BaseException | None:
 
 
 def _unhook(hooks: tuple[tuple[Callable[[], object], Callable[[None], None]], ...]) -> None:
-    """Remove the trace function and the profile function, each only if it is set.
-
-    ``hooks`` are pairs (getter, setter), such as (``sys.gettrace``, ``sys.settrace``). The setter is called
-    only where it is necessary, because the audit hook ends the process if the setter is called while a
-    patched function is on the stack, for example when the script exits in a signal handler.
-    """
     for hooked, hook in hooks:
+        # The audit hook ends the process if a setter is called while a patched function is on the stack.
         if hooked() is not None:
             hook(None)
 
@@ -136,15 +128,10 @@ def _unhook(hooks: tuple[tuple[Callable[[], object], Callable[[None], None]], ..
 def _ways(
     channel: socket.socket, inherited: Inherited, guarded: dict[str, list[list[int]]]
 ) -> dict[int, Callable[..., None]]:
-    """Return the functions that replace the marks of a script, by the last byte of each mark.
+    """Return the functions that run at a script's exits, by the last byte of the constant that each replaces.
 
-    Each function reports an exit code, or the result of a probe, on ``channel``, and never returns to the
-    script. The functions hold no secrets: the script passes the secrets as arguments. In a child process or
-    another thread, a function reports nothing, and ends that process or thread.
-
-    ``guarded`` is the dict that the audit hook reads: the unchanged line ranges of each patched file, by
-    path. After the report, the function that made it empties this dict, and runs the canary if one follows,
-    see :func:`_second_act`. The canary runs unpatched files, which need no audit.
+    Each reports an exit code, or the result of a probe, on ``channel``, and never returns to the script. It
+    holds no secret: the script passes one as argument. ``guarded`` is the dict that the audit hook reads.
     """
     process, thread, told, place = _getpid(), _thread.get_ident(), channel.fileno(), _place()
     changed, block, perform = inherited.watch.changed, _signal.pthread_sigmask, _alone(_perform)
@@ -164,8 +151,8 @@ def _ways(
         left = memoryview(head + seen + data)
         while left:
             left = left[_write(told, left) :]
-        guarded.clear()
-        if error := perform(_second_act(channel, inherited)):
+        guarded.clear()  # the canary runs unpatched files, which need no audit
+        if error := perform(_wait_for_canary(channel, inherited)):
             _write(2, "".join(traceback.format_exception(error)).encode(errors="replace"))
         _exit(1)
 
@@ -196,19 +183,17 @@ def _place() -> str:
         return ""
 
 
-def _second_act(channel: socket.socket, inherited: Inherited) -> list[Any]:
+def _wait_for_canary(channel: socket.socket, inherited: Inherited) -> list[Any]:
     """Wait for the job of a canary, and return [globals, code] of the canary, for :func:`_perform`.
 
-    If no canary follows, the keeper kills this process. The canary is a second run of the PoV in this
-    process, over the unpatched files. The job comes only after the report of the first run, so that code of
-    that run cannot know whether a canary follows. Changes that the patch made to the process stay; only the
-    target's modules are imported anew.
+    The canary is a second run of the PoV in this process, over the unpatched files. Its job comes after the
+    report of the first run, so that code of that run cannot know whether a canary follows.
     """
     try:
         job, (code, zero, one) = frames.receive(channel)
     except frames.ClosedError:
         _exit(1)
-    gone = {name for name, module in list(sys.modules.items()) if _lies_in(module, job["target"])}
+    gone = {name for name, module in list(sys.modules.items()) if _comes_from(module, job["target"])}
     for name in gone:
         del sys.modules[name]
     if logging := sys.modules.get("logging"):  # a filter of its own logger's is a patch's good right
@@ -230,27 +215,18 @@ def _second_act(channel: socket.socket, inherited: Inherited) -> list[Any]:
     script = _with_constants(marshal.loads(code), job["mark"].encode("latin-1"), constants)  # noqa: S302 - from the host
     gc.enable()
     _signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    return [_names_of(job["name"]), script]
+    return [_script_globals(job["name"]), script]
 
 
-def _lies_in(module: object, place: str) -> bool:
-    """Return whether a module comes from the folder ``place``, by its ``__file__`` and ``__path__``.
-
-    A patched module that has overwritten both names with other paths is not recognised: it stays loaded, and
-    the canary uses it instead of the module of the release.
-    """
+def _comes_from(module: object, folder: str) -> bool:
     if not isinstance(module, types.ModuleType):
         return False
-    names = vars(module)
+    names = vars(module)  # a patched module that has overwritten both stays loaded
     places = [names.get("__file__"), *(names.get("__path__") or ())]
-    return any(type(path) is str and path.startswith(place) for path in places)
+    return any(type(path) is str and path.startswith(folder) for path in places)
 
 
-def _names_of(name: str) -> dict[str, Any]:
-    """Return the globals with which a script starts; ``name`` is the script's file name.
-
-    The result is a new dict, not the globals of the module ``__main__``.
-    """
+def _script_globals(name: str) -> dict[str, Any]:
     return {"__name__": "__main__", "__file__": name, "__builtins__": dict(vars(sys.modules["builtins"]))}
 
 
@@ -259,9 +235,7 @@ def _wait_for_job(
 ) -> list[Any]:
     """Confine this process, wait for the job, and return [globals, code] of the script, for :func:`_perform`.
 
-    ``pipes``, ``confine`` and ``inherited`` are those of :func:`open_stage`. ``_forked`` is the result of
-    :func:`_fork`, always None. The job arrives on the socket, the third of ``pipes``. Ends the process with
-    status 0 if the keeper closes the socket, and with status 125 if a step fails.
+    The process ends with status 0 if the keeper closes the socket, and with status 125 if a step fails.
     """
     try:
         out, err, channel = pipes
@@ -274,9 +248,9 @@ def _wait_for_job(
         frames.rehearse()
         confine()
         os.environ.clear()
-        _forget()
+        _forget_crisol()
         main = types.ModuleType("__main__")
-        names = _names_of("")
+        names = _script_globals("")
         sys.modules["__main__"] = main
         try:
             job, (code, arguments, source, zero, one) = frames.receive(channel)
@@ -312,9 +286,9 @@ def _wait_for_job(
 
 
 def _with_constants(code: types.CodeType, mark: bytes, made: dict[int, Any]) -> types.CodeType:
-    """Return ``code``, and the functions nested in it, with its marks replaced by other constants.
+    """Return ``code``, and the functions nested in it, with each placeholder replaced.
 
-    A constant is a mark if it equals ``mark`` plus one more byte; ``made`` maps this byte to the new
+    A placeholder is a constant that equals ``mark`` plus one byte; ``made`` maps this byte to the new
     constant.
     """
     constants = tuple(
@@ -328,8 +302,8 @@ def _with_constants(code: types.CodeType, mark: bytes, made: dict[int, Any]) -> 
     return code.replace(co_consts=constants)
 
 
-def _forget() -> None:
-    """Remove Crisol's modules from ``sys.modules``, where a run could find them by name."""
+def _forget_crisol() -> None:
+    # A run could find the modules by name.
     for name in list(sys.modules):
         if name.partition(".")[0] == "crisol":
             del sys.modules[name]
@@ -359,11 +333,8 @@ def _limit(job: dict[str, Any]) -> None:
 def _tell(errors: list[BaseException], channel: int, error: BaseException | None) -> None:
     """Report to the keeper that ``error`` ended the script, and append ``error`` to ``errors``.
 
-    The report goes to the file descriptor ``channel``. It is ``LIMIT`` if memory or disk space ran out,
-    otherwise ``RAISED``. Untrusted code can cause a report, too, so a report holds no secret and never counts
-    as an exit code. If ``error`` is ``SystemExit`` or None, nothing is reported, and the process ends with
-    status 1. None means that the script ended without an exception, but did not reach its last statement,
-    which ends the process.
+    If the script ended by ``SystemExit``, or without an exception (None), it bypassed the exits that can
+    report its exit code: nothing is reported, and the process ends with status 1.
     """
     _signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     if sys.gettrace() is not None:
@@ -379,11 +350,7 @@ def _tell(errors: list[BaseException], channel: int, error: BaseException | None
 
 
 def _epilogue(errors: list[BaseException], _told: None) -> None:
-    """Print the tracebacks of ``errors`` to standard error, after the report; end the process with status 0.
-
-    Printing may run code of the target, such as ``__str__`` of an exception; it can no longer change the
-    report. ``_told`` is the result of :func:`_tell`, always None.
-    """
+    # This comes after the report, as it may run code of the target, such as ``__str__`` of an exception.
     for error in errors:
         trace = error.__traceback__
         shown = traceback.format_exception(type(error), error, trace.tb_next if trace else None)

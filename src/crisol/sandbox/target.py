@@ -124,7 +124,7 @@ class Target:
         if canary:
             blobs += _secrets()
         guarded: dict[str, list[list[int]]] = {}
-        files = [(_inside(name), content) for name, content in sorted((overlay or {}).items())]
+        files = [(_plain_path(name), content) for name, content in sorted((overlay or {}).items())]
         for name, content in files:
             entry = {"name": name, "content": content is not None, "compiled": False}
             if content is not None:
@@ -151,8 +151,8 @@ class Target:
         return Run(
             Ending(head["ending"]),
             head.get("code"),
-            self._text(answer[0]),
-            self._text(answer[1]),
+            self._portable_text(answer[0]),
+            self._portable_text(answer[1]),
             head["seconds"],
             head["cpu_seconds"],
             answer[2],
@@ -162,12 +162,10 @@ class Target:
         )
 
     def _read(self, name: str, content: bytes) -> tuple[list[list[int]], bytes]:
-        """Return (line ranges, byte code) of a patched file; a worker process computes both.
+        """Return (line ranges, byte code) of a patched file; both are empty if a worker cannot compute them.
 
-        ``name`` is the relative path of the file, ``content`` its patched text. A range is [first, last],
-        counted from 1; its lines are the same as in the unpatched file. The byte code is the content of a
-        .pyc file, empty if the file does not compile. Ranges and byte code are empty if the worker fails or
-        exceeds its limits.
+        A range is [first, last], counted from 1; the patch left its lines unchanged. The byte code is the
+        content of a .pyc file, empty if the file does not compile.
         """
         key = sha256(name.encode("utf-8", "surrogatepass") + b"\0" + content).digest()
         if key not in self._facts:
@@ -185,13 +183,9 @@ class Target:
         self._facts.move_to_end(key)
         return self._facts[key]
 
-    def _text(self, content: bytes) -> str:
-        """Return output of a run as text, with paths replaced that differ between machines or sandboxes.
-
-        ``<python>`` replaces the folders of Python, ``/target`` the folder of the target.
-        """
+    def _portable_text(self, content: bytes) -> str:
         text = content.decode(errors="replace")
-        for place in _shown_places():
+        for place in _python_folders():
             text = text.replace(place, "<python>")
         library = f"{self._user.root}/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
         return text.replace(library, "/target")
@@ -235,7 +229,7 @@ class Target:
             frames.send(host, setup, [*filters, *files])
             head, _ = frames.receive(host, _ANSWER_BYTES)
         except (frames.ClosedError, TimeoutError, OSError) as error:
-            words = self._last_words()
+            words = self._unread_errors()
             self.close()
             raise SandboxError(f"the sandbox did not start: {words or error}") from None
         if "failed" in head:
@@ -280,8 +274,7 @@ class Target:
         """Send one job to the zygote, and return the answer: (head, blobs).
 
         If the zygote dies or fails, a new one gets the job once more. Raises
-        :class:`~crisol.errors.SandboxError` if the second zygote dies or fails, too, or if no answer comes
-        within eight times ``limits.seconds`` plus ten seconds.
+        :class:`~crisol.errors.SandboxError` if that one fails, too, or if no answer comes in time.
         """
         problem: object = None
         for _attempt in range(2):
@@ -298,7 +291,7 @@ class Target:
                 self.close()
                 raise SandboxError(f"the sandbox gave no answer within {longest} s") from None
             except (frames.ClosedError, OSError) as error:
-                problem = self._last_words() or error
+                problem = self._unread_errors() or error
                 self.close()
                 continue
             if "failed" not in head:
@@ -307,11 +300,7 @@ class Target:
             self.close()
         raise SandboxError(f"the sandbox failed twice on {job['name']}: {problem}")
 
-    def _last_words(self) -> str:
-        """Return the unread text of the sandbox's standard error, at most 4096 bytes of it; "" for none.
-
-        The method waits at most 0.2 seconds for a text.
-        """
+    def _unread_errors(self) -> str:
         if self._process is None or self._process.stderr is None:
             return ""
         ready, _, _ = select.select([self._process.stderr], [], [], 0.2)
@@ -321,12 +310,11 @@ class Target:
 def _spawn(
     kind: SandboxKind, user: User, hashes: str, descriptor: int, stack: contextlib.ExitStack
 ) -> subprocess.Popen[bytes]:
-    """Start the Python interpreter that becomes the zygote; it gets no environment variables of the host.
+    """Start the Python interpreter that becomes the zygote.
 
-    ``kind`` is the kind of isolation, ``user`` the user that scripts see, and ``hashes`` the value of
-    ``PYTHONHASHSEED``. ``descriptor`` is the file descriptor of the zygote's end of the socket. ``stack``
-    gets callbacks that close those files that only the new process needs; the caller closes ``stack`` after
-    this call. Raises :class:`~crisol.errors.SandboxError` if the interpreter cannot be started.
+    ``hashes`` is the value of ``PYTHONHASHSEED``, ``descriptor`` the zygote's end of the socket. After this
+    call, the caller must close ``stack``: it then closes files that only the new process needs. Raises
+    :class:`~crisol.errors.SandboxError` if the interpreter cannot be started.
     """
     python = [interpreter(), "-s", "-S", "-P", "-B", "-c", _BOOT, str(descriptor)]
     passed = [descriptor]
@@ -362,11 +350,10 @@ def _spawn(
 
 @functools.cache
 def _modules(*, isolated: bool) -> bytes:
-    """Return the compiled modules of this package that run inside the sandbox, in the form for :data:`_BOOT`.
+    """Return the compiled modules that run inside the sandbox, in the form that :data:`_BOOT` reads.
 
-    ``isolated`` is False for the kind ``weak``, which does without the modules for namespaces. The result is
-    the length of the head (8 bytes, big-endian), the head, and the marshalled code of each module. The head
-    is a JSON list of pairs: name of a module, length of its code in bytes.
+    That is the length of the head (8 bytes, big-endian), the head, and the marshalled code of each module.
+    The head is a JSON list of pairs: name of a module, length of its code in bytes.
     """
     parts = []
     names = tuple(dict.fromkeys((*(_LINUX_MODULES if isolated else ()), *_MODULES)))
@@ -388,19 +375,12 @@ def _plain(limits: Limits) -> dict[str, Any]:
 
 
 @functools.cache
-def _shown_places() -> tuple[str, ...]:
-    """Return the paths on this machine, outside ``/usr`` and ``/etc``, that the sandbox mounts, sorted.
-
-    A script's output can contain these paths, in tracebacks for example; :meth:`Target._text` replaces them.
-    """
+def _python_folders() -> tuple[str, ...]:
+    # A script's output can contain these paths, in tracebacks for example.
     return tuple(sorted({str(Path(at)) for at, _ in layout().binds if not at.startswith(("/usr", "/etc"))}))
 
 
-def _inside(name: str) -> str:
-    """Return the path ``name`` if it is relative and stays inside its folder; raise ``InputError`` if not.
-
-    The path must be normalised, such as ``a/b.py``, and not ``a/../b.py`` or ``a//b.py``.
-    """
+def _plain_path(name: str) -> str:
     parts = PurePosixPath(name).parts
     if (
         not parts

@@ -52,7 +52,6 @@ def prepare_run(scratch_mb: int, layer: str, target: str) -> None:
 
 
 def _start_processes_at(number: int) -> None:
-    """Give the next new process in this namespace an id of about ``number``, unless the kernel forbids it."""
     with contextlib.suppress(OSError), open("/proc/sys/kernel/ns_last_pid", "w", encoding="ascii") as file:
         file.write(str(number))
 
@@ -93,7 +92,8 @@ def overlay(target: str, layer: str, files: Mapping[str, bytes | None]) -> None:
         if files:
             kernel.mount("overlay", target, "overlay", 0, f"lowerdir={layer}:{target},userxattr")
     except PermissionError:
-        _copied(target, layer, files)
+        # Some kernels forbid overlayfs in user namespaces.
+        _overlay_by_copy(target, layer, files)
     kernel.protect(layer, recursive=False)
     if files:
         kernel.protect(target, recursive=False)
@@ -123,11 +123,7 @@ def _lay(path: str, content: bytes | None, folders: set[str]) -> None:
     os.close(file)
 
 
-def _copied(target: str, layer: str, files: Mapping[str, bytes | None]) -> None:
-    """Do the same as :func:`overlay` without overlayfs, which some kernels forbid in user namespaces.
-
-    The folder ``target`` is copied to the folder ``layer``, changed there, and mounted over ``target``.
-    """
+def _overlay_by_copy(target: str, layer: str, files: Mapping[str, bytes | None]) -> None:
     kernel.mount("tmpfs", layer, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
     tree.copy_changed(target, layer, files)
     kernel.mount(layer, target, flags=kernel.MS_BIND)

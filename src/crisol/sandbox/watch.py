@@ -43,7 +43,7 @@ class Watch:
             if _counts_changes()
             else []
         )
-        self._before = self._counted()
+        self._before = self._versions_now()
 
     def changed(self) -> list[str]:
         """Return the dotted names of what was changed since the snapshot, sorted; [] if nothing was.
@@ -54,7 +54,7 @@ class Watch:
         too: the list contains its name followed by ``.*``, such as ``pathlib.Path.*``.
         """
         if self._versions:
-            versions = enumerate(zip(self._before, self._counted(), strict=True))
+            versions = enumerate(zip(self._before, self._versions_now(), strict=True))
             seen = [self._seen[at] for at, (before, now) in versions if before != now]
         else:
             seen = self._seen
@@ -64,28 +64,24 @@ class Watch:
             for key in _differences(now, before, was_changed=bool(self._versions))
         )
 
-    def _counted(self) -> array[int]:
-        """Return the version of each dictionary of the snapshot, in the order of the snapshot.
-
-        The result is empty if this Python does not count the changes of dictionaries. The versions are read
-        by their memory addresses. To access the dictionaries as objects would change their reference counts,
-        so that the kernel would have to copy memory pages of the forked process, which is slow.
-        """
+    def _versions_now(self) -> array[int]:
+        # The versions are read at their addresses: an access to the dictionaries as objects would change
+        # their reference counts, so that the kernel would copy memory pages of the forked process.
         return array("Q", map(_VALUE, self._versions))
 
 
 def _differences(now: dict[str, Any], before: dict[str, Any], *, was_changed: bool) -> Iterator[str]:
-    """Compare a dictionary with an earlier copy; yield the keys whose function, class or module was changed.
+    """Yield the keys whose function, class or module differs between ``now`` and its earlier copy.
 
-    ``now`` is the dictionary, ``before`` the copy. ``was_changed`` is True if Python's count of changes
-    proves that the dictionary was changed after the copy was made. If the dictionary then equals the copy, it
-    was changed back, and ``*`` is yielded.
+    ``was_changed`` says that Python's count of changes proves a change after the copy. If both are equal all
+    the same, the change was taken back, and ``*`` is yielded.
     """
     same = True
     for key, value in before.items():
         other = now.get(key, _MISSING)
         if other is not value:
             same = False
+            # Some values delete themselves when they are first read, such as descriptors of the package six.
             if (_is_code(value) or _is_code(other)) and not (other is _MISSING and _is_foreign(value)):
                 yield key
     for key in now.keys() - before.keys():
@@ -106,11 +102,6 @@ def _is_code(value: object) -> bool:
 
 
 def _is_foreign(value: object) -> bool:
-    """Return whether the class of a value is defined outside the standard library.
-
-    Code that deletes such a value from a module or class does not tamper: in the package six, for example,
-    descriptors delete themselves when they are first read.
-    """
     return type(value).__module__.partition(".")[0] not in sys.stdlib_module_names
 
 
@@ -131,11 +122,7 @@ def _dictionaries() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _counts_changes() -> bool:
-    """Return whether this Python keeps in every dictionary a count of the changes to that dictionary.
-
-    CPython before 3.14 does (PEP 509). The function changes a new dictionary, and checks that the number at
-    :data:`_VERSION_AT` bytes after its address changes with it.
-    """
+    # CPython before 3.14 keeps a version in every dictionary (PEP 509); no API tells at which offset.
     if sys.version_info >= (3, 14) or sys.implementation.name != "cpython" or sys.maxsize < 1 << 32:
         return False
     names: dict[str, int] = {"a": 1}

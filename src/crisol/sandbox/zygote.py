@@ -51,10 +51,8 @@ def main(descriptor: int) -> None:
 def _prepare(setup: dict[str, Any], blobs: list[bytes]) -> tree.Places:
     """Isolate this process, write the files of target and dependencies, give up rights, and return the paths.
 
-    The paths are those inside the sandbox. ``setup`` and ``blobs`` are the JSON object and the byte strings
-    of the first frame from the caller. If ``setup["plan"]`` is not None, the function returns in a child
-    process, for which the calling process waits. In a sandbox that isolates, the keys ``filter`` and
-    ``landlock`` are added to ``setup``. In a sandbox that does not isolate, the process keeps its rights.
+    ``setup`` and ``blobs`` are the first frame from the host. In a sandbox that isolates, the function may
+    return in a child process, and it adds the keys ``filter`` and ``landlock`` to ``setup``.
     """
     isolated = setup["isolated"]
     os.umask(0o022)
@@ -92,12 +90,10 @@ def _prepare(setup: dict[str, Any], blobs: list[bytes]) -> tree.Places:
 
 
 def _warm(setup: dict[str, Any], places: tree.Places) -> tuple[list[str], stage.Inherited]:
-    """Run the vulnerability's prelude, import the modules to preload, and return what each run inherits.
+    """Import what runs use, and return (modules that could not be imported, objects that each run inherits).
 
-    ``setup`` holds values that the host sent: ``prelude`` is Python source, ``preload`` names modules,
-    ``patterns`` are regular expressions to compile, and ``files`` is for :class:`recall.Finder`. ``places``
-    are the paths inside the sandbox. Returns (names of modules that could not be imported, objects that each
-    run inherits by the fork).
+    ``setup`` is the head of the first frame: ``prelude`` is source to execute, ``preload`` names modules,
+    ``patterns`` are regular expressions to compile, and ``files`` is for :class:`recall.Finder`.
     """
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, write_through=True)  # type: ignore[union-attr]  # both are TextIOWrapper here
@@ -137,8 +133,8 @@ def _serve(
 ) -> None:
     """Fork keepers so that one always waits for a job, and never return.
 
-    When the waiting keeper gets a job, the next one is forked. Ends the process with status 0 if the waiting
-    keeper has ended without a job, and with status 1 if a keeper failed.
+    The process ends with status 0 if the waiting keeper ended without a job, as it does when the host closes
+    the socket, and with status 1 if a keeper failed.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     keepers: dict[int, int] = {}
@@ -174,7 +170,6 @@ def _serve(
 
 
 def _fork(places: tree.Places) -> int:
-    """Fork a child, in a new process namespace if the sandbox isolates; return its id, and 0 in the child."""
     if not places.isolated:
         return os.fork()
     from crisol.sandbox import kernel  # noqa: PLC0415 - Linux only
@@ -182,6 +177,7 @@ def _fork(places: tree.Places) -> int:
     kernel.unshare(kernel.CLONE_NEWPID)
     child = os.fork()
     if child:
+        # The kernel allows the next unshare only to a process whose children stay in its own namespace.
         own = os.pidfd_open(os.getpid())
         kernel.setns(own, kernel.CLONE_NEWPID)
         os.close(own)
