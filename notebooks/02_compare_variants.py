@@ -30,7 +30,7 @@ accept_hours: float = 1.0  # [0, inf) what a false accept costs, in hours of com
 
 # %%
 from crisol.config import load_settings
-from crisol.lab import compare, frontier, ground_truth, nested, promotion, shown
+from crisol.lab import compare, explanation, frontier, ground_truth, nested, promotion, shown
 from crisol.lab.attribution import attribution
 from crisol.tracking import plots, runs
 from crisol.wargaming.corpus import content_hash
@@ -163,12 +163,12 @@ shown.whole(frontiers[comparison.best].sort_values(["seconds", "threshold"], asc
 # same of each group of those features.
 
 # %%
-ablation = compare.ablations(settings, comparison, seed)
+ablation = explanation.ablations(settings, comparison, seed)
 run.table("ablation", ablation)
 shown.whole(ablation)
 
 # %%
-shap_values = attribution(compare.explained(settings, comparison), comparison.patches, seed=seed)
+shap_values = attribution(explanation.explained(settings, comparison), comparison.patches, seed=seed)
 run.table("attribution", shap_values)
 shown.whole(shap_values)
 
