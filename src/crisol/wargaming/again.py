@@ -171,12 +171,11 @@ def shows(target: Target, script: Script, limits: Limits) -> bool:
 
 
 def _lived(pov: Script, scripts: Sequence[Script], *, stays: bool) -> str:
-    """Return code that runs each of ``scripts`` many times; the caller puts it before the source of ``pov``.
+    """Return code to put before the source of ``pov``; it runs each of ``scripts`` many times.
 
-    ``pov`` is the first of ``scripts``, the others are checks. The code makes the folder ``cold`` the working
-    folder at its end, so the source of ``pov`` that follows runs there. With ``stays``, the code runs ``pov``
-    in ``cold``, too. Without it, each of these runs has a new folder. A check always gets a new folder,
-    because it could leave a file in ``cold`` that makes the PoV succeed.
+    ``pov`` is the first of ``scripts``; the others are checks. The code ends in the folder ``cold``. With
+    ``stays``, it runs ``pov`` in that folder, too. It never runs a check there, because a check could leave
+    a file in the folder that makes the PoV succeed.
     """
     before = _LIVED.format(
         sources=[script.source for script in scripts],
@@ -191,22 +190,20 @@ def _lived(pov: Script, scripts: Sequence[Script], *, stays: bool) -> str:
 
 
 def _measures_cpu(pov: Script) -> bool:
-    """Return whether ``pov`` has a judge that measures the CPU time of the target."""
     return "CPU_USED" in parts(pov.source)[1]
 
 
-def _preceded(before: str, place: str, text: str) -> str:
-    """Return the source of a PoV with the code ``before`` in front of it.
+def _preceded(before: str, folder: str, source: str) -> str:
+    """Insert the code ``before`` in a PoV, at the start of the part that runs in the target's process.
 
-    ``text`` is the source of the PoV. When ``before`` ends, the working folder must be ``place``. In a PoV
-    with a judge, ``before`` is put in front of the part that runs in the target's process. The judge runs in
-    a process of its own, which changes to the folder ``place`` first.
+    ``before`` must make ``folder`` the working folder. A judge runs in another process, which changes to this
+    folder, too.
     """
     future = "from __future__ import annotations\n"
-    head, text = (future, text.removeprefix(future)) if text.startswith(future) else ("", text)
-    if not parts(text)[1]:
-        return f"{head}{before}\n{text}"
-    plan, _, rest = text.partition(ACT)
+    head, source = (future, source.removeprefix(future)) if source.startswith(future) else ("", source)
+    if not parts(source)[1]:
+        return f"{head}{before}\n{source}"
+    plan, _, rest = source.partition(ACT)
     act, _, look = rest.partition(JUDGE)
     spent = f"CPU_USED -= {_SPENT}\n" if _ALL_SPENT.format(spent=_SPENT) in before else ""
-    return f"{head}{plan}{ACT}{before}\n{act}{JUDGE}import os\nos.chdir({place!r})\n{spent}{look}"
+    return f"{head}{plan}{ACT}{before}\n{act}{JUDGE}import os\nos.chdir({folder!r})\n{spent}{look}"

@@ -79,7 +79,6 @@ class Bindings:
         )
 
     def _scan(self, tree: ast.Module) -> None:
-        """Fill the attributes of this object, such as ``places`` and ``calls``, in one pass over ``tree``."""
         pending: list[tuple[ast.AST, tuple[int, ...], str]] = [(tree, (0,), "")]
         while pending:
             at, scope, owner = pending.pop()
@@ -194,11 +193,10 @@ class Bindings:
     def _capture(
         self, pattern: ast.pattern, value: ast.expr, scope: tuple[int, ...], way: str = "value"
     ) -> None:
-        """Bind the names in a pattern of ``match`` to ``value``, or to parts or attributes of ``value``.
+        """Bind the names in a pattern of ``match`` to ``value`` or to parts of it.
 
-        ``value`` is the matched expression, ``scope`` the scope of the ``match``. ``way`` is a text
-        that says what the pattern matches: ``value`` for the expression's value, ``element`` for an element
-        of the value, ``inside`` for a part of the value at any depth.
+        ``way`` says what the pattern matches: the value of the expression (``value``), an element of this
+        value (``element``), or a part of it at any depth (``inside``).
         """
         match pattern:
             case ast.MatchAs(pattern=inner, name=name):
@@ -251,8 +249,8 @@ class Bindings:
 
 
 def _deeper(way: str) -> str:
-    """Return the way in which a place gets parts of a value, if ``way`` is how it would get the whole value.
+    """Return the way that stands for the elements of a value; ``way`` stands for the value itself.
 
-    :attr:`Bindings.places` describes the ways.
+    :attr:`Bindings.places` lists the ways.
     """
     return "element" if way == "value" else "inside"

@@ -110,7 +110,7 @@ def doubting(check: Script, drawn: Random) -> Script:
     except SyntaxError:  # its run says so, with the line
         return check
     asserts = [
-        (node.test, list(_expected(node.test.comparators[0])))
+        (node.test, list(_literals(node.test.comparators[0])))
         for node in ast.walk(tree)
         if isinstance(node, ast.Assert)
         and isinstance(node.test, ast.Compare)
@@ -135,26 +135,17 @@ def doubting(check: Script, drawn: Random) -> Script:
     return replace(check, source=text.decode())
 
 
-def _expected(node: ast.expr) -> Iterator[ast.Constant]:
-    """Yield the literal texts, bytes and numbers that an expression consists of.
-
-    The expression may be such a literal itself, or a tuple, list or dict, whose elements or values are
-    searched in the same way. Any other expression yields nothing.
-    """
+def _literals(node: ast.expr) -> Iterator[ast.Constant]:
     match node:
         case ast.Constant(value=str() | bytes() | int() | float()) if not isinstance(node.value, bool):
             yield node
         case ast.Tuple(elts=parts) | ast.List(elts=parts) | ast.Dict(values=parts):
             for part in parts:
-                yield from _expected(part)
+                yield from _literals(part)
 
 
 def _other(value: object, drawn: Random) -> object:
-    """Return another value of the same type as ``value``, which is a number, a text or bytes.
-
-    A number becomes larger; a float that is too large for that becomes smaller. In a text one character is
-    replaced, in bytes one byte; an empty text or empty bytes get one letter. ``drawn`` draws the change.
-    """
+    """Return a different value of the same type; ``value`` is a number, a text or bytes."""
     if isinstance(value, int | float):
         step = drawn.randrange(1, 9)
         if value + step != value:
@@ -168,9 +159,5 @@ def _other(value: object, drawn: Random) -> object:
 
 
 def _drawn(seed: int, files: Mapping[str, bytes | None]) -> int:
-    """Return a number below 2**32, a hash of ``seed`` and the patched files.
-
-    ``files`` maps the paths of the patched files to their content, None for a deleted file.
-    """
     text = f"{seed} {sorted(files.items())}"
     return int.from_bytes(sha256(text.encode("utf-8", "surrogatepass")).digest()[:4], "big")

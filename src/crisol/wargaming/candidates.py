@@ -86,12 +86,10 @@ def read_source(tree: Path, name: str) -> str | None:
 
 
 def _upstream(vulnerability: Vulnerability, cache: Path) -> str:
-    """Return upstream's fix as a diff against the vulnerable release.
+    """Return upstream's fix as a diff: only the hunks that the vulnerability's description names.
 
-    The diff consists of the hunks that the vulnerability's description names. Other differences between the
-    vulnerable and the fixed release are left out. Raises :class:`~crisol.errors.VulnerabilityError` if there
-    is no fixed release, if the fixed release lacks the context lines of a hunk, or if the hunks of a file
-    change nothing.
+    Raises :class:`~crisol.errors.VulnerabilityError` if there is no fixed release, or if the hunks of a file
+    do not fit the two releases or change nothing.
     """
     old, new = vulnerability.vulnerable(cache), vulnerability.fixed(cache)
     if new is None:
@@ -110,12 +108,10 @@ def _upstream(vulnerability: Vulnerability, cache: Path) -> str:
 
 
 def _spliced(source: str, target: str, hunks: Iterable[UpstreamHunk]) -> str:
-    """Return the vulnerable file ``source`` after the hunks of the upstream fix.
+    """Return the vulnerable file ``source`` with upstream's hunks; ``target`` is the fixed file.
 
-    ``target`` is the same file in the fixed release. Each hunk says which lines of ``source`` it replaces;
-    the new lines are those that stand in their place in ``target``, with the line ends of ``source``. If
-    ``source`` is empty, the result is ``target``. Raises :class:`~crisol.errors.VulnerabilityError` for a
-    hunk that is not found in ``target``.
+    A hunk has only ranges of lines: the new lines come from ``target``, and get the line ends of ``source``.
+    If ``source`` is empty, the result is ``target``.
     """
     if source and "\r\n" not in source:
         target = target.replace("\r\n", "\n")
@@ -127,24 +123,17 @@ def _spliced(source: str, target: str, hunks: Iterable[UpstreamHunk]) -> str:
     # From the last hunk upwards, so that earlier numbers stay true.
     for hunk in sorted(hunks, key=lambda hunk: hunk.old_start, reverse=True):
         start, end = hunk.old_start - 1, hunk.old_start - 1 + hunk.old_lines
-        head, tail, first = _found(lines, new, hunk)
+        head, tail, first = _locate(lines, new, hunk)
         lines[start + head : end - tail] = new[first + head : first + hunk.new_lines - tail]
     return "\n".join(lines)
 
 
-def _found(lines: list[str], new: list[str], hunk: UpstreamHunk) -> tuple[int, int, int]:
-    """Find a hunk of upstream's fix in the fixed release; return (head, tail, index).
+def _locate(lines: list[str], new: list[str], hunk: UpstreamHunk) -> tuple[int, int, int]:
+    """Find the place of ``hunk`` in ``new``, the lines of the fixed file; return (head, tail, index).
 
-    ``lines`` are the lines of a file of the vulnerable release, ``new`` those of the same file of the fixed
-    release. ``index`` is the 0-based index in ``new`` at which the hunk begins. ``head`` and ``tail`` are the
-    numbers of context lines (the unchanged lines around the change) at the beginning and at the end of the
-    hunk: 3, or 0 if the hunk lies at the top or the bottom of the file.
-
-    The hunk is found by its context lines. First all three lines at each end are compared. If no place has
-    them, only the two lines nearest to the change are compared, and at last only the nearest line, because
-    the releases may differ in the other lines for another reason than the fix. If several places match, the
-    one nearest to ``hunk.new_start`` is taken. Raises :class:`~crisol.errors.VulnerabilityError` if no place
-    matches.
+    The new side of the hunk begins at ``index``, counted from 0. ``head`` and ``tail`` are the numbers of
+    unchanged lines at the two ends of the hunk: 3, or 0 at the top or the bottom of the file. If all these
+    unchanged lines match nowhere, fewer are compared, because the releases may also differ near the fix.
     """
     start, end = hunk.old_start - 1, hunk.old_start - 1 + hunk.old_lines
     for context in range(_CONTEXT, 0, -1):
@@ -178,11 +167,6 @@ def _diff(path: Path, tree: Path) -> str | None:
 
 
 def _edited(path: Path, tree: Path) -> str:
-    """Return the edits in the TOML file ``path`` as a unified diff against the source in ``tree``.
-
-    Raises :class:`~crisol.errors.VulnerabilityError`, which names the file, if it is malformed or its edits
-    do not fit the source.
-    """
     try:
         edits = tomllib.loads(path.read_text(encoding="utf-8"))["edit"]
         return _apply_edits(edits, tree)
@@ -193,11 +177,8 @@ def _edited(path: Path, tree: Path) -> str:
 def _apply_edits(edits: list[dict[str, Any]], tree: Path) -> str:
     """Return edits by line range as a unified diff against the source in ``tree``.
 
-    Each edit has the keys ``file``, ``lines`` and ``text``: the lines from ``lines[0]`` to ``lines[1]``,
-    counted from 1 in the unpatched file, are replaced by ``text``. Edits of one file must not overlap. If all
-    lines of a file end in CRLF, the new lines end in CRLF, too. An edit with the lines 1 to 0 and the name of
-    a missing file creates the file. Raises ``ValueError`` for a file or lines that do not exist and for edits
-    that overlap, and ``KeyError`` or ``TypeError`` for an edit of another form.
+    Lines are numbered from 1, in the unpatched file. The lines 1 to 0 of a missing file mean that the file is
+    created. Raises ``ValueError`` if an edit does not fit the files or overlaps another.
     """
     before: dict[str, str] = {}
     made: dict[str, str] = {}

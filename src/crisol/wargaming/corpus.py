@@ -178,13 +178,9 @@ def _rejudge(folder: Path, rows: list[list[str]], plan: Plan) -> list[Recheck]:
 
 @contextmanager
 def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """Yield a pool of ``jobs`` spawned processes (0: one for each core), as a context manager.
-
-    Forked processes would inherit the caller's threads and locks in an undefined state. If the block raises,
-    the processes are terminated, so that the caller does not wait for the shards on which they work.
-    """
     count = jobs or os.cpu_count() or 1
     others = set(active_children())
+    # Forked processes would inherit the caller's threads and locks in an undefined state.
     context = get_context("spawn")
     with ProcessPoolExecutor(
         count, mp_context=context, initializer=_end_with, initargs=(os.getpid(),)
@@ -192,16 +188,16 @@ def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
         try:
             yield pool
         except BaseException:
-            # Shards are written whole or not at all.
+            # Nobody waits for the shards in work; a shard is written whole or not at all.
             for worker in set(active_children()) - others:
                 worker.terminate()
             raise
 
 
 def _end_with(parent: int) -> None:
-    """Make the kernel kill this worker when its parent process ends, even by SIGKILL.
+    """Make Linux kill this worker when the process ``parent`` ends, even by SIGKILL.
 
-    ``parent`` is the process id of the parent. If the parent has ended already, the worker ends at once.
+    Linux also kills the worker when the thread that started it ends before the process.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -220,11 +216,7 @@ def _gather(executor: Executor, vulnerabilities: Sequence[Vulnerability], plan: 
 
 
 def _opened(vulnerability: Vulnerability, plan: Plan) -> AbstractContextManager[Match]:
-    """Return a context manager that opens a match whose labels are the same in every corpus build.
-
-    The seed is computed from the vulnerability alone, and the time limit is so long that a slow machine does
-    not change a label. ``plan`` names the sandbox and the folder of downloaded releases.
-    """
+    # The seed and the long budget keep the labels the same in every build.
     seed = vulnerability.corpus_seed
     return open_match(vulnerability, choose(plan.sandbox), plan.cache, seed=seed, budget=_BUDGET)
 
@@ -253,12 +245,6 @@ def judge(folder: Path, plan: Plan) -> Shard:
 
 
 def _rows(match: Match, plan: Plan) -> Iterator[dict[str, object]]:
-    """Wargame the candidates of a vulnerability, then mutants of them, and yield a row for each.
-
-    A row maps the names in :data:`COLUMNS` to values. A candidate is left out if an earlier one makes the
-    same program. A candidate that does not apply has a row. Mutants are at most a third of the rows, because
-    people and agents make other mistakes than the generated ones.
-    """
     written = [
         _cut(candidate, match.tree) for candidate in candidates(match.vulnerability, plan.cache, plan.inbox)
     ]
@@ -276,29 +262,22 @@ def _rows(match: Match, plan: Plan) -> Iterator[dict[str, object]]:
             if verdict.outcome is not Outcome.INCONCLUSIVE:
                 parents.append(candidate)
         yield row
+    # At most a third of the rows, because people and agents make other mistakes than mutants have.
     for mutant in mutants(parents, source, min(plan.mutants, len(parents) // 2), plan.seed):
         yield _row(match, mutant)[0]
 
 
 def _cut(candidate: Candidate, tree: Path) -> Candidate:
-    """Return a candidate whose diff leaves out the files that no wargame runs, such as tests.
-
-    So these files do not count for the features. A candidate that does not apply to the source in ``tree`` is
-    returned unchanged.
-    """
     try:
         cut = fitted(candidate.diff, tree)
     except InputError:
         return candidate
+    # Files that no wargame runs, such as tests, must not count for the features.
     return replace(candidate, diff=str(cut.patch)) if cut.left_out else candidate
 
 
 def _touched(candidates: Sequence[Candidate], tree: Path) -> dict[str, str]:
-    """Return the unpatched text of each file that at least one of ``candidates`` changes, by path.
-
-    ``tree`` is the folder of the vulnerable source. Files that a candidate creates are left out. A candidate
-    with a malformed diff is ignored.
-    """
+    """Return the unpatched text, by path, of each existing file that a candidate changes."""
     paths: set[str] = set()
     for candidate in candidates:
         with suppress(InputError):
@@ -307,10 +286,6 @@ def _touched(candidates: Sequence[Candidate], tree: Path) -> dict[str, str]:
 
 
 def _program(candidate: Candidate, tree: ProgramTree) -> str | None:
-    """Return the identity of the program that a candidate makes.
-
-    The result is None if the candidate's diff cannot be applied, or if a patched Python file does not parse.
-    """
     try:
         files = diff.apply(diff.parse(candidate.diff), tree.read)
     except InputError:

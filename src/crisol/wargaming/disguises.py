@@ -91,12 +91,7 @@ def _blank_line(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
 
 
 def _rename(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
-    """Yield the source with another name for one local variable of the function ``node``.
-
-    ``rng`` draws the variable and its new name. At most one source is yielded. There is none if ``node`` is
-    no function, contains other functions or classes, uses ``global``, ``nonlocal`` or ``locals``, or has no
-    variable that can be renamed safely.
-    """
+    """Yield the source with one local variable of the function ``node`` renamed, if that is safe."""
     if not isinstance(node, ast.FunctionDef):
         return
     inside = [part for part in ast.walk(node) if part is not node]
@@ -120,22 +115,14 @@ def _rename(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
 
 
 def _operand(text: Text, node: ast.expr) -> str:
-    """Return the source of an operand of a comparison, in the parentheses that it needs as such.
-
-    Parentheses around an expression are no part of its node. An operand on several lines needs them, and so
-    do ``x := 1`` and a ``yield``.
-    """
     source, loose = text.of(node), ast.BoolOp | ast.Compare | ast.IfExp | ast.Lambda
+    # The node does not include its parentheses; a `yield` and an operand on several lines need them, too.
     needs = isinstance(node, loose) or (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not))
     return f"({source})" if needs or not parses(source, "eval") else source
 
 
 def _equivalent(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:  # noqa: ARG001 - its type
-    """Yield the source in which a comparison or a condition is replaced by an equivalent one.
-
-    ``node`` is the comparison, or the ``if``, ``while`` or conditional expression that has the condition. At
-    most one source is yielded, and none for any other node. ``rng`` is not used.
-    """
+    """Yield the source with the comparison ``node``, or the condition in ``node``, written in another way."""
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
         left, right = (_operand(text, side) for side in (node.left, node.comparators[0]))
         if isinstance(node.ops[0], ast.Eq) and isinstance(node.comparators[0], ast.Constant):
@@ -149,11 +136,9 @@ def _equivalent(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
 
 
 def _temporary(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
-    """Yield the source in which a ``return`` or ``raise`` first assigns its value to a new local variable.
+    """Yield the source in which the ``return`` or ``raise`` of ``node`` uses a new variable for its value.
 
-    ``node`` is the statement, and ``rng`` draws the variable's name. At most one source is yielded; there is
-    none for any other node, for a statement without a value, and for ``raise`` with ``from``. A value that
-    needs its parentheses, such as one on several lines, gives a source that does not parse.
+    A value that needs its parentheses, such as one on several lines, may give a source that does not parse.
     """
     names = {part.id for part in ast.walk(text.tree) if isinstance(part, ast.Name)}
     free = [name for name in ("result", "outcome", "answer", "error", "failure", "ret") if name not in names]

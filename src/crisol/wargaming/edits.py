@@ -75,12 +75,10 @@ def _change_constant(text: Text, node: ast.AST) -> Iterator[str]:
 
 
 def _change_literal(text: Text, node: ast.AST) -> Iterator[str]:
-    """Yield copies of the source ``text``, each with one change inside the literal ``node``.
+    """Yield copies of the source, each with one change inside the literal ``node``.
 
-    The literal is a string, bytes or an f-string; for any other node nothing is yielded. Most copies lack one
-    piece of the literal: an escape, a character class of a regular expression, or any other character. In an
-    f-string, pieces with a brace are never left out. For strings and bytes, further copies have a usual
-    mistake in a regular expression, such as ``*`` for ``+``.
+    A copy lacks one piece of the literal, such as an escape or a character, or has a usual mistake in a
+    regular expression, such as ``*`` for ``+``.
     """
     if isinstance(node, ast.JoinedStr) or (
         isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)

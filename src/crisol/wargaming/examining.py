@@ -106,28 +106,26 @@ def examine(head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], l
     and result have the form that :func:`crisol.sandbox.bounded.bounded` demands of the functions it calls.
     """
     before, after = (blob.decode("utf-8", "surrogatepass") for blob in blobs)
-    old, new = _syntax(before), _syntax(after)
+    old, new = _syntax_error(before), _syntax_error(after)
     facts: dict[str, Any] = {"error": new, "error_before": old}
     facts |= dict.fromkeys(_LISTS, ())
     if not new:
         with deep():
             gate = findings(before, after, frozenset(head["own"]))
-            missing = _undefined(after) - _undefined(before) - _unquoted(before, after)
+            missing = _undefined_names(after) - _undefined_names(before) - _unquoted(before, after)
         facts |= {"refused": gate.refused, "dropped": gate.dropped, "noted": gate.noted}
         facts |= {"types": gate.types, "read": gate.read}
         facts["undefined"] = sorted(missing)
     return facts, []
 
 
-def _syntax(text: str) -> str:
-    """Return a message on why ``text`` does not parse as Python; "" if it does."""
+def _syntax_error(text: str) -> str:
     tree = tree_or_reason(text)
     return "" if isinstance(tree, ast.Module) else tree
 
 
 @lru_cache(maxsize=4)  # a file of the release comes with every patch of it
-def _undefined(text: str) -> frozenset[str]:
-    """Return the names that a source uses and nothing defines; an empty set if the source does not parse."""
+def _undefined_names(text: str) -> frozenset[str]:
     from pyflakes import checker, messages  # noqa: PLC0415 - in the worker alone
 
     tree = tree_or_reason(text)
@@ -139,22 +137,15 @@ def _undefined(text: str) -> frozenset[str]:
 
 
 def _unquoted(before: str, after: str) -> set[str]:
-    """Return the placeholders, such as ``__VIRTUAL_ENV__``, from which a patch removes the quotes.
+    """Return the placeholders, such as ``"__VIRTUAL_ENV__"``, that have lost their quotes in ``after``.
 
-    A placeholder is a text constant that is one name in capitals; it lost its quotes if ``after``, the
-    patched text, has fewer such constants than ``before``, the unpatched one. The referee does not count a
-    placeholder without quotes as an undefined name, because a program fills it in later and may add the
-    quotes itself.
+    These are no undefined names: a program fills in a placeholder later, and may add the quotes itself.
     """
-    old, new = _capitals(before), _capitals(after)
+    old, new = _placeholders(before), _placeholders(after)
     return {name for name, count in old.items() if new[name] < count}
 
 
-def _capitals(text: str) -> Counter[str]:
-    """Count the string literals of a source that consist of one name in capitals, such as ``"USER_ID"``.
-
-    The result maps each name to its count. It is empty if the source does not parse.
-    """
+def _placeholders(text: str) -> Counter[str]:
     tree = tree_or_reason(text)
     if not isinstance(tree, ast.Module):
         return Counter()

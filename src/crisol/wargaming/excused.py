@@ -65,7 +65,7 @@ class Excuses:
         ``node`` is a node of the file's syntax tree; ``name`` is dotted, such as ``sys.exit``.
         """
         if name in _ENDS:
-            return _is_end(node, self._parents.get(node)) and self._in_command(node)
+            return _is_called_or_raised(node, self._parents.get(node)) and self._in_command(node)
         if name == "builtins.compile":
             return bool(self._habits() & EXECUTES)
         if name not in _TYPES or self._imports_all:
@@ -78,8 +78,8 @@ class Excuses:
     def _in_command(self, node: ast.AST) -> bool:
         """Return whether ``node`` belongs to a command-line program, which may end its process.
 
-        Code below ``if __name__ == "__main__"`` belongs to one. If functions of the unpatched file already
-        end the process, all functions of the patched file belong to one, too.
+        If a function of the unpatched file already ends the process, all functions of the patched file belong
+        to one.
         """
         at: ast.AST | None = node
         in_function = False
@@ -101,10 +101,9 @@ class Excuses:
         return False
 
     def _is_tested(self, node: ast.AST, seen: set[str]) -> bool:
-        """Return whether the value of ``node``, a type or a tuple of types, is used in tests alone.
+        """Return whether the types in ``node`` are used only in ``isinstance``, ``issubclass`` and ``is``.
 
-        A test is ``isinstance``, ``issubclass`` or a comparison by ``is``. ``seen`` holds the variables that
-        were examined already; the call adds to it.
+        ``seen`` holds the variables that were examined already; the call adds to it.
         """
         above = self._parents.get(node)
         match above:
@@ -127,10 +126,7 @@ class Excuses:
     def _only_tested(self, name: str, seen: set[str]) -> bool:
         """Return whether :meth:`_is_tested` accepts every use of the variable ``name`` in the file.
 
-        The result is False if the file also has ``name`` as a text, as an attribute or in a ``global``
-        statement, since other uses of the variable are then possible. ``seen`` holds the variables that this
-        search has met before; the call adds ``name``, also to ``types``. For a variable in ``seen`` the
-        result is True, so that the search ends.
+        For a variable in ``seen`` the result is True, so that the search ends.
         """
         if name in seen:
             return True
@@ -157,12 +153,7 @@ def habits_of(tree: ast.Module, flow: Flow) -> frozenset[str]:
     )
 
 
-def _is_end(node: ast.AST, above: ast.AST | None) -> bool:
-    """Return whether an expression such as ``sys.exit`` is called or raised, not only mentioned.
-
-    ``node`` is the expression; it names a function or exception of :data:`_ENDS`. ``above`` is its parent in
-    the syntax tree, None for the root.
-    """
+def _is_called_or_raised(node: ast.AST, above: ast.AST | None) -> bool:
     match above:
         case ast.Call(func=function):
             return function is node

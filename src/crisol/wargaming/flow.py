@@ -109,13 +109,9 @@ class Flow:
         return self._memo[node]
 
     def _held(self, place: Place) -> set[Value]:
-        """Return the possible values of a variable, of a parameter, or of an attribute of any object.
-
-        ``place`` names it, see :data:`.bindings.Place`. The values of a parameter include its default value
-        and the values that calls in this file pass.
-        """
         if place in self._memo:
             return self._memo[place]
+        # A place that depends on itself meets its own set, which is not complete yet.
         self._memo[place] = held = set()
         values: set[Value] = set()
         for way, given in self._bindings.places[place]:
@@ -238,11 +234,10 @@ class Flow:
                     yield from (held.text for held in self.values(function.value) if held.kind == "names")
 
     def _handed_over(self, number: int, name: str) -> set[Value]:
-        """Return the possible values that calls in this file pass to a parameter.
+        """Return the possible values that calls in this file pass to the parameter ``name`` of a function.
 
-        ``number`` is the number of the function, ``name`` the name of the parameter. For a function ``f``,
-        every call ``f(…)`` and ``x.f(…)`` in the file counts, whatever ``x`` is. Default values are not
-        included.
+        ``number`` is the function's number. For a function ``f``, each ``f(…)`` and ``x.f(…)`` counts,
+        whatever ``x`` is.
         """
         function = self._bindings.functions[number]
         known_as = (
@@ -446,10 +441,7 @@ class Flow:
             yield from (inside(element) for element in values) if way == "container" else values
 
     def _named(self, node: ast.Call) -> Iterator[str]:
-        """Yield the attribute names that a call takes from texts: ``a`` for ``getattr(x, "a")``.
-
-        A call that sets or deletes an attribute counts, too.
-        """
+        """Yield the attribute names that a call takes from texts, such as ``a`` for ``getattr(x, "a")``."""
         args = node.args
         for function in self.values(node.func):
             name = function.text.removeprefix("builtins.")

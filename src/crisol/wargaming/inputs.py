@@ -59,9 +59,9 @@ def literals(tree: ast.Module) -> list[ast.Constant]:
                 operands = [*args, *(keyword.value for keyword in keywords)]
                 if any(_names(operand) & results for operand in operands):
                     for operand in operands:
-                        skipped |= _plain_parts(operand)
+                        skipped |= _constants(operand)
             case ast.BinOp() | ast.JoinedStr() if _names(node) & results:
-                skipped |= _plain_parts(node)
+                skipped |= _constants(node)
         match node:
             case (
                 ast.Expr(value=ast.Constant() as value)
@@ -70,12 +70,12 @@ def literals(tree: ast.Module) -> list[ast.Constant]:
                 skipped.add(value)
             case ast.Compare(left=left, comparators=others):
                 for operand in (left, *others):
-                    skipped |= _plain_parts(operand)
+                    skipped |= _constants(operand)
             case ast.Call(
                 func=ast.Attribute(attr=name) | ast.Name(id=name), args=args, keywords=keywords
             ) if name in _READS_RESULTS or name in _DRAWS:
                 for operand in (*args, *(keyword.value for keyword in keywords)):
-                    skipped |= _plain_parts(operand)
+                    skipped |= _constants(operand)
             case ast.Assert(msg=ast.expr() as message):
                 skipped.update(ast.walk(message))
             case ast.match_case(pattern=pattern):
@@ -93,11 +93,9 @@ def literals(tree: ast.Module) -> list[ast.Constant]:
 
 
 def _results(tree: ast.Module) -> set[str]:
-    """Return the names of a script that may hold a result of the target.
+    """Return the names in a script that may hold a result of the target.
 
-    These are the names that the script imports from outside the standard library, the parameters of its
-    functions, and the variables that get their value from an expression with such a name. A variable gets
-    its value by ``=``, ``:=``, ``for``, ``with`` or a comprehension.
+    These are imports from outside the standard library, parameters, and variables assigned from such names.
     """
     results = {
         (alias.asname or alias.name).partition(".")[0]
@@ -128,18 +126,14 @@ def _names(node: ast.AST) -> set[str]:
     return {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
 
 
-def _plain_parts(node: ast.expr) -> set[ast.AST]:
-    """Return the constants in an expression, except those inside a call.
-
-    A call is left out because it may pass its constants on to the program.
-    """
+def _constants(node: ast.expr) -> set[ast.AST]:
     constants: set[ast.AST] = set()
     pending: list[ast.AST] = [node]
     while pending:
         at = pending.pop()
         if isinstance(at, ast.Constant):
             constants.add(at)
-        elif not isinstance(at, ast.Call):
+        elif not isinstance(at, ast.Call):  # a call may pass its constants on to the program
             pending.extend(ast.iter_child_nodes(at))
     return constants
 
@@ -217,11 +211,7 @@ def _values(value: object, role: Role, rng: random.Random) -> Iterator[object]:
 
 
 def _neighbours(text: str, rng: random.Random) -> Iterator[str]:
-    """Yield up to nine similar texts: one letter or digit is replaced by a random one, doubled, or left out.
-
-    A replaced text may equal ``text``. ``rng`` draws the places and the new letters. A text without ASCII
-    letters and digits yields nothing.
-    """
+    """Yield up to nine texts, each with one letter or digit of ``text`` changed; some may equal ``text``."""
     places = [at for at, letter in enumerate(text) if letter.isascii() and letter.isalnum()]
     for at in rng.sample(places, min(4, len(places))):
         pool = "123456789" if text[at].isdigit() else "abcdefghijklmnopqrstuvwxyz"
@@ -234,10 +224,7 @@ def _neighbours(text: str, rng: random.Random) -> Iterator[str]:
 
 
 def _notations(text: str) -> Iterator[str]:
-    """Yield other spellings of a text: other case, separators and encodings, and added white space.
-
-    There are fewer than a hundred of them, in a fixed order; some may equal ``text`` or each other.
-    """
+    """Yield fewer than a hundred other spellings of a text, in a fixed order; some may equal ``text``."""
     quoted = "".join(
         letter if letter.isalnum() else f"%{ord(letter):02x}" for letter in text if ord(letter) < 256
     )

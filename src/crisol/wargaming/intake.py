@@ -165,10 +165,9 @@ def remove(inbox: Path, vulnerability: str, names: Iterable[str]) -> int:
 
 @contextmanager
 def _locked(inbox: Path) -> Iterator[None]:
-    """Lock the folder ``inbox`` during the ``with`` block; the folder is created if it is missing.
+    """Lock the folder ``inbox``, which is created if it is missing; wait while another caller has the lock.
 
-    The call waits while another process or thread has the lock. Raises :class:`~crisol.errors.StoreError` if
-    the folder cannot be written, as on a full disk.
+    An ``OSError`` in the ``with`` block becomes :class:`~crisol.errors.StoreError`, too.
     """
     try:
         inbox.mkdir(parents=True, exist_ok=True)
@@ -287,10 +286,8 @@ def _merged(
 ) -> tuple[list[Candidate], int, list[Same]]:
     """Return (all candidates to keep, number of new ones among them, patches that repeat another candidate).
 
-    ``before`` are the candidates imported earlier, ``own`` those in the vulnerability's folder, ``new`` those
-    of this import. ``path`` is the file or folder that is imported. Raises
-    :class:`~crisol.errors.DatasetError`, which names ``path``, if a new candidate to keep has the name of
-    another candidate.
+    ``before`` are the candidates imported earlier, ``own`` those in the vulnerability's folder. ``path`` is
+    what is imported, for error messages.
     """
     everything = list(before)
     taken = {identity(candidate.diff): candidate.name for candidate in before}

@@ -58,7 +58,7 @@ def mutants(
         parent, files = applied[turn % len(applied)]
         rng = random.Random(f"{seed}:{parent.vulnerability}:{parent.name}:{turn // len(applied)}")
         changed, operators = _mutated(parent, files, source, rng)
-        program, text = tree.identity(changed), _text(source, changed)
+        program, text = tree.identity(changed), _diff_text(source, changed)
         if program in seen or not is_program(changed) or not (identity := _identity(text)):
             continue
         seen.add(program)
@@ -76,12 +76,7 @@ def mutants(
 def _mutated(
     parent: Candidate, files: _Files, source: Mapping[str, str], rng: random.Random
 ) -> tuple[_Files, list[str]]:
-    """Return (the files of one mutant of ``parent``, the names of its edits).
-
-    ``files`` and the files of the mutant map the path of each file that the patch changes to its new text,
-    None for a deleted file; ``files`` are those of ``parent``. ``source`` maps paths to the vulnerable text.
-    If no edit is possible, the result is (``files``, []).
-    """
+    """Return (files of a mutant, names of its edits); (``files``, []) if no edit is possible."""
     done: list[str] = []
     kinds: list[Mapping[str, _Edit]] = []
     if rng.random() < _SAME_PROGRAM:
@@ -119,10 +114,7 @@ def _edited(
 ) -> tuple[_Files, str] | None:
     """Return (files after one random edit, name of the edit); None if no operator can change anything.
 
-    ``files`` maps the path of each file that the patch changes so far to its new text, None for a deleted
-    file; the result has the same form, and ``files`` does not change. ``source`` maps paths to the vulnerable
-    text. ``operators`` maps the names of edits to their functions. Only lines that the patch added are
-    edited.
+    Only lines that the patch added are edited.
     """
     names = sorted(operators)
     rng.shuffle(names)
@@ -147,16 +139,12 @@ def _edited(
 
 @lru_cache(maxsize=32)
 def _written(before: str, after: str) -> tuple[Text, tuple[ast.AST, ...]] | None:
-    """Return the parsed source ``after``, and its syntax nodes in the lines that the patch added.
-
-    ``before`` is the text of the unpatched file, ``after`` that of the patched one. The result is None if
-    ``after`` does not parse.
-    """
+    """Return the parsed source ``after``, and its nodes in added lines; None if it does not parse."""
     try:
         text = Text(after)
     except (SyntaxError, ValueError, RecursionError):
         return None
-    lines = _written_lines(before, after)
+    lines = _added_lines(before, after)
     nodes = []
     for node in ast.walk(text.tree):
         # Adjacent literals are one constant that begins on an earlier line than the part that was written.
@@ -167,11 +155,7 @@ def _written(before: str, after: str) -> tuple[Text, tuple[ast.AST, ...]] | None
     return text, tuple(nodes)
 
 
-def _written_lines(before: str, after: str) -> set[int]:
-    """Return the 1-based numbers of the lines of ``after`` that the patch added.
-
-    ``before`` is the text of the unpatched file, ``after`` that of the patched one.
-    """
+def _added_lines(before: str, after: str) -> set[int]:
     written: set[int] = set()
     text = diff.between({"f": before}, {"f": after}, context=0)
     for change in diff.parse(text).files if text else ():
@@ -181,11 +165,6 @@ def _written_lines(before: str, after: str) -> set[int]:
 
 
 def _without_a_hunk(parent: Candidate, source: Mapping[str, str], rng: random.Random) -> _Files | None:
-    """Return the files of a candidate without one of its hunks; None if it has fewer than two hunks.
-
-    ``source`` maps the path of every file that the candidate changes to the vulnerable text. ``rng`` draws
-    the hunk. The result maps the path of each changed file to its new text, None for a deleted file.
-    """
     patch = diff.parse(parent.diff)
     places = [(at, hunk) for at, change in enumerate(patch.files) for hunk in change.hunks]
     if len(places) < 2:
@@ -205,8 +184,7 @@ def _applied(parent: Candidate, source: Mapping[str, str]) -> _Files | None:
         return None
 
 
-def _text(source: Mapping[str, str], files: _Files) -> str:
-    """Return the diff that changes the vulnerable ``source`` into ``files``."""
+def _diff_text(source: Mapping[str, str], files: _Files) -> str:
     return "".join(_file(path, source.get(path), files[path]) for path in sorted(files))
 
 
