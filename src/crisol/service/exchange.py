@@ -99,6 +99,9 @@ class Present:
         self._timer.cancel()
         if self._watcher is not None:
             self._watcher.cancel()
+            # A cancelled task keeps its traceback, whose frame refers to this object: together they would
+            # keep the request, with its body, until the next garbage collection.
+            self._watcher = None
         if (
             self._left
             and self._task is not None

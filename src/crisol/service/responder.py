@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from crisol.service.asgi import App, Message, Receive, Scope, Send
     from crisol.service.exchange import Exchange
+    from crisol.service.problems import Problem
 
 __all__ = ["HEADERS", "Responder"]
 
@@ -77,11 +78,18 @@ class Responder:
         try:
             await self._app(scope, receive, answer)
         except Exception as error:  # noqa: BLE001 - the last wall: whatever it is, it has an answer
-            problem = problem_of(error)
-            if not exchange.status:
-                content, headers = document(problem, exchange.request_id)
-                await answer({"type": "http.response.start", "status": problem.status, "headers": headers})
-                await answer({"type": "http.response.body", "body": content})
+            # A local name for the problem would keep this frame, and the request, in a cycle: the problem's
+            # traceback refers to the frame.
+            await _explain(problem_of(error), exchange, answer)
         finally:
             REQUEST.reset(token)
             self._report(scope, exchange, perf_counter() - start)
+
+
+async def _explain(problem: Problem, exchange: Exchange, answer: Send) -> None:
+    """Send the error document of ``problem`` by ``answer``, unless the answer of ``exchange`` has begun."""
+    if exchange.status:
+        return
+    content, headers = document(problem, exchange.request_id)
+    await answer({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await answer({"type": "http.response.body", "body": content})
