@@ -174,10 +174,9 @@ def compare(
 
 
 def _bootstrap(pairs: Pairs, level: float, resamples: int, seed: int) -> tuple[float, float]:
-    """Return the bootstrap interval of the weighted mean of ``pairs.difference``, as (low, high).
+    """Return the percentile bootstrap interval (low, high) of the weighted mean of ``pairs.difference``.
 
-    The bootstrap draws vulnerabilities with replacement, each with all its patches, ``resamples`` times. The
-    bounds are percentiles of the resampled means; ``level`` is the coverage.
+    A resample draws whole vulnerabilities, each with all its patches, because these depend on each other.
     """
     groups = int(pairs.group.max()) + 1
     numerator = np.bincount(pairs.group, pairs.weight * pairs.difference, groups)

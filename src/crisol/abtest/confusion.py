@@ -126,10 +126,9 @@ def _f1(tally: Tally, level: float) -> Estimate:
 
 
 def _mcc(tally: Tally, level: float) -> Estimate:
-    """Return Matthews' correlation coefficient of a tally with its interval.
+    """Return Matthews' correlation with its delta-method interval on Fisher's z scale (Itaya et al. 2024).
 
-    The interval comes from the delta method on Fisher's z scale (Itaya et al. 2024). Value and bounds are NaN
-    if the tally's predictions or its verdicts are all of one class.
+    Value and bounds are NaN if all predictions, or all verdicts, are of one class.
     """
     cells = (tally.tp, tally.fp, tally.fn, tally.tn)
     value, _ = _correlation([cell.weight for cell in cells])
@@ -148,10 +147,10 @@ def _mcc(tally: Tally, level: float) -> Estimate:
 
 
 def _correlation(cells: Sequence[float]) -> tuple[float, list[float]]:
-    """Return Matthews' correlation coefficient, and its partial derivatives with respect to ``cells``.
+    """Return Matthews' correlation coefficient and its partial derivatives with respect to ``cells``.
 
-    ``cells`` are the sums of the weights of tp, fp, fn and tn; the derivatives have the same order. If a row
-    or a column of the matrix sums to 0, the result is (NaN, empty list).
+    ``cells`` are the sums of the weights of tp, fp, fn and tn; the derivatives have the same order. The
+    result is (NaN, []) if a row or a column of the matrix sums to 0.
     """
     tp, fp, fn, tn = cells
     margins = (tp + fp, tp + fn, tn + fp, tn + fn)

@@ -92,14 +92,11 @@ def calibration_drift(
 
 
 def _watch(gains: NDArray[np.float64], run_length: float) -> Alarm:
-    """Run a CUSUM of e-values on each column of ``gains``, and return the alarm of the mean of the CUSUMs.
+    """Return the alarm of the mean of several CUSUMs of e-values (Shin, Ramdas & Rinaldo 2024).
 
-    ``gains`` has one row for each trial, in the order of time. Each column belongs to a bettor, who stakes a
-    constant share of a capital on one kind of error. An entry is the bettor's gain at the trial, as a share
-    of the capital; a loss is negative and above -1. The expected gain is positive only under drift. Each
-    CUSUM is an e-detector (Shin, Ramdas & Rinaldo 2024), and so is their mean, the ``evidence`` of the
-    result. The alarm is raised when the mean reaches ``run_length``; false alarms are then at least
-    ``run_length`` trials apart on average.
+    ``gains`` has a row for each trial and a column for each CUSUM. An entry is the gain of one bet, as a
+    share of the capital, above -1. The expected gain must be at most 0 while nothing drifts; false alarms are
+    then at least ``run_length`` trials apart on average.
     """
     steps = np.log1p(gains)
     evidence = np.empty(len(steps))

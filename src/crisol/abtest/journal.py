@@ -108,11 +108,10 @@ class Journal:
         return Replay(replayed, len(rejected))
 
     def _lines_from(self, offset: int, rejected: Sequence[bytes]) -> list[bytes]:
-        """Return the complete lines from the byte ``offset`` on; empty the journal if there are none.
+        """Return the complete lines from the byte ``offset`` on; if there are none, empty the journal.
 
-        The caller has passed all trials before ``offset`` to the store, so the journal may be emptied if no
-        complete line follows them. ``rejected`` are the corrupt lines that the caller met; before the journal
-        is emptied, they are appended to the file ``<name>.rejected``.
+        Call it only when the store has all trials before ``offset``. ``rejected`` are corrupt lines; they are
+        saved in the file ``<name>.rejected`` before the journal is emptied.
         """
         with self._held(self.path) as file:
             end = _whole(file)
@@ -148,11 +147,6 @@ class Journal:
 
     @contextlib.contextmanager
     def _held(self, path: Path) -> Iterator[Any]:
-        """Return a context manager that opens the file ``path``, locks it, and yields the open file.
-
-        A missing file and its folder are made. Other threads and processes that call this method for the same
-        file wait until the block ends.
-        """
         with self._opened(path) as file:
             # The lock belongs to the open file, so it excludes other threads as well as other processes.
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -297,10 +291,7 @@ def _decode(line: bytes, where: str) -> Trial:
 
 
 def _whole(file: Any) -> int:
-    """Return the number of bytes in an open binary file up to and including its last newline.
-
-    The result is 0 for a file without a newline. The file's position changes.
-    """
+    """Return the length of a file up to and including its last newline; the file's position changes."""
     end = file.seek(0, os.SEEK_END)
     while end > 0:
         start = max(0, end - 65_536)

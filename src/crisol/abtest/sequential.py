@@ -134,12 +134,10 @@ def _capped(bets: NDArray[np.float64], room: NDArray[np.float64]) -> NDArray[np.
 
 
 def _bets(x: NDArray[np.float64], share: NDArray[np.float64], alpha: float) -> NDArray[np.float64]:
-    """Return the bet on each trial in the hedged capital process, before the bets are capped.
+    """Return the bet on each trial, which depends on the earlier trials alone; the bets are not capped yet.
 
-    A trial multiplies the capital by 1 ± bet * share * (x - m), where m is a candidate mean. Each bet is
-    computed from the earlier trials alone ("predictable plug-in"). ``x`` are the values in the order of time.
-    ``share`` is each trial's weight divided by the largest possible weight. ``alpha`` is 1 - the level of the
-    confidence sequence.
+    The bets are the "predictable plug-in" of Waudby-Smith & Ramdas (2024). ``share`` is each trial's weight
+    divided by the largest possible weight; ``alpha`` is 1 - level.
     """
     t = np.arange(1, x.size + 1)
     middle = (0.5 + np.cumsum(share * x)) / (1.0 + np.cumsum(share))

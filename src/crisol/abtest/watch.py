@@ -79,7 +79,7 @@ def watch(
     fewer than :data:`LEAST_TRIALS` conclusive trials or a ``reference`` out of range.
     """
     conclusive = [trial for trial in trials if trial.correct is not None]
-    baseline = _size(reference, len(conclusive))
+    baseline = _baseline_size(reference, len(conclusive))
     if len(conclusive) < LEAST_TRIALS:
         raise ExperimentError(
             f"arm {arm!r} has {len(conclusive)} conclusive trials; a watch needs {LEAST_TRIALS} at least"
@@ -111,11 +111,10 @@ def watch(
 
 
 def _overconfidence(trials: Sequence[Trial]) -> float:
-    """Return the mean confidence of trials minus the lower bound of their accuracy, clipped to [0, 0.49].
+    """Return the mean confidence minus the lower bound of the accuracy, clipped to [0, 0.49].
 
-    ``trials`` are conclusive, at least one. The bound is that of Wilson's 95 % interval. The result is the
-    overconfidence that :func:`~crisol.abtest.drift.calibration_drift` tolerates. Like that function, this one
-    does not weight the trials.
+    ``trials`` are conclusive, at least one. They are not weighted, because
+    :func:`~crisol.abtest.drift.calibration_drift`, which tolerates this overconfidence, does not weight them.
     """
     _, wrong = wilson(sum(not trial.correct for trial in trials) / len(trials), len(trials), 0.95)
     confidence = sum(trial.confidence for trial in trials) / len(trials)
@@ -135,7 +134,7 @@ def predicted_drift(trials: Sequence[Trial], reference: float = 0.25) -> pd.Data
     """
     import pandas as pd  # noqa: PLC0415 - the service watches rungs, and does without it
 
-    baseline = _size(reference, len(trials))
+    baseline = _baseline_size(reference, len(trials))
     table = pd.DataFrame(
         {
             "probability": np.array([trial.probability for trial in trials]),
@@ -146,12 +145,7 @@ def predicted_drift(trials: Sequence[Trial], reference: float = 0.25) -> pd.Data
     return drift.assign(drifted=(drift["psi"] >= 0.25) & (drift["adjusted_p_value"] < 0.001))
 
 
-def _size(reference: float, count: int) -> int:
-    """Return how many of ``count`` trials are the reference: at least one, and all but one at most.
-
-    ``reference`` is their share. If there are fewer than two trials, none is. Raises
-    :class:`~crisol.errors.ExperimentError` for a share that is not within (0, 1).
-    """
+def _baseline_size(reference: float, count: int) -> int:
     if not 0.0 < reference < 1.0:
         raise ExperimentError(f"reference is {reference}, not within (0, 1)")
     return max(0, min(max(1, round(count * reference)), count - 1))

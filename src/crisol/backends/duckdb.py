@@ -47,26 +47,24 @@ _MEMORY = ":memory:"
 _MICROSECOND = dt.timedelta(microseconds=1)
 
 
-def _held(error: duckdb.Error) -> bool:
-    """Return whether ``error`` says that another process has locked the file."""
+def _locked_elsewhere(error: duckdb.Error) -> bool:
     return isinstance(error, duckdb.IOException) and "Could not set lock" in str(error)
 
 
 def _connect(where: str) -> duckdb.DuckDBPyConnection:
     # A trial log needs no other file, and a hostile value must not open one.
-    return duckdb.connect(where, read_only=_frozen(where), config={"enable_external_access": False})
+    return duckdb.connect(where, read_only=_write_protected(where), config={"enable_external_access": False})
 
 
-def _frozen(where: str) -> bool:
-    """Return whether the file ``where`` exists and this user may not write it, as on a read-only disk."""
+def _write_protected(where: str) -> bool:
     return where != _MEMORY and Path(where).is_file() and not os.access(where, os.W_OK)
 
 
 class _File:
     """A DuckDB file that is open only while a :meth:`cursor` is in use, so that processes can take turns.
 
-    The database in memory (``:memory:``) stays open. A thread that writes must hold the lock ``writing``,
-    because DuckDB refuses a row that two transactions insert at the same time.
+    A thread that writes must hold the lock ``writing``, because DuckDB refuses a row that two transactions
+    insert at the same time.
     """
 
     def __init__(self, where: str) -> None:
@@ -79,11 +77,10 @@ class _File:
 
     @contextlib.contextmanager
     def cursor(self, patience: float, sleep: Callable[[float], None]) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Return a context manager that yields a new connection to the file, for this caller alone.
+        """Yield a new connection; wait about ``patience`` seconds while another process has locked the file.
 
-        While another process has locked the file, the call tries again to open it, for about ``patience``
-        seconds; ``sleep(seconds)`` is called between two attempts. Raises ``duckdb.IOException`` if the file
-        stays locked, or cannot be opened for another reason.
+        ``sleep(seconds)`` is called between two attempts to open the file. Raises ``duckdb.IOException`` if
+        the file stays locked or cannot be opened.
         """
         with self._lock:
             if not self._users:
@@ -103,18 +100,15 @@ class _File:
             try:
                 return _connect(self._where)
             except duckdb.IOException as error:
-                if not _held(error):
+                if not _locked_elsewhere(error):
                     raise
                 sleep(_PAUSE)
         return _connect(self._where)
 
 
+# With two objects of one path, one might open the file while the other closes it, which DuckDB refuses.
 @cache
 def _file(where: str) -> _File:
-    """Return the :class:`_File` of the path ``where``, the same object for the same path in one process.
-
-    With two objects, one might open the file while the other closes it, which DuckDB refuses.
-    """
     return _File(where)
 
 
@@ -161,7 +155,7 @@ class DuckDBStore:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             self._file = _file(str(Path(path).absolute()))
         try:
-            if upgrade and not _frozen(self._where):
+            if upgrade and not _write_protected(self._where):
                 migrate.upgrade(self)
             else:
                 with self._cursor():
@@ -291,11 +285,7 @@ class DuckDBStore:
 
     @contextlib.contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Return a context manager that yields a connection for this thread alone.
-
-        Other processes cannot open the file until the block ends. Raises :class:`~crisol.errors.StoreError`
-        if the store was closed or the file cannot be used.
-        """
+        """Yield a connection for this thread; other processes cannot open the file until the block ends."""
         if self._closed:
             raise StoreError(f"{self._where}: this store was closed")
         with self._translated(), self._file.cursor(self._patience, self._sleep) as cursor:
@@ -309,7 +299,7 @@ class DuckDBStore:
             text = str(error)
             if "not a valid DuckDB" in text:
                 raise IntegrityError(f"{self._where} is no DuckDB database: {text}") from error
-            if _held(error):
+            if _locked_elsewhere(error):
                 text += (
                     f"; waited {self._patience:g} s for the other program to let it go; end it, or let all "
                     "share a PostgreSQL (DATABASE_URL)"

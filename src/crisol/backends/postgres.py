@@ -294,23 +294,15 @@ async def _attempt(pool: Pool, work: Work[T], seconds: float) -> T:
 
 
 async def _insert(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
-    """Insert trials (``rows``) in one transaction, and return how many were new.
-
-    Each row is one INSERT statement; all of them are sent in one pipeline, which takes a single round trip.
-    """
     async with connection.transaction(), connection.cursor() as cursor:
+        # One pipeline sends all the statements, in a single round trip.
         await cursor.executemany(_INSERT, rows)
         return cursor.rowcount
 
 
 async def _copy(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
-    """Insert trials (``rows``) by way of a temporary table, in one transaction; return how many were new.
-
-    COPY into the table of trials would fail for an id that the table already has. Therefore COPY fills the
-    temporary table. An INSERT then adds its rows to the table of trials, except those whose id is already
-    there.
-    """
     async with connection.transaction(), connection.cursor() as cursor:
+        # COPY into the table of trials itself would fail for an id that the table already has.
         await cursor.execute("CREATE TEMP TABLE IF NOT EXISTS incoming (LIKE trials) ON COMMIT DELETE ROWS")
         async with cursor.copy(f"COPY incoming ({_COLUMNS}) FROM STDIN") as copy:
             for row in rows:
@@ -334,10 +326,10 @@ async def _prepare(connection: Connection) -> None:
 
 @contextlib.contextmanager
 def _deadline(connection: Connection, end: float) -> Iterator[None]:
-    """Return a context manager that shuts the connection's socket down if its block runs beyond ``end``.
+    """Shut the connection's socket down if the block runs beyond ``end``, a time of the event loop's clock.
 
-    ``end`` is a time of the event loop's clock. To cancel the task would not be enough: psycopg then asks the
-    server to cancel the query and waits for the answer, and a server that hangs never answers.
+    A cancelled task would not end in time: psycopg then waits for the server's answer to a request to cancel
+    the query, and a server that hangs never answers.
     """
 
     def cut() -> None:
@@ -363,13 +355,11 @@ def _translated() -> Iterator[None]:
 
 
 def _hourly_query(where: TrialFilter, by: Sequence[Slice], part: Slice | None) -> tuple[str, dict[str, Any]]:
-    """Return the SQL query that computes tallies from hourly sums, and the values of its parameters by name.
+    """Return the SQL query of tallies from the sums in ``trial_hours``, and its parameters by name.
 
-    The table ``trial_hours`` holds the sums of the trials of each hour. Only the incomplete hours at the
-    beginning and at the end of the period that ``where`` selects are read from the table of trials instead.
-    ``by`` lists the properties by which the tallies are grouped. ``part`` says which rows of ``trial_hours``
-    are added: ``Slice.CWE`` those with the sums for each CWE, needed if ``where`` or ``by`` names the CWE;
-    ``Slice.BAND`` those for each band of confidence, needed if ``by`` names it; None those over all trials.
+    Only the incomplete hours at the beginning and the end of the period are read from the table of trials.
+    ``part`` must be ``Slice.CWE`` if ``where`` or ``by`` names the CWE, ``Slice.BAND`` if ``by`` names the
+    band of confidence, None otherwise.
     """
     condition, values = sql.conditions(where, _parameter)
     names, _ = sql.conditions(

@@ -130,12 +130,10 @@ class RedisTier:
 
 
 def _ticket(tags: tuple[str, ...], stamps: Sequence[bytes | None]) -> bytes:
-    """Return a hash of ``tags`` and of ``stamps``, 16 bytes.
+    """Return a hash, 16 bytes, that changes when ``*`` or one of ``tags`` is invalidated.
 
-    A stamp is a random mark that the last invalidation of a tag left in Redis, None if there was none in the
-    last two weeks. ``stamps`` are first that of the tag ``*``, which all entries have, then that of each of
-    ``tags`` in their order. Tickets of the same tags and stamps are equal; an invalidation of ``*`` or of one
-    of the tags changes the ticket.
+    A stamp is the random mark that the last invalidation of a tag left in Redis, None if there is no mark.
+    ``stamps`` are that of the tag ``*``, then those of ``tags`` in their order.
     """
     marks = b"".join(stamp or _NONE for stamp in stamps)
     return hashlib.blake2b("\0".join(tags).encode() + b"\0" + marks, digest_size=16).digest()
