@@ -46,10 +46,7 @@ class ClockRefused(UnavailableError):
 
 
 def _jumps() -> Iterator[int]:
-    """Yield six offsets from the machine's time, in seconds, and repeat the six without end.
-
-    The first offset sets the clock to the start of 1970, as after a flat battery.
-    """
+    # The first offset sets the clock to the start of 1970, as after a flat battery.
     return cycle((-int(time.time()), _HOUR, -_HOUR, 2 * _DAY, -2 * _DAY, _TEN_YEARS))
 
 
@@ -122,11 +119,10 @@ class WallClock:
 
 
 def _compile(library: Path, offset: Path) -> None:
-    """Compile the C library of the clock into the file ``library``.
+    """Compile the clock's C source into ``library``, which reads its offset from the file ``offset``.
 
-    The library reads the offset of its clock from the file ``offset``. The environment variable ``CC`` names
-    the compiler, by default ``cc``. Raises :class:`ClockRefused` if there is no compiler, or if the compiler
-    fails or takes too long.
+    Raises :class:`ClockRefused` if there is no compiler (``cc``, or the command in the variable ``CC``), or
+    if it fails.
     """
     compiler = shlex.split(os.environ.get("CC", "cc"))
     if not compiler or shutil.which(compiler[0]) is None:

@@ -108,11 +108,11 @@ class Episode:
             (self.load.samples["intended"] >= self.begin) & (self.load.samples["intended"] < self.end)
         ]
         begin, last = float(self.load.samples["intended"].min()), float(self.load.samples["intended"].max())
-        recover = _quiet_after(signs[signs >= self.begin], self.end, last) - self.end
+        recover = _recovered_at(signs[signs >= self.begin], self.end, last) - self.end
         strays = signs[(signs < self.begin) | (signs > self.end + recover)]
         detected = signs[signs >= self.begin]
         failed = self.load.samples["failed"]
-        calm = _hits(self.load.samples.drop(during.index))
+        calm = _hit_ratio(self.load.samples.drop(during.index))
         p99 = during.loc[~during["failed"], "latency_ms"]
         return {
             "detect_s": float(detected.min()) - self.begin if len(detected) else float("nan"),
@@ -125,7 +125,7 @@ class Episode:
             "trials_lost": float(self.lost),
             "trials_skewed": float(self.skewed),
             "wrong_answers": self.load.metrics["wrong_answers"],
-            "hits_kept": _hits(during) / calm if calm else float("nan"),
+            "hits_kept": _hit_ratio(during) / calm if calm else float("nan"),
             "admitted": self.admitted,
             "model_refused": float(self.refused),
             "p99_during_ms": float(np.percentile(p99, 99)) if len(p99) else float("nan"),
@@ -139,20 +139,18 @@ class Episode:
         return signs
 
 
-def _hits(samples: pd.DataFrame) -> float:
+def _hit_ratio(samples: pd.DataFrame) -> float:
     """Return the share of the successful requests that the cache answered; NaN if none succeeded."""
     return float((samples.loc[~samples["failed"], "source"] == "cache").mean())
 
 
-def _quiet_after(signs: pd.Series[float], end: float, last: float) -> float:
-    """Return the time of the recovery, after which no sign of the fault came for a while.
+def _recovered_at(signs: pd.Series[float], end: float, last: float) -> float:
+    """Return the time at which the service had recovered from a fault; infinite if it had not by ``last``.
 
-    ``signs`` are the times of the signs, ascending; ``end`` is the time at which the fault ended, ``last``
-    the time of the last request. All are in seconds of one clock. A quiet time has no signs. It is longer
-    than five seconds, or than half of the time from ``end`` to ``last`` if that is shorter.
-
-    The result is ``end`` if a quiet time follows it, or if no sign comes after it. Otherwise it is the time
-    of the first later sign that a quiet time follows; infinite if there is none.
+    ``signs`` are the ascending times of signs of the fault; ``end`` is the end of the fault, ``last`` the
+    time of the last request. The service recovered at ``end`` or at the first later sign that no sign follows
+    for five seconds, or for half of the time from ``end`` to ``last`` if that is shorter. Without a sign
+    after ``end`` the result is ``end``.
     """
     quiet = min(_QUIET, (last - end) / 2)
     well = end

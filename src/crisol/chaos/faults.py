@@ -117,25 +117,21 @@ def _delay(stage: Stage, seconds: float) -> None:
     stage.proxy.delay = seconds
 
 
-def _fill(stage: Stage) -> None:
-    """Set Redis's memory limit to 1 byte without eviction, so that Redis refuses every write."""
+def _fill_redis(stage: Stage) -> None:
     with redis.Redis.from_url(_redis(stage).url) as client:
+        # Redis holds more than 1 byte already, and refuses every write when it may evict nothing.
         client.config_set("maxmemory-policy", "noeviction")
         client.config_set("maxmemory", "1")
 
 
-def _empty(stage: Stage) -> None:
+def _empty_redis(stage: Stage) -> None:
     with redis.Redis.from_url(_redis(stage).url) as client:
         client.config_set("maxmemory", "0")
 
 
 def _fill_disk(stage: Stage) -> None:
-    """Fill PostgreSQL's disk, and make every new trial need disk space.
-
-    The table's ``fillfactor`` is lowered. Otherwise new trials would fit into the free space of the table's
-    pages on disk.
-    """
     with psycopg.connect(_postgres(stage).dsn, autocommit=True) as connection:
+        # Without this, new trials would fit into free space in the pages that the table already has.
         connection.execute("ALTER TABLE trials SET (fillfactor = 10)")
     _postgres(stage).fill()
 
@@ -154,10 +150,7 @@ def _refuse(stage: Stage) -> None:
 
 
 def _kill_worker(stage: Stage) -> None:
-    """Kill one worker of the service: the child process that uses the most memory.
-
-    The smaller child processes are resource trackers and sandboxes.
-    """
+    # The children with less memory are resource trackers and sandboxes.
     os.kill(max(family(stage.service.pid)[1:], key=_resident), signal.SIGKILL)
 
 
@@ -173,10 +166,6 @@ def _kill_service(stage: Stage) -> None:
 
 
 def _loris(stage: Stage) -> None:
-    """Open 200 connections to the service, each of which sends only half of an HTTP request's head.
-
-    They stay open until the fault ends.
-    """
     where = urlsplit(stage.service.url)
     for _ in range(_LORIS):
         with contextlib.suppress(OSError):
@@ -185,24 +174,17 @@ def _loris(stage: Stage) -> None:
             slow.sendall(b"POST /wargaming/ml-first HTTP/1.1\r\nhost: localhost\r\n")
 
 
-def _cut(folder: Path) -> None:
-    """Cut the model's file in ``folder``, ``model.onnx`` or else ``model.skops``, to its first half.
-
-    ``serving.json`` is touched, so that the service notices the change.
-    """
+def _truncate_model(folder: Path) -> None:
     path = next(folder / name for name in ("model.onnx", "model.skops") if (folder / name).is_file())
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
+    # The service notices the change by the time of this file.
     (folder / "serving.json").touch()
 
 
-def _spoil(stage: Stage, how: Callable[[Path], None]) -> None:
-    """Damage the model that the service uses, and restore it when the fault ends.
-
-    ``how`` takes the model's folder and damages the model in it.
-    """
+def _spoil(stage: Stage, damage: Callable[[Path], None]) -> None:
     contents = {path.name: path.read_bytes() for path in stage.model.iterdir() if path.is_file()}
-    how(stage.model)
+    damage(stage.model)
 
     def mend() -> None:
         for name, content in contents.items():
@@ -238,7 +220,7 @@ FAULTS: Mapping[str, Fault] = {
               waits=_CACHE_WAITS,
               start=lambda s: _delay(s, _SLOW_SECONDS), stop=lambda s: _delay(s, 0.0)),
         Fault(name="redis_full", story="Redis refuses every write", redis=True, waits=_CACHE_WAITS,
-              start=_fill, stop=_empty),
+              start=_fill_redis, stop=_empty_redis),
         Fault(name="postgres_killed", story="PostgreSQL is killed and comes back", postgres=True,
               seconds=_DATABASE_SECONDS, waits=_DATABASE_WAITS,
               start=lambda s: _postgres(s).kill(), stop=lambda s: _postgres(s).restart()),
@@ -252,7 +234,7 @@ FAULTS: Mapping[str, Fault] = {
               seconds=_DATABASE_SECONDS, waits=_DATABASE_WAITS,
               start=_fill_disk, stop=lambda s: _postgres(s).empty()),
         Fault(name="model_corrupt", story="the model's file is cut in half on disk",
-              start=lambda s: _spoil(s, _cut), seconds=_REFRESH + 2, waits=_REFRESH),
+              start=lambda s: _spoil(s, _truncate_model), seconds=_REFRESH + 2, waits=_REFRESH),
         Fault(name="model_raising", story="a new model is loaded that raises whenever it is asked",
               start=lambda s: _spoil(s, models.raising), seconds=_REFRESH + 5, waits=_REFRESH + _MODEL_WAITS),
         Fault(name="model_slow",

@@ -70,10 +70,10 @@ def _look_up(number: str, result: str) -> list[NodeProto]:
 
 
 def _multiply(number: str, result: str) -> list[NodeProto]:
-    """Return ONNX nodes that multiply matrices of zeros, which takes time; their result is always 0.
+    """Return ONNX nodes that take time to compute 0: they multiply matrices of zeros.
 
-    ``number`` is the name of an integer value in the graph, ``result`` the name for the result. If the
-    integer is 0, the nodes multiply nothing.
+    ``number`` is the name of an integer value in the graph, ``result`` the name for the 0. If the integer is
+    0, the nodes multiply nothing.
     """
     body = helper.make_graph(
         [

@@ -129,14 +129,14 @@ def suffer(settings: Settings, material: Material, fault: Fault, schedule: Sched
         dropped = {f"model:{open_serving(model).model_version}": _DECISIONS_EVERY}
         if fault.fresh:
             dropped |= {f"vulnerability:{item.vulnerability}": _VERDICTS_EVERY for item in material.items}
-        attack = _second(stage, fault, load, schedule) if fault.flood or fault.hostile else None
+        attack = _second_load(stage, fault, load, schedule) if fault.flood or fault.hostile else None
         started = utc_now()
         with _Observer(service.url, dropped) as observer, stage.held:
             ended = _inject(stage, fault, load, attack, begin=begin, schedule=schedule)
         service.stop()
         # The samples before the fault count, too: none of their requests may fail either.
-        due = _due(load)
-        trials = _kept(settings, service.root, postgres)
+        due = _trials_due(load)
+        trials = _stored_trials(settings, service.root, postgres)
         stored = {(trial.patch, trial.vulnerability) for trial in trials}
         early, late = started - CLOCK_SKEW, utc_now() + CLOCK_SKEW
         return Episode(
@@ -149,7 +149,7 @@ def suffer(settings: Settings, material: Material, fault: Fault, schedule: Sched
             due=len(due),
             lost=len(due - stored),
             skewed=sum(not early < trial.created_at < late for trial in trials),
-            admitted=_admitted(attack) if fault.flood and attack is not None else float("nan"),
+            admitted=_admitted_ratio(attack) if fault.flood and attack is not None else float("nan"),
         )
 
 
@@ -167,10 +167,7 @@ def material_of(settings: Settings, frame: pd.DataFrame, seed: int) -> Material:
 
 
 def _warm_up(url: str, material: Material) -> None:
-    """Have the service wargame every patch once before the load begins; these requests store no trials.
-
-    Raises :class:`~crisol.errors.UnavailableError` if an answer is an error.
-    """
+    # These requests store no trials.
     wishes = [{"diff": item.diff, "vulnerability": item.vulnerability} for item in material.items]
     with ThreadPoolExecutor(2) as pool:
         for status, answer in pool.map(
@@ -191,11 +188,10 @@ def _steady(schedule: Schedule) -> LoadPlan:
 def _inject(
     stage: Stage, fault: Fault, load: Load, attack: Load | None, *, begin: float, schedule: Schedule
 ) -> float:
-    """Run the steady load, inject the fault at the time ``begin``, and return the fault's end time.
+    """Run the loads, inject the fault at the time ``begin``, and return its end; both in monotonic seconds.
 
-    The load begins before the fault and goes on after it; the call returns when the load has ended, too.
-    ``attack`` is the load of an attacker during the fault, None for none. ``begin`` and the result are in
-    seconds of the monotonic clock. If anything raises, both loads are cancelled.
+    The load of an ``attack`` lasts as long as the fault, the steady ``load`` beyond it. The call returns when
+    both have ended; if anything raises, both are cancelled.
     """
     with ThreadPoolExecutor(2, thread_name_prefix="load") as pool:
         steady = pool.submit(load.finish)
@@ -221,15 +217,15 @@ def _inject(
     return ended
 
 
-def _second(stage: Stage, fault: Fault, load: Load, schedule: Schedule) -> Load:
-    """Return the load that the attacker or hostile client of ``fault`` sends; the load is not started yet.
+def _second_load(stage: Stage, fault: Fault, load: Load, schedule: Schedule) -> Load:
+    """Return the load of the attacker or hostile client of ``fault``, not started yet.
 
-    ``fault`` must have an attacker or a hostile client; ``load`` is the steady load. The requests come from
-    one address. If ``fault.flood`` is above 1, they name that many false client addresses.
+    ``fault`` must have one of them; ``load`` is the steady load. If ``fault.flood`` is above 1, the requests
+    name that many false client addresses.
     """
     material = load.material
     if fault.hostile:
-        material = replace(material, items=_hostile(material.items[0]))
+        material = replace(material, items=_hostile_items(material.items[0]))
     elif fault.pace:
         # The load sends a single patch, so that trials of other patches can arise during the fault.
         material = replace(material, items=material.items[:1])
@@ -242,49 +238,38 @@ def _second(stage: Stage, fault: Fault, load: Load, schedule: Schedule) -> Load:
     return Load(stage.service.url, material, plan)
 
 
-def _admitted(attack: Load) -> float:
-    """Return the number of the attacker's requests that were admitted, divided by the number that is allowed.
-
-    The allowed number is what the rate limit admits from one client in the time of the attack.
-    """
+def _admitted_ratio(attack: Load) -> float:
+    """Return the attacker's admitted requests, divided by those that the rate limit allows one client."""
     samples = attack.result.samples
     granted = samples[~samples["status"].isin([0, HTTPStatus.TOO_MANY_REQUESTS])]
     return len(granted) / allowance(float(samples["received"].max() - samples["sent"].min()))
 
 
-def _hostile(item: Item) -> tuple[Item, ...]:
-    """Return five copies of ``item`` in which a malicious diff replaces the item's own.
-
-    The first diff changes a path outside the project's folder. The second has a hunk with false line counts
-    and many lines, the third is NUL characters alone, the fourth has many empty hunks. The fifth adds a
-    ``sitecustomize.py``, which Python would run when it starts.
-    """
+def _hostile_items(item: Item) -> tuple[Item, ...]:
     head = "--- a/app.py\n+++ b/app.py\n"
     texts = (
         "--- a/../../etc/passwd\n+++ b/../../etc/passwd\n@@ -1 +1 @@\n-a\n+b\n",
         head + "@@ -1,999999999 +1,999999999 @@\n" + "+x\n" * 50_000,
         "\x00" * 1_000,
         head + "@@ -1 +1 @@\n" * 20_000,
+        # Python runs a sitecustomize.py when it starts.
         "--- /dev/null\n+++ b/sitecustomize.py\n@@ -0,0 +1 @@\n+import os; os._exit(0)\n",
     )
     return tuple(replace(item, diff=text) for text in texts)
 
 
-def _due(load: Load) -> set[tuple[str, str]]:
-    """Return (patch identity, vulnerability id) of each answer for which a trial must be stored.
-
-    These are the answers by wargame that contain a prediction.
-    """
+def _trials_due(load: Load) -> set[tuple[str, str]]:
+    """Return (patch identity, vulnerability id) of each answer for which a trial must be stored."""
     samples = load.result.samples
     rows = samples[(samples["source"] == "wargame") & samples["probability"].notna()]
     answered = [load.asked(which)[1] for which in set(rows["which"])]
     return {(diff.parse(item.diff).identity, item.vulnerability) for item in answered}
 
 
-def _kept(settings: Settings, root: Path, postgres: PostgresServer | None) -> list[Trial]:
-    """Replay the service's journal, and return all trials of the experiment ``live`` in its trial store.
+def _stored_trials(settings: Settings, root: Path, postgres: PostgresServer | None) -> list[Trial]:
+    """Replay the service's journal, and return the trials of the experiment ``live`` from its trial store.
 
-    ``root`` is the service's workspace, which holds the journal. ``postgres`` is the trial store; None means
+    ``root`` is the service's workspace, which holds the journal. If ``postgres`` is None, the trial store is
     the DuckDB file in ``root``.
     """
     dsn = None if postgres is None else SecretStr(postgres.dsn)
@@ -297,7 +282,7 @@ def _kept(settings: Settings, root: Path, postgres: PostgresServer | None) -> li
 
 
 class _Observer:
-    """A thread that polls the service's breakers four times a second and invalidates tags of its cache.
+    """A thread that polls the service's breakers and invalidates tags of its cache, four polls a second.
 
     ``dropped`` maps each tag to a number n: every n-th poll invalidates the tag. ``refused`` is True once the
     service has reported that it refuses a model.

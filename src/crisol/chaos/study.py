@@ -51,7 +51,7 @@ def each(
     :class:`~crisol.errors.UnavailableError` if a server or the service does not start, or if this machine
     cannot inject a fault.
     """
-    refused = {} if names else _refused()
+    refused = {} if names else _refusals()
     faults = chosen(list(names) or [name for name in FAULTS if name not in refused])
     for fault in faults:
         expected([*ALWAYS, *expectations], fault.name)
@@ -107,16 +107,12 @@ def not_run() -> pd.DataFrame:
     The columns are ``fault`` (its name) and ``reason``. A fault that cannot be injected counts as not run,
     never as passed. The table is empty if the machine can inject all faults.
     """
-    reasons = _refused()
+    reasons = _refusals()
     return pd.DataFrame({"fault": list(reasons), "reason": list(reasons.values())})
 
 
-def _refused() -> dict[str, str]:
-    """Return the reason for each fault that this machine cannot inject, by the fault's name.
-
-    The machine is tested for Linux namespaces and for separate wall clocks; faults that need neither can be
-    injected everywhere.
-    """
+def _refusals() -> dict[str, str]:
+    """Return, by fault name, why this machine cannot inject a fault; faults that it can inject are absent."""
     reasons: dict[str, str] = {}
     try:
         with Enclosure(Path()):
