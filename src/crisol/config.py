@@ -255,11 +255,6 @@ def _refused(error: ValidationError) -> SettingsError:
 
 
 def _of_scheme(url: str, server: str, *schemes: str) -> str:
-    """Return ``url`` unchanged, or raise ValueError if its scheme is none of ``schemes``.
-
-    ``server`` is the server's name for the message. The message never contains the URL, which may hold a
-    password.
-    """
     scheme, sign, _ = url.partition("://")
     if not sign or scheme not in schemes:
         given = (
@@ -267,6 +262,7 @@ def _of_scheme(url: str, server: str, *schemes: str) -> str:
             if sign and re.fullmatch(r"[\w+.-]{1,40}", scheme)
             else "it has no scheme"
         )
+        # The URL may hold a password, so the message does not quote it.
         raise ValueError(f"this is no {server} URL: {given}; write {schemes[0]}://...")
     return url
 
@@ -278,11 +274,11 @@ _UNREADABLE = (
 
 
 def _readable(url: str) -> str:
-    """Return ``url`` unchanged, or raise ValueError if its password cannot be told from the other parts.
+    """Return ``url`` unchanged, or raise ValueError if its password cannot be told from its other parts.
 
-    A ``/``, ``?`` or ``#`` in a password, without percent-encoding, would make a library take the rest of the
-    password for the path. ValueError is also raised for white space or an incomplete percent-encoding in
-    front of the path. The message does not contain the URL.
+    Such a password has a ``/``, ``?`` or ``#`` that is not percent-encoded: a library would take what follows
+    for the path. An invalid port, and white space or a wrong percent-encoding before the path, raise
+    ValueError, too.
     """
     try:
         parts = urlsplit(url)
@@ -310,7 +306,6 @@ def variable(field: str) -> str:
 
 
 def _find_root(start: Path) -> Path:
-    """Return the nearest of ``start`` and its parents that holds ``data/vulnerabilities``, else ``start``."""
     for folder in (start, *start.parents):
         if (folder / "data" / "vulnerabilities").is_dir():
             return folder

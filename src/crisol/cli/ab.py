@@ -114,9 +114,9 @@ def results(
     if as_json:
         print(table.to_json(orient="records"))  # noqa: T201 - machines read this
         return
-    out.print(_estimates(table, level))
+    out.print(_estimates_table(table, level))
     if experiment is not None:
-        _lead_to_run(experiment)
+        _print_latest_run(experiment)
     if worst is not None:
         shown = Table(*worst.columns, box=None)
         for row in worst.to_dict("records"):
@@ -257,8 +257,7 @@ def disable() -> None:
     out.print("A/B testing disabled")
 
 
-def _lead_to_run(experiment: str) -> None:
-    """Print the id of the latest MLflow run that made trials of ``experiment``; print nothing if none did."""
+def _print_latest_run(experiment: str) -> None:
     # Trials need no MLflow, which an installation for serving alone does not have.
     with suppress(ModuleNotFoundError):
         from crisol.tracking.runs import of_trials
@@ -276,13 +275,8 @@ def _slice(name: str) -> Slice:
         raise typer.BadParameter(f"--by {name}: choose from {', '.join(Slice)}, or window alone") from None
 
 
-def _estimates(table: pd.DataFrame, level: float) -> Table:
-    """Return a table for the terminal with one line for each metric of each group of trials in ``table``.
-
-    ``table`` has one row for each group, as :func:`~crisol.abtest.results.results` returns it. The columns of
-    the result are the properties of the group, ``n``, the name of the metric, its estimate and its interval.
-    A metric that is NaN is shown as ``-``. ``level`` is the intervals' coverage.
-    """
+def _estimates_table(table: pd.DataFrame, level: float) -> Table:
+    # The columns before n name a group of trials; n and the metrics of the group follow.
     keys = list(table.columns[: list(table.columns).index("n")])
     shown = Table(box=None)
     for key in keys:

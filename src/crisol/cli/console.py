@@ -47,30 +47,22 @@ _UNLIMITED = 10_000
 
 
 class _Console(Console):
-    """A console that prints text without interpreting markup, and replaces the control characters in it.
-
-    Output that is no terminal has lines of any length, unless ``COLUMNS`` limits them.
-    """
+    """A console that prints text without interpreting markup, and replaces the control characters in it."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         # A name such as "[/red]" would otherwise be markup; coloured text is a Text with a style.
         super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Return ``text`` as rich's ``Text``, with its control characters replaced by escape sequences."""
         return super().render_str(printable(text), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
-        """Yield the segments of a renderable, with the control characters in their text replaced.
-
-        Rich calls this method for all output, including cells of tables and live displays.
-        """
+        # Rich calls this method for all output, including cells of tables and live displays.
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=printable(segment.text))
 
     @property  # type: ignore[misc]  # nothing sets the size of these consoles
     def size(self) -> ConsoleDimensions:
-        """The width and height in characters; a pipe or a file counts as wide enough for every table."""
         size, columns = super().size, os.environ.get("COLUMNS", "")
         if columns.isdigit() and int(columns):
             return ConsoleDimensions(int(columns), size.height)
@@ -78,7 +70,7 @@ class _Console(Console):
         return size if self.is_terminal else ConsoleDimensions(_UNLIMITED, size.height)
 
     def on_broken_pipe(self) -> None:
-        """Raise BrokenPipeError; rich would end the process with exit code 1, which means "invalid"."""
+        # Rich would end the process with exit code 1, which means "invalid".
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
@@ -105,10 +97,7 @@ def printable(text: object) -> str:
 
 
 class _LogLines(logging.Formatter):
-    """A log formatter that removes the passwords of URLs and replaces control characters."""
-
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record as text: the message and, if there is one, the traceback."""
         return printable(redacted(super().format(record)))
 
 
@@ -120,20 +109,17 @@ def log_to_stderr() -> None:
 
 
 class _Command(TyperCommand):
-    """A command whose help names no type for flags, since a flag takes no value."""
-
     def get_params(self, ctx: Any) -> list[Any]:
         return _without_types(super().get_params(ctx))
 
 
 class _Group(TyperGroup):
-    """A group of commands whose help names no type for the group's own flags."""
-
     def get_params(self, ctx: Any) -> list[Any]:
         return _without_types(super().get_params(ctx))
 
 
 def _without_types(parameters: list[Any]) -> list[Any]:
+    # A flag takes no value, so its help names no type.
     for parameter in parameters:
         if getattr(parameter, "is_flag", False):
             parameter.metavar = ""

@@ -71,7 +71,7 @@ def demo(
     from crisol.wargaming.vulnerability import find, portion
 
     settings = load_settings()
-    _first_verdicts(settings)
+    _print_example_verdicts(settings)
     available = find(settings.search_path, skip=corpus.left_out)
     if vulnerabilities is None:
         chosen = [flaw for flaw in available if flaw.id in _QUICK] or available
@@ -93,8 +93,7 @@ def demo(
     )
 
 
-def _first_verdicts(settings: Settings) -> None:
-    """Wargame one right and one wrong patch, and print the verdicts, as an example before the long run."""
+def _print_example_verdicts(settings: Settings) -> None:
     from crisol.workbench import wargame
 
     examples = settings.root / "data" / "examples"
@@ -107,7 +106,7 @@ def _first_verdicts(settings: Settings) -> None:
 
 
 def _next() -> str:
-    """Return a text of three lines: commands to try next, as they are typed in the current folder."""
+    """Return the commands to try next, one in a line, as they are typed in the current folder."""
     program = Path(sys.argv[0])
     here = program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program
     commands = (

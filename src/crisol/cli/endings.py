@@ -91,10 +91,9 @@ def run(command: Callable[[], Any]) -> int:
 
 
 def _open_streams() -> bool:
-    """Make standard input, output and error usable; return False if standard output was closed.
+    """Make standard output and error usable; return False if standard output was closed.
 
-    The null device replaces a closed stream. A character that the encoding of output or error lacks is
-    written as a backslash escape.
+    Closed streams are opened to the null device, but ``sys.stdin`` stays None if standard input was closed.
     """
     for number in range(3):
         try:
@@ -113,11 +112,10 @@ def _open_streams() -> bool:
 
 
 def _end(error: BaseException) -> int:
-    """Print an error of a command, as one line on standard error, and return the exit code.
+    """Print one line about a command's exception on standard error, and return the exit code.
 
-    Nothing is printed if the user interrupted the command, or if the reader of its output closed the pipe.
-    The option parser prints its own errors, with its hints. If ``LOG_LEVEL`` is DEBUG, an unexpected error is
-    printed with its traceback.
+    Nothing is printed for an interrupt or a closed pipe. If ``LOG_LEVEL`` is DEBUG, the traceback of an
+    unexpected exception is printed, too.
     """
     show = getattr(error, "show", None)
     if isinstance(error, typer.Abort | KeyboardInterrupt):
@@ -148,12 +146,7 @@ def _end(error: BaseException) -> int:
 
 
 def _extra_of(module: str) -> str:
-    """Return the extra of the package ``crisol`` that installs the module ``module``; "" if none does.
-
-    An extra is an optional part, such as ``scale`` in ``crisol[scale]``; the metadata of the installed
-    package lists them. If several extras install the module, the one with the fewest requirements is
-    returned.
-    """
+    """Return the extra of Crisol (``scale`` in ``crisol[scale]``) that installs a module; "" if none does."""
     from packaging.requirements import Requirement
 
     name = module.partition(".")[0].replace("_", "-")

@@ -248,8 +248,8 @@ def _stream(
 ) -> None:
     """Measure how much the verdicts on earlier patches of a group help to decide later ones; print tables.
 
-    ``cold`` is the name of the variant to measure, and ``shuffled`` is False with ``--in-order``. With
-    ``as_json`` the result is printed as JSON. The other arguments are those of :func:`evaluate`.
+    ``cold`` is the name of the variant to measure. ``shuffled`` is False if the patches keep the order of
+    ``data``.
     """
     from crisol.lab import evidence, first_valid
     from crisol.tracking import runs
@@ -283,7 +283,7 @@ def _stream(
         plain = [column for column in table.columns if not column.endswith(("_low", "_high"))]
         shown = Table(*(column.replace("_", " ") for column in plain), box=None, padding=(0, 1, 0, 0))
         for row in table.to_dict("records"):
-            shown.add_row(*(_with_bounds(row, column) for column in plain))
+            shown.add_row(*(_cell_text(row, column) for column in plain))
         out.print(shown)
     out.print(
         f"\nwith the guarantee the memory skips {guarantee.skipped:.1%}: {guarantee.policy.reason}\n"
@@ -294,11 +294,7 @@ def _stream(
     )
 
 
-def _with_bounds(row: dict[str, Any], column: str) -> str:
-    """Return the text of the cell ``column`` of a row, with its interval on a second line if the row has one.
-
-    The interval is in the columns ``<column>_low`` and ``<column>_high``.
-    """
+def _cell_text(row: dict[str, Any], column: str) -> str:
     value = row[column]
     text = f"{value:.3f}" if isinstance(value, float) else str(value)
     low = row.get(f"{column}_low")
@@ -343,10 +339,6 @@ def _show(facts: dict[str, Any], rows: list[dict[str, Any]], how: str) -> None:
 
 
 def _show_choices(choices: list[Choice]) -> None:
-    """Print which hyper-parameters were chosen for each variant and how often, the most frequent first.
-
-    ``choices`` has one choice for each variant and training set.
-    """
     for name in dict.fromkeys(choice.variant for choice in choices):
         counted = Counter(choice.parameters or "as given" for choice in choices if choice.variant == name)
         shown = "; ".join(f"{count} times {what}" for what, count in counted.most_common())
@@ -354,12 +346,7 @@ def _show_choices(choices: list[Choice]) -> None:
 
 
 def _show_guarantees(table: pd.DataFrame) -> None:
-    """Print which share of the patches one variant may decide without a wargame, for each error bound.
-
-    ``table`` is the result of :func:`crisol.lab.labelled_sets.guaranteed`: a row for each bound, all of the
-    same variant. The column ``level`` holds the bound: the largest share of wrong decisions among the
-    accepted patches, and among the refused ones.
-    """
+    """Print a table from :func:`crisol.lab.labelled_sets.guaranteed`; all its rows are of one variant."""
     percent = "{:.1%}".format
     out.print(
         f"wargames that {table['variant'].iloc[0]} may skip, where of what is accepted, and of what is "

@@ -47,7 +47,7 @@ def predict(
     from crisol.wargaming.fitting import fitted
     from crisol.workbench import find_vulnerability
 
-    weakness = _weakness(cwe) if cwe else ""
+    weakness = _cwe_id(cwe) if cwe else ""
     text = read_patch(patch)
     settings = load_settings()
     subject = find_vulnerability(vulnerability, settings) if vulnerability else None
@@ -91,11 +91,7 @@ def predict(
     raise typer.Exit(_EXIT[advice])
 
 
-def _weakness(text: str) -> str:
-    """Return a CWE in the form ``CWE-79``; ``text`` may be ``CWE-79``, ``cwe-79`` or ``79``.
-
-    Raises :class:`~crisol.errors.SettingsError` for any other text.
-    """
+def _cwe_id(text: str) -> str:
     number = re.fullmatch(r"(?i)(?:cwe-?)?0*([1-9][0-9]{0,4})", text.strip())
     if number is None:
         raise SettingsError(f"--cwe {text!r} is no weakness; write CWE-79")

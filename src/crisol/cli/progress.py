@@ -38,10 +38,7 @@ def progress() -> Progress:
 
 
 class _Rate(ProgressColumn):
-    """A column of the progress bar: steps in a second or, for slow steps, the seconds of one step."""
-
     def render(self, task: Task) -> Text:
-        """Return the rate, such as ``2.5/s`` or ``4.0 s each``; an empty text before the first step ends."""
         elapsed = task.finished_time if task.finished else task.elapsed
         if not elapsed or not task.completed:
             return Text("")

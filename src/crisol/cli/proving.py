@@ -133,11 +133,7 @@ def _show(metrics: dict[str, float], errors: dict[str, int], checked: list[Check
 
 
 def _from_here(corpus: Path | None) -> str:
-    """Return the absolute path of a corpus table; "" for None.
-
-    A relative path is resolved from the current folder. :func:`~crisol.lab.ground_truth.open_corpus` alone
-    would resolve it from the workspace.
-    """
+    # open_corpus would resolve a relative path from the workspace, not from the current folder.
     return "" if corpus is None else str(corpus.resolve())
 
 
@@ -230,11 +226,10 @@ def _log(
     data: tuple[pd.DataFrame, str],
     write: Callable[[TrackedRun], object],
 ) -> None:
-    """Open an MLflow run, log parameters and data to it, and call ``write`` with it to store the results.
+    """Log a new MLflow run: parameters (``given``), data, and the results that ``write`` stores in the run.
 
-    Where MLflow is not installed or its store fails, this function prints a line on standard error and raises
-    nothing. ``name`` is the run's name, ``given`` its parameters. ``data`` are the corpus table and its path,
-    "" for the default table, which has three arena programs.
+    If MLflow is not installed or its store fails, print a line on standard error and raise nothing. ``data``
+    are the corpus table and its path, "" for the default table.
     """
     from crisol.errors import StoreError
 

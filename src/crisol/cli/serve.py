@@ -81,10 +81,6 @@ def _serve_here(settings: Settings, listener: socket.socket) -> None:
 
 
 def _serve_many(settings: Settings, listener: socket.socket, workers: int) -> None:
-    """Run ``workers`` worker processes on the socket ``listener`` until interrupted, then stop them all.
-
-    A worker that dies is replaced by a new one.
-    """
     from uvicorn.supervisors import Multiprocess
 
     from crisol.service.embedded import configure
@@ -101,4 +97,5 @@ def _serve_many(settings: Settings, listener: socket.socket, workers: int) -> No
             workers=workers,
             timeout_worker_healthcheck=60,
         )
+        # A worker that dies is replaced.
         Multiprocess(config, sockets=[listener]).run()

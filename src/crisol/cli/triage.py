@@ -66,8 +66,8 @@ def triage(
     folder = Path(vulnerability)
     is_folder = (folder / "vulnerability.toml").is_file()
     subject = load(folder) if is_folder else find(settings.search_path, only=[vulnerability])[0]
-    named = _named(_read(candidates, subject.id))
-    bench = _believing(Bench(settings.cache, sandbox or settings.sandbox, jobs), settings, model)
+    named = _uniquely_named(_read(candidates, subject.id))
+    bench = _with_model(Bench(settings.cache, sandbox or settings.sandbox, jobs), settings, model)
     work = Triage(
         subject, named, bench, "first-valid" if until == "first-valid" else "decided", budget or None
     )
@@ -84,11 +84,6 @@ def triage(
 
 
 def _run(work: Triage, *, quiet: bool) -> None:
-    """Run a triage to its end and, on a terminal, print its table on standard error meanwhile.
-
-    ``work`` is the triage, which keeps the results. With ``quiet`` no table is printed. Ctrl-C ends the
-    triage early, without an exception; ``work`` then has the results so far.
-    """
     try:
         if quiet or not err.is_terminal:
             for _ in work.run():
@@ -98,6 +93,7 @@ def _run(work: Triage, *, quiet: bool) -> None:
             for _ in work.run():
                 live.update(_table(work, _SHOWN))
     except KeyboardInterrupt:
+        # The triage keeps the results so far, which the command then shows.
         err.print("stopped; run it again to go on", style="yellow")
 
 
@@ -108,20 +104,19 @@ def _read(paths: Sequence[Path], vulnerability: str) -> Iterator[Candidate]:
     for path in paths:
         if str(path) == "-":
             text = sys.stdin.buffer.read(1 << 26).decode(errors="surrogateescape")
-            yield from _text(text, "stdin", vulnerability)
+            yield from _candidates_in(text, "stdin", vulnerability)
             continue
         yield from imported(path, manner)
         for file in sorted(path.glob("*.jsonl")) if path.is_dir() else ():
             yield from imported(file, manner)
 
 
-def _text(text: str, name: str, vulnerability: str) -> Iterator[Candidate]:
-    """Yield the candidates in the text of standard input: JSON lines with a diff each, or one diff.
+def _candidates_in(text: str, name: str, vulnerability: str) -> Iterator[Candidate]:
+    """Yield the candidates in a text: JSON lines with a ``diff`` each if it begins with ``{``, else one diff.
 
-    A text that does not begin with ``{`` is one diff, and ``name`` the name of its candidate. A candidate
-    whose JSON line has no ``name`` is named by ``name`` and the number of the line, such as ``stdin-2``.
-    ``vulnerability`` is the id of the vulnerability. Raises :class:`~crisol.errors.DatasetError` for a line
-    whose ``diff`` is not text.
+    ``name`` names the diff. A JSON line without a ``name`` gets ``name`` and the line's number, such as
+    ``stdin-2``. Raises :class:`~crisol.errors.DatasetError` for a line that is no JSON object with a
+    ``diff``.
     """
     if not text.lstrip().startswith("{"):
         yield Candidate(vulnerability, name, Origin.IMPORT, text)
@@ -140,11 +135,8 @@ def _text(text: str, name: str, vulnerability: str) -> Iterator[Candidate]:
         yield Candidate(vulnerability, named, Origin.IMPORT, content)
 
 
-def _named(candidates: Iterator[Candidate]) -> list[Candidate]:
-    """Return the candidates in their order, with unique names: a second ``fix`` becomes ``fix-2``.
-
-    Raises :class:`~crisol.errors.DatasetError` if there is no candidate.
-    """
+def _uniquely_named(candidates: Iterator[Candidate]) -> list[Candidate]:
+    """Return the candidates in their order, with unique names: a second ``fix`` becomes ``fix-2``."""
     by_name: dict[str, Candidate] = {}
     for candidate in candidates:
         name, number = candidate.name, 1
@@ -159,13 +151,11 @@ def _named(candidates: Iterator[Candidate]) -> list[Candidate]:
     return list(by_name.values())
 
 
-def _believing(bench: Bench, settings: Settings, model: Path | None) -> Bench:
-    """Return a copy of ``bench``, the resources of a triage, that predicts with a model.
+def _with_model(bench: Bench, settings: Settings, model: Path | None) -> Bench:
+    """Return a copy of ``bench`` that predicts with a model: ``model``, or the champion if it is None.
 
-    If the model has a second stage, the copy has it, too. ``model`` is a model folder or a ``.skops`` file;
-    None takes the champion. If the champion is missing or cannot be loaded, ``bench`` is returned unchanged.
-    Raises :class:`~crisol.errors.ModelError` or :class:`~crisol.errors.StoreError` if ``model`` is given and
-    cannot be loaded.
+    Without a usable champion, return ``bench`` unchanged. Raises :class:`~crisol.errors.ModelError` or
+    :class:`~crisol.errors.StoreError` if ``model`` is given and cannot be loaded.
     """
     from crisol.evidence.second_stage import SecondStage
     from crisol.model.predictor import Predictor

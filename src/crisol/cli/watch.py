@@ -76,13 +76,9 @@ def _watch(
 ) -> dict[str, Any]:
     """Return the results of all drift detectors for one experiment, as a dict for JSON.
 
-    ``arms`` maps the name of each arm to its trials. ``due`` maps names of arms to their planned shares; an
-    arm that is not in it has the share 1. ``reference`` is the size of the first part of each arm's trials,
-    as a share of them; the later trials are compared with this part. The keys are ``experiment`` (its
-    name), ``watches`` (a row for each sequential test), ``drifts`` (two rows for each arm, on the probability
-    and the confidence of its predictions), ``unwatched`` (the names of the arms that have too few conclusive
-    trials for tests of their own), ``arms`` (the numbers of trials against the planned shares), and
-    ``alarm``: whether any of these shows a change.
+    ``arms`` maps each arm to its trials, ``due`` an arm to its planned share, which is 1 if absent.
+    ``reference`` is the share of an arm's trials, from the first on, with which the later ones are compared.
+    ``alarm`` in the result is True if a detector, or the number of an arm's trials, shows a change.
     """
     from crisol.abtest.rungs import watch_rungs
     from crisol.abtest.srm import sample_ratio
