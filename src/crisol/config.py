@@ -23,45 +23,60 @@ class Settings(BaseSettings):
     the prefix ``CRISOL_``, such as ``CRISOL_HOST``, unless the field names another variable as its alias. An
     empty variable counts as unset.
 
-    Stores. ``REDIS_URL`` is the server of the cache and of the token buckets; None keeps both in the process.
-    ``DATABASE_URL``, or else ``POSTGRES_HOST`` with the other ``POSTGRES_`` settings, is the PostgreSQL
-    server of the trials; None keeps the trials in a DuckDB file. ``MLFLOW_TRACKING_URI`` is MLflow's server
-    or database; None means the folder ``mlruns``. ``CRISOL_ROOT`` is the folder that holds ``data`` and
-    ``mlruns``; its default is the working directory or its nearest parent that contains
-    ``data/vulnerabilities``. ``CRISOL_VULNERABILITIES`` lists more folders of vulnerabilities, separated as
-    in ``PATH``.
+    Stores:
 
-    Wargames. ``CRISOL_SANDBOX=auto`` takes the strongest isolation that the machine offers; ``weak`` does not
-    isolate hostile code. The service runs at most ``CRISOL_WARGAMES`` wargames at a time; 0 means one for
-    each core. At most ``CRISOL_WARGAME_LINE`` more wait; further requests are refused.
-    ``CRISOL_WARGAME_SECONDS`` limits the wall time of all scripts of one wargame together.
-    ``CRISOL_WARGAME_SEED=secret`` draws a new seed for each wargame; ``corpus`` takes the seed of the corpus
-    build, so that measurements can be repeated.
+    - ``REDIS_URL``: the server of the cache and of the token buckets; None keeps both in the process.
+    - ``DATABASE_URL``: the PostgreSQL server of the trials. If it is None, ``POSTGRES_HOST`` and the other
+      ``POSTGRES_`` settings name the server; if ``POSTGRES_HOST`` is None, too, a DuckDB file keeps the
+      trials.
+    - ``MLFLOW_TRACKING_URI``: MLflow's server or database; None means the folder ``mlruns``.
+    - ``CRISOL_ROOT``: the folder that holds ``data`` and ``mlruns``. The default is the working directory or
+      its nearest parent that contains ``data/vulnerabilities``; if no folder does, the working directory.
+    - ``CRISOL_VULNERABILITIES``: more folders of vulnerabilities, separated as in ``PATH``.
 
-    Model. ``CRISOL_MODEL`` is the folder of the served model; None means the champion.
-    ``CRISOL_TRUSTED_CLASSES`` lists Python classes, separated by commas, that a model file may contain
-    besides Crisol's own. The model accepts a patch without a wargame if its probability is at least
-    ``CRISOL_ACCEPT_AT``, and refuses a patch if its probability is at most ``CRISOL_REJECT_AT``. If only
-    ``CRISOL_ACCEPT_AT`` is set, the model refuses no patch; if only ``CRISOL_REJECT_AT`` is set, it accepts
-    none. If neither is set, the thresholds that are stored with the model hold. ``AB_TEST_RATE`` is the
-    probability with which a patch is wargamed although the model is sure of it: with
-    ``CRISOL_AB_MODE=shadow`` after the answer is sent, with ``blocking`` before.
+    Wargames:
 
-    Service. The service listens on ``CRISOL_HOST`` and ``PORT``; 0 takes a free port. With
-    ``CRISOL_API_TOKEN`` every request needs this token, sent as ``Authorization: Bearer TOKEN``, except ``GET
-    /health`` and the web page; with ``CRISOL_READS=open`` no GET request needs it. Without a token the
-    service answers only clients on this machine. The next four settings are lists separated by commas.
-    ``CRISOL_ALLOWED_HOSTS`` are names that a request may have in its header ``Host``, besides ``CRISOL_HOST``
-    and the loopback names. ``CRISOL_TRUSTED_PROXIES`` are the addresses and networks, such as ``10.0.0.0/8``,
-    whose ``X-Forwarded-For`` header is believed. ``CRISOL_RATE_LIMITS`` are rates such as
-    ``validate=50/60:10`` (name, tokens, seconds, burst) or ``validate=off``. The names are ``ml-first``,
-    ``validate``, ``ml-accuracy``, ``ab-testing``, ``cache``, ``breakers`` and ``vulnerabilities``.
-    ``CRISOL_ADAPTIVE_LIMITS`` are pairs such as ``validate=2``: the rate ``validate`` shrinks while more than
-    5 % of its requests fail or take longer than 2 seconds. ``CRISOL_BODY_LIMIT`` is the largest request body
-    in bytes, ``CRISOL_CACHE_MB`` the largest cache in this process in MiB; with 0 the process keeps no
-    entries. ``CRISOL_METRICS`` is a folder through which several workers share Prometheus metrics; None is
-    for a single worker. OpenTelemetry spans are sent to ``OTEL_EXPORTER_OTLP_ENDPOINT``, None sends none;
-    ``OTEL_TRACES_SAMPLER_ARG`` is the share of the traces that is sent, 0 to 1.
+    - ``CRISOL_SANDBOX``: the isolation. ``auto`` takes the strongest one that the machine offers; ``weak``
+      does not isolate hostile code.
+    - ``CRISOL_WARGAMES``: how many wargames the service runs at a time; 0 means one for each core.
+    - ``CRISOL_WARGAME_LINE``: how many more wargames wait; the service refuses further ones.
+    - ``CRISOL_WARGAME_SECONDS``: the limit on the wall time of all scripts of one wargame together.
+    - ``CRISOL_WARGAME_SEED``: ``secret`` draws a new seed for each wargame; ``corpus`` takes the seed of the
+      corpus build, so that measurements can be repeated.
+
+    Model:
+
+    - ``CRISOL_MODEL``: the folder of the served model; None means the champion.
+    - ``CRISOL_TRUSTED_CLASSES``: Python classes, separated by commas, that a model file may contain besides
+      Crisol's own.
+    - ``CRISOL_ACCEPT_AT``, ``CRISOL_REJECT_AT``: the model accepts a patch without a wargame if its
+      probability is at least the first, and refuses it if its probability is at most the second. If only
+      ``CRISOL_ACCEPT_AT`` is set, the model refuses no patch; if only ``CRISOL_REJECT_AT`` is set, it accepts
+      none. If neither is set, the thresholds that are stored with the model hold.
+    - ``AB_TEST_RATE``: the probability with which a patch is wargamed although the model is sure of it.
+    - ``CRISOL_AB_MODE``: ``shadow`` runs such a wargame after the answer is sent, ``blocking`` before.
+
+    Service:
+
+    - ``CRISOL_HOST``, ``PORT``: where the service listens; port 0 takes a free one.
+    - ``CRISOL_API_TOKEN``: every request needs this token, sent as ``Authorization: Bearer TOKEN``, except
+      ``GET /health`` and the web page. Without a token the service answers only clients on this machine.
+    - ``CRISOL_READS``: with ``open`` no GET request needs the token.
+    - ``CRISOL_ALLOWED_HOSTS``: names, separated by commas, that a request may have in its header ``Host``,
+      besides ``CRISOL_HOST`` and the loopback names.
+    - ``CRISOL_TRUSTED_PROXIES``: addresses and networks, separated by commas, such as ``10.0.0.0/8``, whose
+      header ``X-Forwarded-For`` is believed.
+    - ``CRISOL_RATE_LIMITS``: rates, separated by commas, such as ``validate=50/60:10`` (name, tokens,
+      seconds, burst) or ``validate=off``. The names are ``ml-first``, ``validate``, ``ml-accuracy``,
+      ``ab-testing``, ``cache``, ``breakers`` and ``vulnerabilities``.
+    - ``CRISOL_ADAPTIVE_LIMITS``: pairs, separated by commas, such as ``validate=2``: the rate ``validate``
+      shrinks while more than 5 % of its requests fail or take longer than 2 seconds.
+    - ``CRISOL_BODY_LIMIT``: the largest request body, in bytes.
+    - ``CRISOL_CACHE_MB``: the largest cache in this process, in MiB; with 0 the process keeps no entries.
+    - ``CRISOL_METRICS``: the folder through which several workers share Prometheus metrics; None is for a
+      single worker.
+    - ``OTEL_EXPORTER_OTLP_ENDPOINT``: the address to which OpenTelemetry spans are sent; None sends none.
+    - ``OTEL_TRACES_SAMPLER_ARG``: the share of the traces that is sent, 0 to 1.
     """
 
     model_config = SettingsConfigDict(

@@ -219,7 +219,7 @@ class ModelError(UnavailableError):
 
 
 class Overloaded(UnavailableError):
-    """A request is refused because a queue of limited length is full, or because its callers left the queue.
+    """A request is refused because a queue of limited length is full, or because nobody waits for its answer.
 
     ``retry_after`` is the time, in seconds, after which the caller should ask again.
     """

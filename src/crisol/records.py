@@ -253,15 +253,16 @@ class Candidate:
 class LabelledPatch:
     """A patch whose verdict is known, for training and evaluation. ``label`` is 1 if valid, 0 if invalid.
 
-    ``id`` is unique in its data set; ``diff`` is the text of the patch. ``group`` names the patches that stay
-    together when data are split, by default the patches of one vulnerability. ``project`` is the package that
-    has the flaw. ``language`` is the programming language of the source, in free text. ``tool`` is the origin
-    of the patch, such as ``mutant``, or another name for the tool that wrote it. ``reason`` is the text of a
-    :class:`Reason`, "" if valid or unknown. ``cwe`` is text such as ``CWE-22``, "" if unknown.
+    ``id`` is unique in its data set. Patches with the same ``group`` stay together when data are split; by
+    default it is the vulnerability. ``project`` is the package that has the flaw. ``language`` is the
+    programming language of the source, in free text. ``tool`` is the origin of the patch, such as ``mutant``,
+    or another name for the tool that wrote it. ``reason`` is the text of a :class:`Reason`, "" if valid or
+    unknown. ``cwe`` is text such as ``CWE-22``, "" if unknown.
 
-    The other four fields are empty unless the vulnerability is registered. ``source`` maps each path that the
-    patch changes to the text before the change. ``pov`` is the text of the public PoV, and ``description``
-    describes the flaw. ``fix`` is the known fix: (path, vulnerable text, fixed text) for each touched file.
+    The last four fields are empty unless the folder of the vulnerability was read. ``description`` describes
+    the flaw. ``pov`` is the text of the public PoV. ``source`` maps each path that the patch changes to the
+    text before the change. ``fix`` is the known fix: (path, vulnerable text, fixed text) for each touched
+    file.
     """
 
     id: str

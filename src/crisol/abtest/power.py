@@ -58,12 +58,12 @@ class Design:
 
 @dataclass(frozen=True, slots=True)
 class TrialPlan:
-    """The number of trials that answers a question about models, and what it costs.
+    """The sample size that answers a question about models, and the wargames that it takes.
 
-    ``question`` is a sentence for people. ``effective_trials`` is the number of trials of weight 1 that
-    answer it. At the planned sampling rate, ``patches`` is the number of patches that must arrive for the
-    same answer, and ``days`` the number of days in which they arrive. ``wargames`` is the number of wargames
-    that run for these patches, and ``wargame_hours`` the hours that these wargames take in all.
+    ``question`` is a sentence for people. ``effective_trials`` is the sample size, in trials of weight 1.
+    Because not every patch is sampled, more patches must arrive: ``patches`` is their number, and ``days``
+    the number of days in which they arrive. ``wargames`` is the number of wargames for these patches,
+    ``wargame_hours`` their duration in all.
     """
 
     question: str

@@ -49,10 +49,10 @@ class ShadowQueue(Generic[J, R]):
 
     Use it as an ``async with`` block, in one event loop. A job is any object that describes a wargame. For
     each job the queue awaits ``wargame(job)``, which returns the verdict, then ``record(job, verdict)``,
-    which stores the trial. An exception of either is logged and counted; the queue goes on. If the queue is
-    full a job is dropped and gives no trial. Leaving the block waits at most ``grace`` seconds for the jobs,
-    then cancels the running jobs and drops the waiting ones. Raises :class:`~crisol.errors.SettingsError` if
-    ``concurrency`` or ``limit`` is below 1.
+    which stores the trial. An exception of either is counted, and the queue goes on. While ``limit`` jobs
+    wait, a new job is refused; it gives no trial. Leaving the block waits at most ``grace`` seconds for the
+    jobs, then cancels the running jobs and drops the waiting ones. Raises
+    :class:`~crisol.errors.SettingsError` if ``concurrency`` or ``limit`` is below 1.
     """
 
     def __init__(

@@ -154,8 +154,9 @@ class TrialStore(Protocol):
 class MemoryStore:
     """A trial store in the memory of this process; its trials are lost with the object.
 
-    ``clock`` returns the present time in UTC; a trial is refused if its date is more than 5 minutes after the
-    present time. ``initial`` is the switch of A/B testing until :meth:`flip` stores another; None means off.
+    ``clock`` returns the present time in UTC. :meth:`append` raises :class:`~crisol.errors.InputError` for a
+    trial dated more than 5 minutes after that time. ``initial`` is the switch of A/B testing until
+    :meth:`flip` stores another; None means off.
     """
 
     def __init__(self, clock: Callable[[], dt.datetime] = utc_now, initial: Switch | None = None) -> None:

@@ -125,8 +125,9 @@ class DuckDBStore:
     one by one.
 
     Making a store creates the file and migrates its schema, unless ``upgrade`` is False or this user cannot
-    write the file. ``initial`` is the switch until :meth:`flip` stores another; None means off. ``clock``
-    returns the present time, with a time zone; trials dated over five minutes later are refused.
+    write the file. ``initial`` is the switch of A/B testing until :meth:`flip` stores another; None means
+    off. ``clock`` returns the present time, with a time zone; :meth:`append` raises
+    :class:`~crisol.errors.InputError` for a trial dated more than five minutes after that time.
     ``sleep(seconds)`` is called while waiting for the file. Raises :class:`~crisol.errors.IntegrityError` for
     a file that is no DuckDB database, and :class:`~crisol.errors.StoreError` if it cannot be opened.
     """

@@ -31,12 +31,11 @@ Believe = Callable[[_Floats, NDArray[np.int_]], _Floats]
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A candidate with its verdict and wargame time, from which simulated streams are made.
+    """A judged candidate, as it arrives in a simulated stream.
 
-    ``patch`` is the candidate as a memory stores it, with its verdict. ``code`` is a text that is equal for
-    candidates that change the same code, "" if unknown; see :func:`same_code`. ``seconds`` is the duration of
-    the wargame. With ``reference`` the candidate is a public fix, whose verdict is known from the start of a
-    stream.
+    ``patch`` is the candidate with its verdict. ``code`` is a text that is equal for candidates that change
+    the same code, "" if unknown; see :func:`same_code`. ``seconds`` is the duration of the wargame. If
+    ``reference`` is True, the candidate is a public fix: its verdict is known from the start of a stream.
     """
 
     patch: Judged

@@ -39,15 +39,19 @@ _LESSONS = 10
 class StreamQuestion:
     """The parameters of a study of streams, in which the candidates of each group arrive one by one.
 
-    ``data`` is a JSONL file of labelled patches or a corpus table (``.parquet``); only :func:`prepare` reads
-    it. ``group`` is the field whose value is a patch's group. For the keys of the file and the possible
-    groups see :func:`crisol.model.dataset.read_jsonl` and :func:`crisol.model.dataset.open_set`. ``variant``
-    names the variant of ``experiments/variants.yaml`` that predicts each patch without earlier verdicts.
-    ``repeats`` is the number of random orders of each group; with ``shuffled`` False there is one order, that
-    of the data. ``folds`` is the largest number of folds; there are fewer if there are fewer groups, or fewer
-    patches of a class. No fold splits a group. ``alpha`` bounds the share of invalid patches among the
-    accepted ones, ``beta`` the share of valid patches among the rejected ones. ``seed`` draws orders and
-    folds and seeds the training.
+    - ``data``: a JSONL file of labelled patches or a corpus table (``.parquet``), which only :func:`prepare`
+      reads; for its keys see :func:`crisol.model.dataset.read_jsonl`.
+    - ``group``: the field whose value is a patch's group; for its possible names see
+      :func:`crisol.model.dataset.open_set`.
+    - ``variant``: the variant of ``experiments/variants.yaml`` that predicts each patch without earlier
+      verdicts.
+    - ``repeats``: the number of random orders of each group. With ``shuffled`` False there is one order, that
+      of the data.
+    - ``folds``: the largest number of folds; no fold splits a group. Fewer folds are made if there are fewer
+      groups, valid patches or invalid patches than this number.
+    - ``seed``: the seed of orders, folds and training.
+    - ``alpha``, ``beta``: the bounds on the share of invalid patches among the accepted ones, and on the
+      share of valid patches among the rejected ones.
     """
 
     data: Path = Path()

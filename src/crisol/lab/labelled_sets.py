@@ -26,16 +26,18 @@ __all__ = ["CONTROLS", "EvaluationQuestion", "evaluate", "facts", "guaranteed"]
 class EvaluationQuestion:
     """The parameters of an evaluation: variants, and a file of labelled patches on which they are measured.
 
-    ``data`` is a JSONL file or a corpus table (``.parquet``). If ``train`` is None, ``data`` is
-    cross-validated in ``folds`` folds; otherwise the variants are trained on the file ``train`` and measured
-    on ``data``. ``group`` is the field whose value is a patch's group. For the keys of the files and the
-    possible groups see :func:`crisol.model.dataset.read_jsonl` and :func:`crisol.model.dataset.open_set`.
-
-    ``outer`` names the property by which folds are made: ``group``, ``project`` or ``cwe``. All patches of
-    ``data`` with the same group, project or CWE are then in one fold. If ``train`` is given, ``folds`` and
-    ``outer`` are not used. ``variants`` are names of ``experiments/variants.yaml``; if empty, all are
-    measured. With ``search`` hyper-parameters are chosen from the variant's grid on each training set;
-    otherwise the variant's own are used. The same ``seed`` gives the same folds, resamples and estimators.
+    - ``data``: a JSONL file or a corpus table (``.parquet``), on which the variants are measured; for its
+      keys see :func:`crisol.model.dataset.read_jsonl`.
+    - ``train``: a file of the same kind, on which the variants are trained; None cross-validates on ``data``.
+    - ``group``: the field whose value is a patch's group; for its possible names see
+      :func:`crisol.model.dataset.open_set`.
+    - ``folds``, ``outer``: of a cross-validation only, the largest number of folds, and the field by which
+      they are made: ``group``, ``project`` or ``cwe``. Patches with the same value of this field are in one
+      fold.
+    - ``variants``: names of ``experiments/variants.yaml``; if empty, all variants are measured.
+    - ``search``: True to choose hyper-parameters from a variant's grid on each training set, False to use the
+      variant's own.
+    - ``seed``: the same seed gives the same folds, resamples and estimators.
     """
 
     data: Path

@@ -75,19 +75,25 @@ class Shape(StrEnum):
 class LoadPlan:
     """How many requests a load test sends, when, with which patches and from which addresses.
 
-    ``loop`` says what starts the next request. A closed loop ends after ``requests`` requests, or after
-    ``seconds`` if they are over first. An open loop sends ``rate`` requests a second for ``seconds``;
-    ``shape`` says how the rate changes over time. ``warm_up`` is the share of the requests (closed loop) or
-    of the time (open loop) at the beginning that is left out of the figures. ``timeout`` is how many seconds
-    the client waits for an answer.
+    The same ``seed`` gives the same requests. Raises :class:`~crisol.errors.SettingsError` if a value is out
+    of range: ``requests`` over 2,000,000, ``seconds`` over 3600 and ``rate`` over 100,000, for example.
 
-    At most ``connections`` are open, from ``sources`` different loopback addresses. The popularity of the
-    patches follows Zipf's law with the exponent ``zipf``; 0 means that all are equally popular. ``mix`` lists
-    pairs of a route (``ml-first`` or ``validate``, the keys of :data:`ROUTES`) and its share of the requests,
-    a positive number; the shares are divided by their sum. ``spoofed`` is the number of false client
-    addresses sent in ``X-Forwarded-For``; 0 sends no such header. The same ``seed`` gives the same requests.
-    Raises :class:`~crisol.errors.SettingsError` if a value is out of range: ``requests`` over 2,000,000,
-    ``seconds`` over 3600 and ``rate`` over 100,000, for example.
+    - ``loop``: what starts the next request, an answer (closed) or its planned time (open).
+    - ``requests``: the number of requests after which a closed loop ends; an open loop ignores it.
+    - ``rate``, ``shape``: the requests in a second of an open loop, and how this rate changes over time; a
+      closed loop ignores both.
+    - ``seconds``: the duration of an open loop; a closed loop ends at the latest after this time.
+    - ``warm_up``: the first share of the requests (closed loop) or of the time (open loop), which is left out
+      of the figures.
+    - ``timeout``: how many seconds the client waits for an answer.
+    - ``connections``: the largest number of open connections.
+    - ``sources``: the number of loopback addresses from which the connections come.
+    - ``zipf``: the exponent of Zipf's law, by which some patches are sent more often than others; 0 means all
+      equally often.
+    - ``mix``: pairs of a route (``ml-first`` or ``validate``) and its share of the requests, a positive
+      number. The shares are divided by their sum.
+    - ``spoofed``: the number of false client addresses in the header ``X-Forwarded-For``; 0 sends no such
+      header.
     """
 
     loop: Loop = Loop.CLOSED

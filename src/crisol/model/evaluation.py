@@ -29,26 +29,27 @@ Outer = Literal["group", "project", "cwe"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """The out-of-fold predictions of a variant for n patches, with measures of these predictions.
+    """A variant's predictions for n patches that it was not trained on, with measures of the predictions.
 
-    ``probability`` (n,) is the calibrated probability of valid; ``label`` (n,) is 1 for a valid patch, 0 for
-    an invalid one; ``group`` (n,) and ``origin`` (n,) are the fields ``group`` and ``tool`` of each patch. A
-    unit is a set of patches that no fold splits: a group of patches or, if the folds were made by another
-    field, a project or CWE. ``groups`` is the number of units.
+    The arrays have one element for each patch. ``probability`` is the calibrated probability of valid;
+    ``label`` is 1 for a valid patch, 0 for an invalid one; ``group`` and ``origin`` are the fields ``group``
+    and ``tool`` of the patch. Intervals are (low, high) at 95 %, by a bootstrap over units. A unit is a set
+    of patches that no fold splits: a group or, if the folds were made by another field, all patches of a
+    project or CWE. A measure is nan where the data do not define it, such as an AUC of a single class.
 
-    ``headline_auc`` and ``headline_interval`` are measured on the patches by people and agents (origins
-    ``hand`` and ``agent``) alone, all other measures on all patches. Intervals are (low, high) at 95 %, by a
-    bootstrap over units. A measure is nan where the data do not define it, such as an AUC of a single class.
-
-    ``majority_accuracy`` is the accuracy of a model that always predicts the more frequent class. ``mcc`` is
-    Matthews' correlation coefficient, ``brier`` the Brier score, ``calibration_error`` the expected
-    calibration error over ten bins. ``auc_inside_groups`` compares only patches of the same group.
-    ``random_split_auc`` comes from folds that split groups, and is therefore too high: its difference from
-    ``auc`` shows how much a model gains if it has seen the vulnerability. ``same_group_mean_auc`` is the AUC
-    of a guess: the mean label of the other patches in a patch's group. ``confusion`` is the
-    :class:`~crisol.model.scores.Confusion` matrix of the rule that accepts a patch if its probability is at
-    least 0.5. ``choices`` has a :class:`~crisol.model.search.Choice` for each search of hyper-parameters, in
-    the order of the folds; it is empty if none were searched.
+    - ``groups``: the number of units.
+    - ``headline_auc``, ``headline_interval``: the AUC on the patches by people and agents alone (origins
+      ``hand`` and ``agent``), with its interval. All other measures count all patches.
+    - ``accuracy``, ``mcc`` (Matthews' correlation coefficient) and ``confusion``: those of the rule that
+      accepts a patch if its probability is at least 0.5.
+    - ``majority_accuracy``: the accuracy of a model that always predicts the more frequent class.
+    - ``brier``: the Brier score. ``calibration_error``: the expected calibration error over ten bins.
+    - ``auc_inside_groups``: an AUC that compares only patches of the same group.
+    - ``random_split_auc``: an AUC from folds that split groups. It is too high: its difference from ``auc``
+      shows how much a model gains if it has seen the vulnerability.
+    - ``same_group_mean_auc``: the AUC of a guess, the mean label of the other patches in a patch's group.
+    - ``choices``: one entry for each search of hyper-parameters, in the order of the folds; empty if there
+      was no search.
     """
 
     name: str

@@ -48,11 +48,12 @@ class Served:
 class Predictor:
     """A loaded model that predicts single patches; it never changes, and threads may share it.
 
-    ``model`` is a trained model, or a :class:`Served`: a description, and the function that computes scores.
-    ``serving`` describes the model: its version, that of its features, calibration and policy. ``form`` names
-    the library that computes: ``onnx`` for a tree ensemble, ``numpy`` for a logistic regression or a mean,
-    otherwise ``scikit-learn``. Set the environment variable ``OMP_NUM_THREADS=1`` in a process that serves:
-    with more threads single predictions only take longer.
+    :meth:`load` makes it from files; ``Predictor(model)`` makes it from a trained model, or from a
+    :class:`Served`. The attribute ``serving`` describes the model: model version, feature version,
+    calibration and policy. The attribute ``form`` names the library that computes. For a model folder it is
+    ``onnx`` for a tree ensemble and ``numpy`` for a logistic regression or a mean; in all other cases it is
+    ``scikit-learn``. Set the environment variable ``OMP_NUM_THREADS=1`` in a process that serves: with more
+    threads single predictions only take longer.
     """
 
     def __init__(self, model: FittedModel | Served) -> None:

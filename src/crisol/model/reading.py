@@ -134,15 +134,15 @@ def _kind(token: str) -> tuple[bool, bool, frozenset[str]]:
 
 @dataclass(frozen=True)
 class Reading:
-    """The tokens and counts of one patch, from which every feature is computed.
+    """The tokens and counts of one patch, from which every feature is computed; :func:`read` makes it.
 
     ``added`` and ``removed`` hold the tokens of the added and of the removed code lines. ``context`` holds
     the words of the unchanged lines within three lines of a change, ``context_lines`` is the number of these
-    lines. ``hunks`` is the number of hunks that change code. ``files`` is the number of files with such a
-    hunk or without any hunk, as when a file is only renamed. ``insertions`` is the number of hunks that only
-    add lines, ``deletions`` that of hunks that only remove lines. ``spots`` is the number of runs of changed
-    lines without a context line between them. ``created`` is the number of new files. ``cwe`` is the number
-    of the CWE, 0 if unknown.
+    lines. ``hunks`` is the number of hunks that change code. ``files`` is the number of files that have such
+    a hunk, or have no hunk at all, as a renamed file. ``insertions`` is the number of hunks that only add
+    lines, ``deletions`` that of hunks that only remove lines. ``spots`` is the number of blocks of changed
+    lines; a context line or the end of a hunk ends a block. ``created`` is the number of new files. ``cwe``
+    is the number of the CWE, 0 if unknown.
     """
 
     added: DiffSide

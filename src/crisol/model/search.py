@@ -30,7 +30,7 @@ class Choice:
     ``fold`` is the number of the test fold that the search did not see, or -1 for a search on all patches.
     ``variant`` is the variant's name; for a member of a mean it is ``mean/member``, with the names of both.
     ``parameters`` is text such as ``num_leaves=16``; it is empty if the variant's own hyper-parameters were
-    best. ``auc`` is the mean AUC over the inner folds on which the chosen ones were tried.
+    best. ``auc`` is the mean AUC of these hyper-parameters over the inner folds on which they were tried.
     """
 
     fold: int

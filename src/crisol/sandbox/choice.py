@@ -22,9 +22,9 @@ __all__ = ["Sandbox", "choose", "problem"]
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """A kind of sandbox that works on this machine; :meth:`target` starts a sandbox of this ``kind``.
+    """A way to isolate scripts that works on this machine; :meth:`target` starts a sandbox of this ``kind``.
 
-    Get it from :func:`choose`, which tests that it works.
+    :func:`choose` makes it, after a test that the kind works here. The object itself starts no process.
     """
 
     kind: SandboxKind

@@ -172,13 +172,13 @@ class BreakerReport(_Strict):
 class AbStatus(_Strict):
     """The A/B switch, and the counters of this worker since its start.
 
-    ``enabled`` and ``rate``, the share of decisions to sample, are the switch. With the ``mode``
-    ``blocking``, a sampled wargame runs before the answer; with ``shadow``, in the background. ``queued`` and
-    ``running`` are the numbers of sampled wargames that wait and run now; ``dropped`` counts those for which
-    the queue was full. ``stored`` counts trials written to the store, ``journaled`` those written to a file
-    while the store failed, ``lost`` those that neither could take. ``off`` maps each rung that broke its
-    promise, and therefore does not decide, to the reason; such a rung is ``equivalent``, ``untouched``,
-    ``memory`` or ``model``.
+    ``enabled`` is the switch, ``rate`` the share of decisions that is sampled; each sampled decision is
+    wargamed. With the ``mode`` ``blocking`` this wargame runs before the answer, with ``shadow`` in the
+    background. ``queued`` is the number of these wargames that wait now, ``running`` the number of those that
+    run now; ``dropped`` counts those for which the queue was full. ``stored`` counts trials written to the
+    store, ``journaled`` those written to a file while the store failed, ``lost`` those that neither could
+    take. ``off`` maps each rung that broke its promise, and therefore does not decide, to the reason; such a
+    rung is ``equivalent``, ``untouched``, ``memory`` or ``model``.
     """
 
     enabled: bool
@@ -210,9 +210,10 @@ class TrialReport(_Strict):
 
     ``vulnerability`` is an id, ``patch`` the identity of the patch. ``outcome`` (``valid``, ``invalid`` or
     ``inconclusive``) and ``reason`` (null for a valid patch, else a text such as ``exploit_survives``) are
-    the verdict. ``correct`` says whether prediction and verdict agree, null if the verdict is inconclusive.
-    ``sampling_probability`` is the probability with which the patch was sampled, 1 if it was wargamed anyway.
-    ``learnt`` says that the model was trained on this patch; such a trial does not count for the accuracy.
+    the verdict. A probability of at least 0.5 predicts valid, a smaller one invalid; ``correct`` says whether
+    this prediction is the verdict, and is null if the verdict is inconclusive. ``sampling_probability`` is
+    the probability with which the patch was sampled, 1 if it was wargamed anyway. ``learnt`` says that the
+    model was trained on this patch; such a trial does not count for the accuracy.
     """
 
     created_at: dt.datetime
@@ -234,8 +235,9 @@ class Stats(_Strict):
     A patch is accepted without a wargame if its probability of valid is at least ``accept_at``, and refused
     if it is at most ``reject_at``; null means never. ``thresholds`` is a sentence on where they come from.
     ``memory_accept_at``, ``memory_reject_at`` and ``memory_thresholds`` are the same three for the second
-    stage. ``wargames_waiting`` counts wargames in the queue now, ``wargames_done`` and ``wargames_rejected``
-    those since the start. Without a model, ``model_version`` and ``feature_version`` are null.
+    stage. ``wargames_waiting`` is the number of wargames in the queue now. ``wargames_done`` counts the
+    wargames that have ended since the start, ``wargames_rejected`` those that never ran, because the queue
+    was full or every caller had left. Without a model, ``model_version`` and ``feature_version`` are null.
     """
 
     model_version: str | None

@@ -49,11 +49,11 @@ _INPUTS = Schema([ColSpec("string", "diff"), ColSpec("string", "cwe", required=F
 
 @dataclass(frozen=True, slots=True)
 class RegisteredModel:
-    """A version of the model ``patch-validity`` in MLflow's registry, with its aliases and tags.
+    """A version of the model ``patch-validity`` in MLflow's registry.
 
-    ``version`` is the version's number, ``run_id`` the id of the MLflow run that trained the model.
-    ``aliases`` are the version's aliases, such as ``champion``. ``tags`` maps names to texts; the properties
-    ``variant``, ``vulnerabilities`` and ``gate`` are the tags of these names.
+    ``version`` is its number, as text. ``run_id`` is the id of the MLflow run that trained it. ``aliases``
+    are the names that it bears, such as ``champion``. ``tags`` maps the names of tags to their texts; the
+    properties read single tags.
     """
 
     version: str

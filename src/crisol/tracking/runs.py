@@ -57,12 +57,13 @@ _LONGEST_DIGEST = 36
 
 @dataclass(frozen=True, slots=True)
 class TrackedRun:
-    """One open MLflow run, with methods that write parameters, metrics, tables and files into it.
+    """An open MLflow run, with methods that write parameters, metrics, tables and files into it.
 
-    ``settings`` name the tracking store, ``client`` is connected to it. ``id`` is the run's id in MLflow,
+    ``settings`` name the tracking store, to which ``client`` is connected. ``id`` is the run's id in MLflow,
     ``artifacts`` the URI of its files. ``alive`` is a file lock that this process holds until the run is
-    finished; it is None for a nested run and for a run that another process opened. The methods that write
-    raise MLflow's ``MlflowException`` if the tracking store does not accept the data.
+    finished. The system releases the lock if the process dies, and so shows other processes that the run has
+    no owner any more. ``alive`` is None for a nested run, and for a run that another process opened. The
+    methods that write raise MLflow's ``MlflowException`` if the tracking store does not accept the data.
     """
 
     settings: Settings

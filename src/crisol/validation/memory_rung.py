@@ -39,12 +39,15 @@ _log = logging.getLogger(__name__)
 class MemoryRung:
     """The rung that decides a patch by the verdicts on similar patches of the same vulnerability.
 
-    ``model`` is the model rung, from which the memory rung takes the model in use with its second stage.
-    Without a second stage, or without a known verdict, the memory rung decides nothing. The known fix of a
-    vulnerability counts as a valid patch; it is read in the background when the first patch comes.
-    ``catalogue`` finds vulnerabilities; ``cache`` is the folder of downloaded releases. Set ``filled`` to
-    True once the stored verdicts were added; until then decisions name ``memory`` as missing. ``clock``
-    returns seconds. Use it in one event loop.
+    The memory of a vulnerability holds the verdicts that :meth:`add` and :meth:`learn` store, and the known
+    fix as a valid patch. The rung reads the fix in the background, when the first patch for that
+    vulnerability comes. It decides nothing without a second stage, and nothing without a known verdict on the
+    vulnerability.
+
+    ``model`` is the model rung; the model in use and its second stage are taken from it. ``catalogue`` finds
+    vulnerabilities; ``cache`` is the folder of downloaded releases. ``clock`` returns seconds. After the
+    start add all stored verdicts, then set ``filled`` to True; until then decisions name ``memory`` as
+    missing. Use it in one event loop.
     """
 
     stamp = "memory-1"

@@ -65,16 +65,22 @@ class _Table:
 
 
 class Referees:
-    """A pool of referees: at most ``concurrency`` wargames run at a time, in threads; at most ``line`` wait.
+    """A pool of referees, which wargames patches in threads; use it as an async context manager.
 
-    ``catalogue`` finds vulnerabilities; ``cache`` is the folder of downloaded releases. ``sandbox`` is
-    ``auto``, ``bubblewrap``, ``namespaces`` or ``weak``, as in :func:`crisol.sandbox.choose`. At most
-    ``warm`` sandboxes stay open between wargames. ``seconds`` is the time limit of all runs of one patch
-    together. With ``secret``, scripts draw random values that a patch cannot predict; without it, they draw
-    the same values as in a corpus build, so that verdicts repeat. ``experience`` orders the scripts such that
-    wrong patches fail early; None begins with an empty experience. Use it as an async context manager, in one
-    event loop. Raises :class:`~crisol.errors.SettingsError` if ``concurrency`` or ``line`` is below 1, or
-    ``warm`` below 0.
+    :meth:`judge` gives the verdict on a patch. At most ``concurrency`` wargames run at a time and at most
+    ``line`` more wait in a queue; any further wargame is refused. Use it in one event loop.
+
+    - ``catalogue`` finds vulnerabilities; ``cache`` is the folder of downloaded releases.
+    - ``sandbox`` is ``auto``, ``bubblewrap``, ``namespaces`` or ``weak``, as in
+      :func:`crisol.sandbox.choose`.
+    - ``warm`` is the largest number of sandboxes that stay open between wargames.
+    - ``seconds`` is the time limit of all runs of one patch together.
+    - ``secret`` is True if scripts draw random values that a patch cannot predict. If it is False, they draw
+      the values of a corpus build, so that verdicts repeat.
+    - ``experience`` orders the scripts so that wrong patches fail early; None starts without experience.
+
+    Raises :class:`~crisol.errors.SettingsError` if ``concurrency`` or ``line`` is below 1, or ``warm`` below
+    0.
     """
 
     def __init__(

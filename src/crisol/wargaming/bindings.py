@@ -28,10 +28,10 @@ class Bindings:
     """The assignments of a Python file to names, attributes and parameters, found without running it.
 
     ``tree`` is the syntax tree of the file. ``own`` holds the top-level module names of the vulnerable
-    program. The order of statements is ignored. The
-    functions of the file are numbered from 1, and 0 stands for the module. A scope is a tuple of the numbers
-    of the enclosing functions, the outermost first; it begins with 0. The attributes hold syntax nodes;
-    :class:`~crisol.wargaming.flow.Flow` computes the possible values from them.
+    program. The order of statements is ignored. The functions of the file are numbered from 1, and 0 stands
+    for the module. A scope is a tuple of the numbers of the enclosing functions, the outermost first; it
+    begins with 0. The assigned values are stored as syntax nodes, from which
+    :class:`~crisol.wargaming.flow.Flow` computes the possible values.
     """
 
     def __init__(self, tree: ast.Module, own: frozenset[str]) -> None:

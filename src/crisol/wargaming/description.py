@@ -51,14 +51,14 @@ class OwnProgram(_Section):
 class ReleasePair(_Section):
     """The section ``source`` of a vulnerability in a package: a vulnerable and a fixed release.
 
-    ``package`` is the package's name; ``vulnerable`` and ``fixed`` are versions. ``archive_vulnerable`` and
-    ``archive_fixed`` are file names in the package index; ``sha256_vulnerable`` and ``sha256_fixed`` are the
-    hashes that these files must have. ``root`` is the folder in the vulnerable archive that is put on
-    ``sys.path``; "" means the archive's top. In a source distribution, ``root`` is relative to the single
-    folder at the top. ``root_fixed`` is the folder in the fixed archive, None if it has the same path.
-    ``requires`` names the packages that the code imports, as ``name==version`` of ``requirements.toml``. If
-    ``compat`` is true, the sandbox defines the names that Python 3.10 and 3.11 removed from the standard
-    library. ``licence`` is "" if the release states none.
+    ``vulnerable`` and ``fixed`` are versions. ``archive_vulnerable`` and ``archive_fixed`` are file names in
+    the package index; ``sha256_vulnerable`` and ``sha256_fixed`` are the hashes that these files must have. A
+    source distribution is unpacked without its top folder, such as ``PyYAML-5.3``. ``root`` is a path in the
+    unpacked vulnerable release, that of the folder which is put on ``sys.path``; "" means the release itself.
+    ``root_fixed`` is the same for the fixed release; None means the same path. ``requires`` names the
+    packages that the code imports, as ``name==version`` of ``requirements.toml``. If ``compat`` is true, the
+    sandbox defines the names that Python 3.10 and 3.11 removed from the standard library. ``licence`` is ""
+    if the release states none.
     """
 
     package: str
@@ -129,8 +129,9 @@ class UpstreamTests(_Section):
 class Requirement(_Section):
     """A dependency in ``requirements.toml``: its archives in the package index, one for each platform.
 
-    ``archives`` maps file names to their SHA-256. ``root`` is the folder in the archive that is put on
-    ``sys.path``; "" means its top. In a source distribution it is relative to the single folder at the top.
+    ``archives`` maps file names to their SHA-256. A source distribution is unpacked without its top folder,
+    such as ``MarkupSafe-2.1.5``. ``root`` is a path in the unpacked archive, that of the folder which is put
+    on ``sys.path``; "" means all of the archive.
     """
 
     archives: dict[str, _Sha256] = Field(min_length=1)

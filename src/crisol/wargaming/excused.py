@@ -33,12 +33,13 @@ _TESTS = frozenset(f"builtins.{name}" for name in TYPE_TESTS)
 
 
 class Excuses:
-    """The harmless uses of forbidden names in a patched file, which :meth:`cover` tells from tampering.
+    """The harmless uses of forbidden names in a patched file; call :meth:`cover` for each use.
 
     ``tree`` is the syntax tree of the patched file, ``flow`` the possible values of its expressions.
-    ``habits()`` returns the result of :func:`habits_of` for the unpatched file. It is called only when
-    :meth:`cover` needs this result. ``types`` names the variables that hold a type, of all calls of
-    :meth:`cover`; another file could use them otherwise.
+    ``habits()`` returns the result of :func:`habits_of` for the unpatched file; it is called only when
+    :meth:`cover` needs this result. The attribute ``types`` collects, over all calls of :meth:`cover`, the
+    names of variables that hold a forbidden type: the file may only test values with them, but another file
+    could use them otherwise.
     """
 
     def __init__(self, tree: ast.Module, flow: Flow, habits: Callable[[], frozenset[str]]) -> None:

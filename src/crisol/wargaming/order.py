@@ -38,7 +38,8 @@ _KINDS = (PhaseName.POV, PhaseName.VARIANTS, PhaseName.CHECKS)
 class ScriptStep:
     """Scripts that run as one phase of a wargame, in their order.
 
-    ``name`` is the phase. A patch that does not pass all the scripts is invalid, for the reason ``survives``.
+    ``name`` is the phase. ``survives`` is the reason why a patch is invalid if one of the PoVs shows the
+    flaw, or one of the checks exits with a code other than 0.
     """
 
     name: PhaseName

@@ -56,10 +56,10 @@ _Does = Callable[[Behaviour, Behaviour], bool]
 class Yardstick:
     """The behaviour of the reference on generated inputs, with which the behaviour of a patch is compared.
 
-    ``hostile`` are variations of PoVs that succeed on the vulnerable code and fail on the reference.
-    ``benign`` are variations of checks; ``expected`` is the reference's behaviour on each of them, in the
-    same order. ``fix`` maps each path that the reference changes to the new content, None for a deleted file.
-    All are empty if there is no reference.
+    ``hostile`` are variations of PoVs; each of these variations succeeds on the vulnerable code and fails on
+    the reference. ``benign`` are variations of checks; ``expected`` is the reference's behaviour on each of
+    them, in the same order. ``fix`` maps each path that the reference changes to the new content, None for a
+    deleted file. All are empty if there is no reference.
     """
 
     hostile: tuple[Variation, ...] = ()

@@ -48,14 +48,16 @@ _MOST_COMPARED = 1 << 22
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Constructs that could deceive the referee and that a patch adds to a file or removes, as short texts.
+    """Constructs that could deceive the referee and that a patch adds to one file or removes, as short texts.
 
-    ``refused`` lists added constructs that count as tampering. ``dropped`` lists removed constructs that
-    would count as tampering if they were added. ``noted`` lists added constructs that may be harmless, such
-    as reading the clock or changing a list of the module. Some names in ``noted`` make a wargame run more
-    scripts, see :func:`.again.again`. ``types`` names the file's variables that hold a forbidden type, which
-    this file uses in tests alone. ``read`` has the names that the added lines read from other files of the
-    program.
+    - ``refused``: added constructs that count as tampering.
+    - ``dropped``: removed constructs that would count as tampering if they were added.
+    - ``noted``: added constructs that may be harmless, such as reading the clock or changing a list of the
+      module. Some of these names make a wargame run more scripts, see :func:`.again.again`.
+    - ``types``: the variables of the patched file that hold a forbidden type, such as ``types.CodeType``. The
+      file uses them harmlessly, only to test values (as in ``isinstance``), but another file could use them
+      otherwise.
+    - ``read``: the names that the added lines read from other files of the program.
     """
 
     refused: tuple[str, ...] = ()

@@ -35,9 +35,9 @@ SOURCE_VERSION = "3"
 class View:
     """A patch applied to the vulnerable source, with the counts from which source features are computed.
 
-    ``change`` is the applied patch. ``old`` holds the counts over the changed functions before the patch,
-    ``new`` those after it. ``stricter`` and ``laxer`` are the numbers of conditions that became stricter and
-    laxer, see :func:`crisol.model.source.side.shifted`.
+    ``change`` is the applied patch. ``old`` and ``new`` count the syntax, such as guards and calls, of the
+    changed functions before and after the patch. ``stricter`` is the number of conditions that became
+    stricter, ``laxer`` that of conditions that became laxer; see :func:`crisol.model.source.side.shifted`.
     """
 
     def __init__(self, change: Change) -> None:
