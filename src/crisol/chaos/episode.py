@@ -25,16 +25,17 @@ Breakers are polled four times a second.
 class Episode:
     """The observations of one fault in a service under steady load.
 
-    ``fault`` is the fault, ``load`` the result of the load: its requests and answers. The fault lasted from
-    ``begin`` to ``end``, in seconds of the monotonic clock. The test reads the states of the service's
-    circuit breakers four times a second. ``breakers`` has a row for each reading, with two columns: ``time``
-    (seconds of the monotonic clock) and ``open`` (the names of the breakers that were not closed, joined with
-    commas). ``refused`` says whether the service reported that it refused to load a model.
-
-    ``due`` counts the patches for which the service had to store a trial, ``lost`` those of them without a
-    stored trial, and ``skewed`` the trials dated before the beginning or after the end of the test.
-    ``admitted`` is the number of an attacker's requests that the service admitted, divided by the number that
-    the rate limit allows; NaN if the fault is not a flood of requests.
+    - ``load``: the result of the load, with its requests and answers.
+    - ``begin``, ``end``: when the fault began and ended, in seconds of the monotonic clock.
+    - ``breakers``: the states of the service's circuit breakers, read four times a second. Each reading is a
+      row with two columns: ``time`` (seconds of the monotonic clock) and ``open`` (the names of the breakers
+      that were not closed, joined with commas).
+    - ``due``: the number of patches for which the service had to store a trial. ``lost``: the number of those
+      without a stored trial.
+    - ``skewed``: the number of trials dated before the beginning or after the end of the test.
+    - ``admitted``: the number of an attacker's requests that the service admitted, divided by the number that
+      the rate limit allows; NaN if the fault is not a flood of requests.
+    - ``refused``: True if the service reported that it refused to load a model.
     """
 
     fault: Fault

@@ -42,14 +42,17 @@ _Floats = NDArray[np.float64]
 class Measured:
     """The results of a study of streams; :func:`measure` makes it.
 
-    ``facts`` describes the data: ``patches`` is the number of patches, ``correct`` that of valid patches,
-    ``groups`` that of groups; ``repeats`` is the field of this name of the
-    :class:`~crisol.lab.arrivals.StreamQuestion`; ``content_hash`` is the SHA-256 of the patches. ``by_known``
-    has a row for each number of earlier verdicts on the vulnerability, ``policies`` and ``near_misses`` a row
-    for each policy; for their columns see :func:`measure`. ``coverages`` maps three ways to predict,
-    ``memory``, ``cold`` and ``nearest neighbour``, to two arrays each: the coverage and error rate that
-    :func:`crisol.lab.frontier.risk_coverage` returns. Both arrays count only patches that arrived when a
-    verdict on their vulnerability was known; without such patches ``coverages`` is empty.
+    - ``facts``: the number of ``patches``, of valid patches (``correct``) and of ``groups``; the field
+      ``repeats`` of the :class:`~crisol.lab.arrivals.StreamQuestion`; and ``content_hash``, the SHA-256 of
+      the patches.
+    - ``by_known``: a table with a row for each number of earlier verdicts on the vulnerability; for its
+      columns see :func:`measure`.
+    - ``policies``, ``near_misses``: two tables with a row for each policy; for their columns see
+      :func:`measure`.
+    - ``coverages``: two arrays for each of three ways to predict, ``memory``, ``cold`` and
+      ``nearest neighbour``: the coverage and error rate that :func:`crisol.lab.frontier.risk_coverage`
+      returns. They count only patches that arrived when a verdict on their vulnerability was known; without
+      such patches ``coverages`` is empty.
     """
 
     facts: dict[str, float | str]

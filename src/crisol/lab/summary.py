@@ -40,11 +40,11 @@ class CellResult:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """The summary of an MLflow run that executed a notebook: question, parameters, cells, and metrics.
+    """The summary of an MLflow run that executed a notebook.
 
-    ``experiment`` is the experiment's name, ``question`` its question. ``run_id`` is the id of the MLflow
-    run, ``seed`` its seed as text. ``cells`` are the results of the code cells, in order. ``parameters`` and
-    ``metrics`` map names to values.
+    ``experiment`` is the experiment's name. ``run_id`` is the id of the MLflow run, ``seed`` its seed as
+    text. ``cells`` are the results of the code cells, in order. ``parameters`` and ``metrics`` map names to
+    values.
     """
 
     experiment: str

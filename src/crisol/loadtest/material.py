@@ -33,10 +33,10 @@ _UNSURE_SHARE = 0.2
 class Item:
     """A patch of a load test, with its verdict in the corpus table and the prediction of the model in use.
 
-    ``vulnerability`` is an id; ``cwe`` is its weakness class such as ``CWE-79``, "" if unknown. ``diff`` is
-    the patch as text. ``outcome`` (``valid`` or ``invalid``) and ``reason`` (the text of a
-    :class:`~crisol.records.Reason`, "" for a valid patch) are the verdict, and ``seconds`` is how long its
-    wargame took. ``probability`` is the predicted probability of valid.
+    ``vulnerability`` is an id; ``cwe`` is text such as ``CWE-79``, "" if unknown. The verdict is ``outcome``,
+    ``valid`` or ``invalid``, with the value of a :class:`~crisol.records.Reason` as ``reason``, "" for a
+    valid patch. ``seconds`` is the duration of its wargame. ``probability`` is the predicted probability of
+    valid.
     """
 
     vulnerability: str

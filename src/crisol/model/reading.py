@@ -136,13 +136,15 @@ def _kind(token: str) -> tuple[bool, bool, frozenset[str]]:
 class Reading:
     """The tokens and counts of one patch, from which every feature is computed; :func:`read` makes it.
 
-    ``added`` and ``removed`` hold the tokens of the added and of the removed code lines. ``context`` holds
-    the words of the unchanged lines within three lines of a change, ``context_lines`` is the number of these
-    lines. ``hunks`` is the number of hunks that change code. ``files`` is the number of files that have such
-    a hunk, or have no hunk at all, as a renamed file. ``insertions`` is the number of hunks that only add
-    lines, ``deletions`` that of hunks that only remove lines. ``spots`` is the number of blocks of changed
-    lines; a context line or the end of a hunk ends a block. ``created`` is the number of new files. ``cwe``
-    is the number of the CWE, 0 if unknown.
+    - ``added``, ``removed``: the tokens of the added and of the removed code lines.
+    - ``context``: the words of the unchanged lines within three lines of a change. ``context_lines``: the
+      number of these lines.
+    - ``hunks``: the number of hunks that change code. ``insertions``: of hunks that only add lines.
+      ``deletions``: of hunks that only remove lines.
+    - ``spots``: the number of blocks of changed lines; a context line or the end of a hunk ends a block.
+    - ``files``: the number of files that have a hunk that changes code, or no hunk at all, such as a renamed
+      file. ``created``: the number of new files among them.
+    - ``cwe``: the number of the CWE, 0 if unknown.
     """
 
     added: DiffSide

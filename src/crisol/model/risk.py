@@ -45,20 +45,19 @@ class ErrorRate:
 
 @dataclass(frozen=True, slots=True)
 class RiskGuarantee:
-    """A policy of the model, with bounds on its errors on new vulnerabilities, at confidence 1 - ``delta``.
+    """A policy of the model, with bounds on its errors on new vulnerabilities; :func:`certify` makes it.
 
-    At most the share ``alpha`` of the accepted patches is invalid, and at most the share ``beta`` of the
-    rejected patches is valid. Each share is computed for one vulnerability, then averaged over
-    vulnerabilities. The accept threshold of ``policy`` is None if the data do not show the bound ``alpha``;
-    the reject threshold is None if they do not show the bound ``beta``. ``policy.reason`` says what is
-    missing.
+    With confidence 1 - ``delta``, at most the share ``alpha`` of the accepted patches is invalid, and at most
+    the share ``beta`` of the rejected patches is valid. Each share is computed for one vulnerability, then
+    averaged over vulnerabilities. If the data do not show the bound ``alpha``, the accept threshold of
+    ``policy`` is None; if they do not show the bound ``beta``, the reject threshold is None.
+    ``policy.reason`` then says what is missing.
 
-    The last three fields, each an :class:`ErrorRate`, are measured on the patches from which the policy was
-    chosen. ``skipped_share`` is the share of patches that the policy decides without a wargame.
-    ``wrong_among_accepted`` is the share of invalid patches among the accepted ones, averaged over the
-    vulnerabilities with accepted patches; it is 0 if no patch is accepted. ``right_among_refused`` is the
-    share of valid patches among the rejected ones, averaged over the vulnerabilities with rejected patches;
-    it is 0 if no patch is rejected.
+    The last three fields are measured on the patches from which the policy was chosen. ``skipped_share`` is
+    the share of patches that the policy decides without a wargame. ``wrong_among_accepted`` is the share of
+    invalid patches among the accepted ones, averaged over the vulnerabilities with accepted patches, and 0 if
+    there are none. ``right_among_refused`` is the share of valid patches among the rejected ones, averaged
+    over the vulnerabilities with rejected patches, and 0 if there are none.
     """
 
     policy: Policy

@@ -78,11 +78,11 @@ class Serving:
     """The content of ``serving.json`` in a model folder: the description of an exported model.
 
     ``variant`` is the variant's name. ``model_version`` identifies the trained model, ``feature_version`` the
-    code that computes its features. ``slope`` and ``intercept`` are those of the calibration
-    (:class:`Sigmoid`). ``sha256`` is the hash of ``model.onnx``, empty without that file. With ``classic``
-    the model reads only the classic features. ``accept``, ``reject`` and ``reason`` are those of the
-    :class:`Policy`. ``golden`` is the probability that the model gave the fixed test patch :data:`PROBE` when
-    it was exported; None if it was not stored.
+    code that computes its features. ``slope`` and ``intercept`` are those of the calibration, a
+    :class:`Sigmoid`. ``accept``, ``reject`` and ``reason`` are those of the :class:`Policy`. ``sha256`` is
+    the hash of ``model.onnx``, "" if the folder has no such file. ``classic`` is True if the model reads only
+    the classic features. ``golden`` is the probability that the model gave the fixed test patch :data:`PROBE`
+    when it was exported, None if it was not stored.
     """
 
     variant: str

@@ -124,16 +124,16 @@ class Ending(StrEnum):
 class Run:
     """The result of one run of a script.
 
-    ``ending`` says how the run ended; ``code`` is the exit code, None unless ``ending`` is ``exited``.
-    ``stdout`` and ``stderr`` are the last part of the output. ``seconds`` is the wall time, ``cpu_seconds``
-    the CPU time of all processes of the run. ``waited`` is the approximate time, in seconds, for which the
-    run waited for a CPU. ``report`` is the result of a probe, empty for other scripts. ``canary`` is the exit
-    code of the canary: None if there was none, -1 if the canary ended without an exit code.
-
-    ``changed`` names what the run changed outside the target, and is empty unless ``ending`` is ``exited``.
-    It contains replaced functions and classes, such as ``pathlib.Path.exists``. It contains ``the working
-    folder`` if the run changed to another one, and ``other processes`` if the run still had other processes
-    when the script exited.
+    - ``ending``: how the run ended. ``code``: the exit code, None unless ``ending`` is ``exited``.
+    - ``stdout``, ``stderr``: the last part of the output.
+    - ``seconds``: the wall time. ``cpu_seconds``: the CPU time of all processes of the run. ``waited``: about
+      how many seconds the run waited for a CPU.
+    - ``report``: the result of a probe, empty for other scripts.
+    - ``canary``: the exit code of the canary: None if there was none, -1 if the canary ended without an exit
+      code.
+    - ``changed``: what the run changed outside the target, empty unless ``ending`` is ``exited``. An entry is
+      a replaced function or class, such as ``pathlib.Path.exists``; ``the working folder`` if the run changed
+      to another one; or ``other processes`` if the run still had other processes when the script exited.
     """
 
     ending: Ending

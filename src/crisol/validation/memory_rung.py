@@ -41,8 +41,8 @@ class MemoryRung:
 
     The memory of a vulnerability holds the verdicts that :meth:`add` and :meth:`learn` store, and the known
     fix as a valid patch. The rung reads the fix in the background, when the first patch for that
-    vulnerability comes. It decides nothing without a second stage, and nothing without a known verdict on the
-    vulnerability.
+    vulnerability comes. The rung decides nothing without a second stage, and nothing for a vulnerability
+    whose memory is empty.
 
     ``model`` is the model rung; the model in use and its second stage are taken from it. ``catalogue`` finds
     vulnerabilities; ``cache`` is the folder of downloaded releases. ``clock`` returns seconds. After the

@@ -51,14 +51,16 @@ class OwnProgram(_Section):
 class ReleasePair(_Section):
     """The section ``source`` of a vulnerability in a package: a vulnerable and a fixed release.
 
-    ``vulnerable`` and ``fixed`` are versions. ``archive_vulnerable`` and ``archive_fixed`` are file names in
-    the package index; ``sha256_vulnerable`` and ``sha256_fixed`` are the hashes that these files must have. A
-    source distribution is unpacked without its top folder, such as ``PyYAML-5.3``. ``root`` is a path in the
-    unpacked vulnerable release, that of the folder which is put on ``sys.path``; "" means the release itself.
-    ``root_fixed`` is the same for the fixed release; None means the same path. ``requires`` names the
-    packages that the code imports, as ``name==version`` of ``requirements.toml``. If ``compat`` is true, the
-    sandbox defines the names that Python 3.10 and 3.11 removed from the standard library. ``licence`` is ""
-    if the release states none.
+    - ``vulnerable``, ``fixed``: the versions.
+    - ``archive_vulnerable``, ``archive_fixed``: file names in the package index. ``sha256_vulnerable``,
+      ``sha256_fixed``: the hashes that these files must have.
+    - ``root``: the folder that is put on ``sys.path``, as a path in the unpacked vulnerable archive; "" means
+      all of the archive. A source distribution is unpacked without its top folder, such as ``PyYAML-5.3``.
+    - ``root_fixed``: the same for the fixed archive; None means the same path.
+    - ``requires``: the packages that the code imports, as ``name==version`` of ``requirements.toml``.
+    - ``compat``: True if the sandbox must define the names that Python 3.10 and 3.11 removed from the
+      standard library.
+    - ``licence``: "" if the release states none.
     """
 
     package: str
@@ -108,12 +110,14 @@ class TestLimits(LimitsSection):
 class UpstreamTests(_Section):
     """The section ``upstream_tests`` of a vulnerability: the archive with the tests, and their requirements.
 
-    ``archive`` is a file name in the package index, which must have the SHA-256 ``sha256``. ``root`` is a
-    folder in the archive; its content is copied next to the vulnerable package. ``paths`` are the test files
-    and folders, relative to ``root``. ``requires`` names the packages that the tests need, pytest included,
-    as ``name==version`` of ``requirements.toml``. ``options`` are further arguments of pytest. ``limits``
-    hold for one run of all tests. ``excluded`` maps a test file or a test, in pytest's notation, to the
-    reason why it does not run.
+    - ``archive``: a file name in the package index; the file must have the SHA-256 ``sha256``.
+    - ``root``: a folder in the archive, whose content is copied next to the vulnerable package.
+    - ``paths``: the test files and folders, relative to ``root``.
+    - ``requires``: the packages that the tests need, pytest included, as ``name==version`` of
+      ``requirements.toml``.
+    - ``options``: further arguments of pytest.
+    - ``limits``: those of one run of all tests.
+    - ``excluded``: test files and tests that do not run, in pytest's notation, each with the reason.
     """
 
     archive: str
@@ -129,9 +133,9 @@ class UpstreamTests(_Section):
 class Requirement(_Section):
     """A dependency in ``requirements.toml``: its archives in the package index, one for each platform.
 
-    ``archives`` maps file names to their SHA-256. A source distribution is unpacked without its top folder,
-    such as ``MarkupSafe-2.1.5``. ``root`` is a path in the unpacked archive, that of the folder which is put
-    on ``sys.path``; "" means all of the archive.
+    ``archives`` maps file names to their SHA-256. ``root`` is the folder that is put on ``sys.path``, as a
+    path in the unpacked archive; "" means all of the archive. A source distribution is unpacked without its
+    top folder, such as ``MarkupSafe-2.1.5``.
     """
 
     archives: dict[str, _Sha256] = Field(min_length=1)
@@ -141,12 +145,16 @@ class Requirement(_Section):
 class Description(_Section):
     """The content of a ``vulnerability.toml``; see ``docs/vulnerability-format.md`` for all keys.
 
-    ``id`` is the name of the folder. ``cve`` is "" for a flaw without a CVE number. ``source`` says where the
-    program is. ``upstream`` lists the hunks of the difference between the vulnerable and the fixed release
-    that belong to upstream's fix; if it is empty, no candidate has the origin upstream. ``upstream_tests`` is
-    None if there are none. ``limits`` hold for one run of a PoV or check. ``refusals`` names exceptions by
-    which a fixed program may refuse an attack: a PoV that ends with one of them has failed. A name is written
-    as a traceback shows it, such as ``ValueError`` or ``package.module.Error``; its subclasses do not count.
+    - ``id``: the name of the folder.
+    - ``cve``: "" for a flaw without a CVE number.
+    - ``source``: where the program is.
+    - ``upstream``: the hunks of upstream's fix, out of all that differ between the vulnerable and the fixed
+      release. If it is empty, no candidate has the origin upstream.
+    - ``upstream_tests``: None if there are none.
+    - ``limits``: those of one run of a PoV or check.
+    - ``refusals``: the exceptions by which a fixed program may refuse an attack: a PoV that ends with one of
+      them has failed. A name is written as a traceback shows it, such as ``ValueError`` or
+      ``package.module.Error``; subclasses of the exception do not count.
     """
 
     id: _Id

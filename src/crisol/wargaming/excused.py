@@ -37,8 +37,8 @@ class Excuses:
 
     ``tree`` is the syntax tree of the patched file, ``flow`` the possible values of its expressions.
     ``habits()`` returns the result of :func:`habits_of` for the unpatched file; it is called only when
-    :meth:`cover` needs this result. The attribute ``types`` collects, over all calls of :meth:`cover`, the
-    names of variables that hold a forbidden type: the file may only test values with them, but another file
+    :meth:`cover` needs this result. The attribute ``types`` is a set of variables, to which :meth:`cover`
+    adds those that it finds to hold a forbidden type. It examines their uses in this file only; another file
     could use them otherwise.
     """
 

@@ -48,14 +48,15 @@ _MOST_COMPARED = 1 << 22
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Constructs that could deceive the referee and that a patch adds to one file or removes, as short texts.
+    """Constructs of one patched file that could deceive the referee; each is named by a short text.
 
-    - ``refused``: added constructs that count as tampering.
-    - ``dropped``: removed constructs that would count as tampering if they were added.
-    - ``noted``: added constructs that may be harmless, such as reading the clock or changing a list of the
-      module. Some of these names make a wargame run more scripts, see :func:`.again.again`.
-    - ``types``: the variables of the patched file that hold a forbidden type, such as ``types.CodeType``. The
-      file uses them harmlessly, only to test values (as in ``isinstance``), but another file could use them
+    - ``refused``: constructs that the patch adds and that count as tampering.
+    - ``dropped``: constructs that the patch removes and that would count as tampering if it added them.
+    - ``noted``: constructs that the patch adds and that may be harmless, such as reading the clock or
+      changing a list of the module. Some of these names make a wargame run more scripts, see
+      :func:`.again.again`.
+    - ``types``: the variables of the file that hold a forbidden type, such as ``types.CodeType``. The file
+      uses them harmlessly, only to test values (as in ``isinstance``), but another file could use them
       otherwise.
     - ``read``: the names that the added lines read from other files of the program.
     """
