@@ -84,9 +84,10 @@ class Cell:
 class Tally:
     """The weighted confusion matrix of a group of trials; the positive class is valid.
 
-    ``tp`` (true positives) and ``fp`` (false positives, the false accepts) hold the trials that were
-    predicted valid; ``fn`` and ``tn`` hold those that were predicted invalid. ``inconclusive`` counts the
-    trials whose wargame was inconclusive; they are in no cell.
+    ``tp`` holds the trials that were predicted valid and are valid, ``fp`` those that were predicted valid
+    and are invalid (the false accepts). ``fn`` holds the trials that were predicted invalid and are valid,
+    ``tn`` those that were predicted invalid and are invalid. ``inconclusive`` counts the trials whose wargame
+    was inconclusive; they are in no cell.
     """
 
     tp: Cell = Cell()

@@ -24,10 +24,10 @@ class TriageOrder:
     """The order in which a triage wargames its candidates: the likeliest first, updated by each verdict.
 
     Call :meth:`add` for each candidate, and :meth:`learn` after each verdict; the candidate with the highest
-    :meth:`promise` is next. ``memory`` holds the verdicts so far. ``second`` is a second stage, which
-    predicts from them. Without it (None) the probability of the model that reads the diff alone counts;
-    without a model, similarity to a valid patch makes a candidate likelier, and similarity to an invalid
-    patch makes it less likely.
+    :meth:`promise` is next. ``memory`` holds the verdicts so far, from which the second stage ``second``
+    predicts. If ``second`` is None, the probability of the model that reads the diff alone counts. Without
+    such a model, a candidate is likelier the more similar it is to a valid patch, and less likely the more
+    similar it is to an invalid one.
     """
 
     second: SecondStage | None = None

@@ -57,19 +57,23 @@ class Variant(BaseModel):
     >>> variant.estimator(0)[-1]
     KNeighborsClassifier()
 
-    ``features`` is ``classic`` (the nine classic features), ``rich`` (all features of the diff), ``source``
-    (those of ``rich`` and features of the vulnerable source) or ``fix`` (those of ``source`` and the distance
-    to the known fix). ``words`` is the number of columns of hashed words, 0 for none. ``model`` is
-    ``forest``, ``extra`` (extremely randomised trees), ``boosting`` (histogram gradient boosting),
-    ``lightgbm``, ``linear`` (logistic regression), ``mean`` (the mean probability of the variants in
-    ``members``), or a scikit-learn classifier as ``module:Class``. To import such a class runs code of its
-    package: ``trust`` allows this for packages other than scikit-learn and LightGBM.
+    - ``features``: ``classic`` (the nine classic features), ``rich`` (all features of the diff), ``source``
+      (those of ``rich`` and features of the vulnerable source) or ``fix`` (those of ``source`` and the
+      distance to the known fix).
+    - ``words``: the number of columns of hashed words, 0 for none.
+    - ``model``: ``forest``, ``extra`` (extremely randomised trees), ``boosting`` (histogram gradient
+      boosting), ``lightgbm``, ``linear`` (logistic regression), ``mean`` (the mean probability of the
+      variants in ``members``), or a scikit-learn classifier as ``module:Class``.
+    - ``trust``: True to allow a class of a package other than scikit-learn and LightGBM; its import runs code
+      of that package.
+    - ``parameters``: the hyper-parameters, by the estimator's own names. The values are numbers, texts,
+      booleans or None. Names such as ``random_state`` and ``n_jobs`` are refused.
+    - ``grid``: at most 16 entries, each of which replaces some hyper-parameters; a search chooses one entry.
+    - ``feature_weight``: the factor by which a ``linear`` model multiplies the scaled features, but not the
+      words.
 
-    ``parameters`` are the hyper-parameters by the estimator's own names, with numbers, texts, booleans or
-    None as values; names such as ``random_state`` and ``n_jobs`` are refused. ``grid`` has at most 16
-    entries; each replaces some hyper-parameters, and a search chooses one entry. In a ``linear`` model
-    ``feature_weight`` multiplies the scaled features, and not the words. Raises pydantic's ValidationError
-    for an unknown model or parameter, and for fields that contradict each other.
+    Raises pydantic's ValidationError for an unknown model or parameter, and for fields that contradict each
+    other.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

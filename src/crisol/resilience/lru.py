@@ -21,12 +21,14 @@ OVERHEAD = 450
 class KindStats:
     """The counters of ``kind``, one kind of cache entry, since the cache was made.
 
-    ``hits`` counts look-ups that this process's memory answered, ``shared_hits`` values taken from the shared
-    tier, and ``misses`` values that had to be computed. ``errors`` counts failed calls of the shared tier,
-    ``corrupt`` entries of the shared tier that could not be decoded, ``refreshes`` computations that the
-    cache started in the background to renew a value before it expires, and ``evictions`` entries removed to
-    make space. ``entries`` and ``bytes`` are the number of the entries that this process holds now, and their
-    size.
+    - ``hits``: look-ups that this process's memory answered. ``shared_hits``: values taken from the shared
+      tier. ``misses``: values that had to be computed.
+    - ``errors``: failed calls of the shared tier. ``corrupt``: entries of the shared tier that could not be
+      decoded.
+    - ``refreshes``: computations that the cache started in the background, to renew a value before it
+      expires.
+    - ``evictions``: entries removed to make space.
+    - ``entries``, ``bytes``: the number of entries that this process holds now, and their size.
     """
 
     kind: Kind[Any]

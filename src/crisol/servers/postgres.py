@@ -30,11 +30,13 @@ __all__ = ["PostgresServer", "alive"]
 class PostgresServer:
     """A private PostgreSQL server on a Unix socket in ``folder``; make one with :meth:`start`.
 
+    If the caller is root, the server runs as ``nobody``. Committed data survive if the server is killed, but
+    can be lost if the machine fails, because ``fsync`` is off.
+
     ``binaries`` is the folder with ``initdb`` and ``postgres``; ``options`` are settings ``name=value``. The
-    data are on the small disk of ``enclosure``; with an ``enclosure`` of None they are on the system's disk.
-    ``process`` is the server's main process, None before the start. ``reaper`` kills the server if the
-    process that started it dies. If the caller is root, the server runs as ``nobody``. Committed data survive
-    if the server is killed, but can be lost if the machine fails, because ``fsync`` is off.
+    data are on the small disk of ``enclosure``, or on the system's disk if ``enclosure`` is None. ``process``
+    is the server's main process, None before the start. ``reaper`` kills the server if the process that
+    called :meth:`start` dies.
     """
 
     folder: Path

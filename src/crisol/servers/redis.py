@@ -36,7 +36,7 @@ class RedisServer:
 
     ``folder`` holds the server's log; ``port`` is 0 before the start. Clients need the random ``password``.
     ``options`` are command-line options of Redis. ``process`` is the server's process, None before the start;
-    ``reaper`` kills the server if the process that started it dies.
+    ``reaper`` kills the server if the process that called :meth:`start` dies.
     """
 
     folder: Path

@@ -41,10 +41,10 @@ _log = logging.getLogger(__name__)
 class FactRung:
     """The rung that decides a patch by a fact: without a model, and without running anything of the patch.
 
-    It decides a patch that leaves the vulnerable program as it was, a patch whose patched program already has
-    a verdict, and a patch that changes nothing that a PoV executes. For the last kind, the PoVs of each
-    vulnerability are traced once, in the background. Before the trace has ended, the rung leaves patches of
-    this kind to the later rungs. A failed trace is tried again after a minute.
+    It decides three kinds of patches: a patch that leaves the vulnerable program as it was, a patch whose
+    patched program already has a verdict, and a patch that changes nothing that a PoV executes. For the third
+    kind, the PoVs of each vulnerability are traced once, in the background. Before the trace has ended, the
+    rung leaves patches of this kind to the later rungs. A failed trace is tried again after a minute.
 
     ``catalogue`` finds vulnerabilities; ``cache`` is the folder of downloaded releases. ``sandbox`` is the
     kind of sandbox for traces: ``auto``, ``bubblewrap``, ``namespaces`` or ``weak``, as in

@@ -29,9 +29,9 @@ class Line:
     """A queue for wargames: at most ``seats`` run at a time, at most ``length`` wait.
 
     A *seat* is the right to run a wargame, a *place* is a position in the queue. A client gets another place
-    only if more places are free than it has already, so one client never gets more than about half of them. A
-    free seat goes to the waiting client with the fewest seats; among equals, to the first in the queue. A
-    place is given up when all callers that wait for its verdict have left. Use it in one event loop.
+    only if more places are free than it has already, so one client never gets more than about half of the
+    places. A free seat goes to the waiting client with the fewest seats; among equals, to the first in the
+    queue. A place is given up when no caller waits for its verdict any more. Use it in one event loop.
     """
 
     def __init__(self, seats: int, length: int) -> None:

@@ -90,12 +90,12 @@ class Validator:
 
     The decision is the first one that a step of this order returns. ``cache`` holds decisions and verdicts.
     ``referees`` run the wargames, guarded by the circuit breaker ``sandbox``. ``catalogue`` finds
-    vulnerabilities; for a vulnerability that is not registered no wargame runs. Each function in ``learners``
-    is called after every wargame: ``await learner(submission, pattern, verdict)``.
+    vulnerabilities; for a vulnerability that is not registered no wargame runs. After every wargame, each
+    function in ``learners`` is called: ``await learner(submission, pattern, verdict)``.
 
     The attribute ``off`` is a frozenset of :class:`~crisol.records.Source`: decisions of these rungs are
-    ignored. The ladder goes on without a dependency that is unavailable, and names it in the decision's
-    ``degraded``; such a decision is not cached. Use it in one event loop.
+    ignored. If a dependency is unavailable, the ladder goes on without it, and the decision names the
+    dependency in ``degraded``; such a decision is not cached. Use it in one event loop.
     """
 
     def __init__(
