@@ -233,11 +233,11 @@ HEADLINE = (Origin.AGENT, Origin.HAND)
 class Candidate:
     """A unified diff against the source of one vulnerability, not yet judged.
 
-    ``diff`` is its text. ``vulnerability`` is an id; ``name`` is unique within it. ``origin`` says who made
-    the patch. A mutant is made from another patch: ``parent`` is that patch's name, and ``operator`` the
-    kinds of change, joined by ``+``. For an agent's patch, ``operator`` is the short name of the instruction
-    that the agent got. ``licence`` is the licence that an imported patch states. ``parent``, ``operator`` and
-    ``licence`` are "" where they do not apply.
+    ``vulnerability`` is an id; no two candidates of a vulnerability have the same ``name``. ``origin`` says
+    who made the patch. A mutant is made from another patch: ``parent`` is that patch's name, and ``operator``
+    the kinds of change, joined by ``+``. For an agent's patch, ``operator`` is the short name of the
+    instruction that the agent got. ``licence`` is the licence that an imported patch states. ``parent``,
+    ``operator`` and ``licence`` are "" where they do not apply.
     """
 
     vulnerability: str

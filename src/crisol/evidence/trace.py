@@ -59,10 +59,10 @@ class Code:
 class Way:
     """The trace of one PoV: the code that it executes and the files that it reads in the vulnerable program.
 
-    Paths are relative to the program's root. ``pov`` is the name of the PoV, ``code`` the executed code.
-    ``imports`` are the names of modules that it tried to import, whether or not they exist. ``opened`` are
-    the files that it opened other than by import, ``listed`` the folders that it listed, with a slash at the
-    end. ``lost`` holds the reasons why the trace failed; it is empty if the trace is complete.
+    Paths are relative to the program's root. ``pov`` is the name of the PoV. ``imports`` are the names of the
+    modules that the PoV tried to import, whether or not they exist. ``opened`` are the files that the PoV
+    opened other than by import, ``listed`` the folders that it listed, with a slash at the end. ``lost``
+    holds the reasons why the trace failed; it is empty if the trace is complete.
     """
 
     pov: str

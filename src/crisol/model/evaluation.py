@@ -33,9 +33,10 @@ class Evaluation:
 
     The arrays have one element for each patch. ``probability`` is the calibrated probability of valid;
     ``label`` is 1 for a valid patch, 0 for an invalid one; ``group`` and ``origin`` are the fields ``group``
-    and ``tool`` of the patch. Intervals are (low, high) at 95 %, by a bootstrap over units. A unit is a set
-    of patches that no fold splits: a group or, if the folds were made by another field, all patches of a
-    project or CWE. A measure is nan where the data do not define it, such as an AUC of a single class.
+    and ``tool`` of the patch. Intervals are (low, high) at 95 %, by a bootstrap over units; both ends are nan
+    for fewer than ten units. A unit is a set of patches that no fold splits: a group or, if the folds were
+    made by another field, all patches of a project or CWE. A measure is nan where the data do not define it,
+    such as an AUC of a single class.
 
     - ``groups``: the number of units.
     - ``headline_auc``, ``headline_interval``: the AUC on the patches by people and agents alone (origins

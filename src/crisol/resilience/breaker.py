@@ -89,10 +89,10 @@ class BreakerSnapshot:
 class BreakerCore:
     """A circuit breaker for a caller that makes the calls itself and reports how each ended. Thread-safe.
 
-    :meth:`try_acquire` returns a permit, a positive number, or 0 if the call is rejected. The caller passes
-    the permit of an admitted call to exactly one of :meth:`success`, :meth:`failure` and :meth:`release`.
-    ``name`` appears in messages; ``policy`` says when the breaker opens and closes; ``clock`` returns
-    seconds.
+    :meth:`try_acquire` returns a permit, a positive number, or 0 if the call is rejected. When an admitted
+    call has ended, the caller passes its permit to exactly one method: :meth:`success`, :meth:`failure`, or
+    :meth:`release` for an end that does not count, such as a cancelled call. ``name`` appears in messages;
+    ``policy`` says when the breaker opens and closes; ``clock`` returns seconds.
 
     >>> breaker = BreakerCore("database", BreakerPolicy(consecutive_failures=2))
     >>> for _ in range(2):

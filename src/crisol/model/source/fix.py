@@ -54,12 +54,15 @@ _MAX_TEXT = 160
 class Part(NamedTuple):
     """A piece of syntax that a patch adds to a function (``sign`` 1) or removes from it (``sign`` -1).
 
-    ``kind`` is ``guard`` (the condition of an assertion, or of an ``if`` whose body ends with raise, return,
-    continue or break), ``statement``, ``call``, ``constant``, ``operator`` or ``shape``. ``text`` depends on
-    the kind: for ``call`` it is the last part of the called name, for ``operator`` a class in :mod:`ast`, and
-    for ``shape`` the node types of a statement, with numbers instead of variable names. For the other kinds
-    it is Python source. ``where`` is the name of the function, such as ``Class.method``; outside of functions
-    it is the path of the file.
+    ``where`` is the name of the function, such as ``Class.method``; outside of functions it is the path of
+    the file. ``kind`` says what ``text`` holds:
+
+    - ``guard``: the condition of an assertion, or of an ``if`` whose body ends with raise, return, continue
+      or break, as Python source;
+    - ``statement``, ``constant``: Python source;
+    - ``call``: the last part of the called name;
+    - ``operator``: the name of a class in :mod:`ast`;
+    - ``shape``: the node types of a statement, with numbers instead of variable names.
     """
 
     kind: str
