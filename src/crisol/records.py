@@ -45,43 +45,36 @@ class Outcome(StrEnum):
 class Reason(StrEnum):
     """Why a patch is not valid: the first failure of its wargame.
 
-    About the patch as a text: ``malformed``, ``does_not_apply``. About its code: ``tampers`` (it interferes
-    with the wargame), ``does_not_load`` (a syntax or import error), ``undefined_name``. About PoVs:
-    ``exploit_survives`` (the public PoV still succeeds), ``variant_survives`` (another PoV does),
-    ``partial_fix`` (a generated PoV does), ``raises`` (a PoV ends by an exception or exit code that it does
-    not expect). About behaviour: ``breaks_function`` (a check fails, or a PoV ends by a name error),
-    ``diverges_from_reference`` (on a generated input), ``timeout`` (a run, or all runs together, took too
-    long). About the wargame itself: ``baseline_failed``, ``sandbox_failed``.
+    - ``malformed``: the text is no diff that can be read.
+    - ``does_not_apply``: the diff does not fit the vulnerable source.
+    - ``tampers``: the patch interferes with the wargame; it shadows a module, for example, or ends a run.
+    - ``does_not_load``: a patched file has a syntax error, or a script ends by an import error.
+    - ``undefined_name``: the patch uses a name that is defined nowhere.
+    - ``exploit_survives``: the public PoV still shows the flaw.
+    - ``variant_survives``: another PoV of the vulnerability still shows the flaw.
+    - ``raises``: a PoV ends by an exception or an exit code that it does not expect, and every check passes.
+    - ``breaks_function``: a check fails, or a PoV ends by a name error.
+    - ``timeout``: a run exceeds its limits, or all runs together exceed the time of the wargame.
+    - ``partial_fix``: a generated PoV, which fails on the reference, still shows the flaw.
+    - ``diverges_from_reference``: patch and reference behave differently on a generated benign input.
+    - ``baseline_failed``: on the unpatched code a PoV does not show the flaw, or a check fails.
+    - ``sandbox_failed``: the sandbox fails, and the patch is not the cause.
     """
 
     MALFORMED = "malformed"
-    """The text is no unified diff that can be read."""
     DOES_NOT_APPLY = "does_not_apply"
-    """A hunk does not match the vulnerable source."""
     TAMPERS = "tampers"
-    """The patch interferes with the wargame: it shadows a module, say, or ends a run by itself."""
     DOES_NOT_LOAD = "does_not_load"
-    """The patched code has a syntax error or cannot be imported."""
     UNDEFINED_NAME = "undefined_name"
-    """The patched code uses a name that is defined nowhere."""
     EXPLOIT_SURVIVES = "exploit_survives"
-    """The public PoV still shows the flaw."""
     VARIANT_SURVIVES = "variant_survives"
-    """Another PoV of the vulnerability still shows the flaw."""
     RAISES = "raises"
-    """A PoV ended by an exception that it does not expect, and every check passes."""
     BREAKS_FUNCTION = "breaks_function"
-    """A check fails: the patched code no longer works."""
     TIMEOUT = "timeout"
-    """A run exceeded its limits, or all runs together exceeded the time of the wargame."""
     PARTIAL_FIX = "partial_fix"
-    """A generated PoV, which the reference fix defeats, still shows the flaw."""
     DIVERGES_FROM_REFERENCE = "diverges_from_reference"
-    """On a generated benign input the patched code and the reference fix differ."""
     BASELINE_FAILED = "baseline_failed"
-    """On the unpatched code a PoV does not show the flaw, or a check fails."""
     SANDBOX_FAILED = "sandbox_failed"
-    """The sandbox failed for a reason that is not the patch's."""
 
     @property
     def outcome(self) -> Outcome:
@@ -114,31 +107,32 @@ class Strength(StrEnum):
 class PhaseName(StrEnum):
     """The steps of a wargame, in their usual order.
 
-    ``baseline`` runs PoVs and checks on the vulnerable code. ``apply`` applies the patch. ``static`` compiles
-    the patched files and looks for code that interferes with the wargame; ``names`` looks for undefined
-    names. ``pov`` runs the public PoV, ``variants`` the other PoVs, ``checks`` the checks. ``again`` runs the
-    public PoV in another environment. ``generated_povs`` runs PoVs that were generated from the
-    vulnerability's PoVs. ``differential`` compares the patch with the reference on generated inputs.
+    - ``baseline`` runs PoVs and checks on the vulnerable code.
+    - ``apply`` applies the patch.
+    - ``static`` compiles the patched files, and looks for code that interferes with the wargame.
+    - ``names`` (strict label only) looks for undefined names that are new in the patched files.
+    - ``pov`` runs the public PoV, ``variants`` the other PoVs, ``checks`` the checks.
+    - ``again`` runs the public PoV in other environments.
+    - ``generated_povs`` (strict label only) runs PoVs that were generated from the vulnerability's PoVs.
+    - ``differential`` (strict label only) compares the patch with the reference on generated inputs.
 
-    A referee that learns from earlier wargames chooses the order of ``pov``, ``variants`` and ``checks``. If
-    ``pov`` or ``variants`` fails with the reason ``raises``, the checks run next, and the verdict lists the
-    checks first.
+    If a step for the strict label only fails, the wargame skips the later ones of this kind and goes on. Any
+    other failed step ends the wargame. If ``pov`` or ``variants`` fails with the reason ``raises``, the
+    checks run before the wargame ends, and come first in the verdict, because a failed check is the better
+    reason.
 
-    A failure of ``names``, ``generated_povs`` or ``differential`` counts for the strict label only, and the
-    steps that count for the basic label still run. A failure of another step ends the wargame. With a referee
-    that learns, every failure ends it.
+    A referee that learns from earlier wargames chooses the order of ``pov``, ``variants`` and ``checks``, and
+    ends the wargame at any failed step.
     """
 
     BASELINE = "baseline"
     APPLY = "apply"
     STATIC = "static"
     NAMES = "names"
-    """Finds undefined names that are new in the patched files; counts for the strict label alone."""
     POV = "pov"
     VARIANTS = "variants"
     CHECKS = "checks"
     AGAIN = "again"
-    """Runs the public PoV in another environment, and often in one process if the patch may keep state."""
     GENERATED_POVS = "generated_povs"
     DIFFERENTIAL = "differential"
 
@@ -362,20 +356,25 @@ class Decision:
 class Trial:
     """One A/B observation: the prediction and the verdict of the same patch.
 
-    ``id`` is a hash of experiment, arm, patch, vulnerability and model version, see
-    :func:`~crisol.abtest.trial.trial_id`; a store keeps one trial for each id. ``patch`` is the identity of
-    the patch, ``vulnerability`` an id, ``cwe`` text such as ``CWE-22``. ``experiment`` and ``arm`` are names.
-    ``probability`` is the predicted probability of valid; ``outcome`` and ``reason`` are those of the
-    verdict. ``sampling_probability``, in (0, 1], is the probability with which the patch was selected for a
-    wargame; estimates weight the trial by its inverse. ``attributions`` maps each feature to its contribution
-    to the prediction; None if not computed. ``predict_seconds`` and ``wargame_seconds`` are the times that
-    prediction and wargame took. ``created_at`` has a time zone.
+    - ``id``: a hash of experiment, arm, patch, vulnerability and model version, see
+      :func:`~crisol.abtest.trial.trial_id`. A store keeps one trial for each id.
+    - ``patch``: the identity of the patch. ``vulnerability``: an id. ``cwe``: a text such as ``CWE-22``.
+    - ``experiment``, ``arm``: names.
+    - ``probability``: the predicted probability of valid. ``predict_seconds``: the duration of the
+      prediction.
+    - ``outcome``, ``reason``: those of the verdict. ``wargame_seconds``: the duration of the wargame.
+    - ``sampling_probability``: the probability, in (0, 1], with which the patch was selected for a wargame.
+      Estimates weight the trial by its inverse.
+    - ``created_at``: a time with a time zone.
+    - ``attributions``: the contribution of each feature to the prediction; None if it was not computed.
 
-    The other fields are set by a service and empty elsewhere. ``rung`` is the :class:`Source` that answered.
-    ``decided`` is the outcome that the caller was told; None if a wargame gave the answer, or if no rung
-    could decide. The verdict depends on the last three fields: ``content_hash`` is the hash of the
-    vulnerability, ``referee`` the version of the referee, and ``program`` the identity of the patched
-    program.
+    A service also sets these fields; elsewhere they may be empty:
+
+    - ``rung``: the :class:`Source` that answered.
+    - ``decided``: the outcome that the caller was told; None if a wargame gave the answer, or if no rung
+      could decide.
+    - ``content_hash``, ``referee``, ``program``: the content hash of the vulnerability, the version of the
+      referee, and the identity of the patched program. The verdict holds for these three.
     """
 
     id: str

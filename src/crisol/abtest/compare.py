@@ -44,20 +44,23 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The difference in accuracy between two arms, whose names are ``first`` and ``second``.
+    """The difference in accuracy between two arms, on the patches that both predicted; see :func:`compare`.
 
-    ``difference`` is the accuracy of the first arm minus that of the second, over the ``n`` patches that both
-    predicted. Both accuracies are weighted by 1 / sampling probability, so that the difference holds for all
-    patches that arrived. ``vulnerabilities`` is the number of vulnerabilities to which the ``n`` patches
-    belong. ``low`` and ``high`` bound the percentile bootstrap interval of the difference, resampled by
-    vulnerability; this interval is valid if the trials are analysed once. ``always_low`` and ``always_high``
-    bound a second interval of the difference. The second interval stays valid if the analysis is repeated as
-    trials come in; it assumes that patches are independent.
+    ``first`` and ``second`` are the names of the arms. ``n`` is the number of patches, ``vulnerabilities``
+    the number of vulnerabilities to which they belong.
 
-    ``only_first_right`` counts the patches on which only the first arm was right, ``only_second_right`` those
-    on which only the second was. ``p_value`` is the p-value of McNemar's two-sided test of these counts;
-    ``method`` says how it was computed, ``exact`` or ``asymptotic``. ``weighted_p_value`` is the p-value of a
-    normal test of the weighted difference.
+    - ``difference``: the accuracy of the first arm minus that of the second. Each patch weighs 1 / its
+      sampling probability, so that the difference holds for all patches that arrived.
+    - ``low``, ``high``: the bootstrap interval of the difference, valid if the trials are analysed once.
+    - ``always_low``, ``always_high``: an interval of the difference that stays valid if the analysis is
+      repeated as trials come in; it assumes that patches are independent.
+    - ``only_first_right``, ``only_second_right``: the numbers of patches that only the first arm, and only
+      the second arm, predicted right.
+    - ``p_value``: the p-value of McNemar's two-sided test of these two numbers. ``method``: how it was
+      computed, ``exact`` or ``asymptotic``.
+    - ``weighted_p_value``: the p-value of a normal test whether the weighted difference is 0.
+
+    Each interval covers the true difference with the probability ``level`` of :func:`compare`.
     """
 
     first: str

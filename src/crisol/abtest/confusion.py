@@ -24,10 +24,12 @@ _UNKNOWN = math.nan
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A weighted estimate (``value``) and its confidence interval from ``low`` to ``high``.
+    """A weighted estimate (``value``) with its confidence interval from ``low`` to ``high``.
 
-    ``n`` is the number of trials. ``effective_n`` is the number of trials with equal weights that would give
-    as narrow an interval. Without trials ``value``, ``low`` and ``high`` are NaN.
+    The coverage of the interval is the ``level`` of the function that made it, 95 % by default. ``n`` is the
+    number of trials on which the estimate rests. ``effective_n`` is the number of trials of equal weight that
+    carry as much information. ``value``, ``low`` and ``high`` are NaN if the estimate is not defined,
+    for example without trials.
     """
 
     value: float

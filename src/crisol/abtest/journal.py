@@ -166,13 +166,14 @@ class Journal:
 
 
 class JournaledStore:
-    """A trial store that writes trials to a journal while another store, which it wraps, is unavailable.
+    """A trial store that wraps another store, and writes trials to a journal while that store is unavailable.
 
-    ``store`` is the wrapped store, ``journal`` the file. Trials in the journal are moved to the store before
-    new trials are stored; until then no method returns them. Only :meth:`append` writes to the journal; all
-    other methods call the wrapped store and raise its errors. ``clock`` returns the present time in UTC;
-    trials dated more than 5 minutes later are refused. Several threads may call the methods; several
-    processes may do so if the wrapped store allows it.
+    ``store`` is the wrapped store, ``journal`` the file. Only :meth:`append` writes to the journal; all other
+    methods call the wrapped store and raise its errors. Before :meth:`append` stores new trials, it moves
+    those in the journal to the wrapped store; until then no method returns them. A trial that is dated more
+    than 5 minutes after the present time is refused with :class:`~crisol.errors.InputError`; ``clock``
+    returns the present time in UTC. Several threads may call the methods; several processes may do so if the
+    wrapped store allows it.
     """
 
     def __init__(

@@ -17,11 +17,11 @@ __all__ = ["Design", "TrialPlan", "detectable_difference", "pairs_needed", "plan
 class Design:
     """The sampling of an A/B test, and its costs, for the planning of sample sizes.
 
-    The share ``unsure``, 0 to 1, of the patches is always wargamed, because the model may not decide them
-    alone. Each other patch is wargamed with probability ``rate``. ``per_day`` is the number of patches that
-    arrive in a day, ``wargame_seconds`` the duration of one wargame. Raises
-    :class:`~crisol.errors.ExperimentError` for values out of range, and for a rate of 0 unless ``unsure`` is
-    1.
+    Of the patches that arrive, the model is unsure of the share ``unsure``, 0 to 1; these are always
+    wargamed. Each other patch is wargamed with the probability ``rate``, 0 to 1. ``per_day`` is the number of
+    patches that arrive in a day, ``wargame_seconds`` the duration of one wargame. Raises
+    :class:`~crisol.errors.ExperimentError` for values out of range, and for a ``rate`` of 0 unless ``unsure``
+    is 1.
     """
 
     rate: float

@@ -78,8 +78,9 @@ class PostgresStore:
     Safe across threads, forks, processes and machines. The first call, not the constructor, connects and
     migrates the schema. At most ``connections`` are open at a time. Every call except the migration ends
     within ``seconds``; a server that does not answer raises :class:`~crisol.errors.StoreError`. ``clock``
-    returns the present time, with a time zone; trials dated over five minutes later are refused. ``initial``
-    is the switch until :meth:`flip` stores another; None means off.
+    returns the present time, with a time zone; a trial that is dated more than five minutes after the present
+    time is refused with :class:`~crisol.errors.InputError`. ``initial`` is the switch until :meth:`flip`
+    stores another; None means off.
     """
 
     engine = "postgres"

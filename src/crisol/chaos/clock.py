@@ -42,7 +42,7 @@ _COMPILE_SECONDS = 120
 
 
 class ClockRefused(UnavailableError):
-    """The error of a machine that cannot give chosen processes another wall clock; the message says why."""
+    """This machine cannot give chosen processes another wall clock; the message says why."""
 
 
 def _jumps() -> Iterator[int]:

@@ -54,22 +54,23 @@ def _nothing(_: Stage) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One fault: how it is injected, and which servers it needs.
+    """A fault of a chaos test: how it begins and ends, and which servers and clients it needs.
 
-    ``name`` is its name; ``story`` describes it in words. ``start(stage)`` begins the fault and
-    ``stop(stage)`` ends it; ``during(stage)`` is called every ``every`` seconds in between. The fault lasts
-    at least ``seconds``. Afterwards the load goes on for ``waits`` seconds more than usual, the time that the
-    service needs to recover from this fault.
+    ``story`` describes the fault in words.
 
-    ``redis`` and ``postgres`` say whether the service uses a Redis and a PostgreSQL server. ``workers`` is
-    the number of the service's workers. ``disk`` gives PostgreSQL a small disk, ``enclosed`` gives the
-    service Linux namespaces of its own, and ``clocked`` a wall clock of its own. ``changes`` are environment
-    variables of the service.
-
-    ``flood`` is 0 without an attacker, 1 for an attacker who sends many requests from one address, and above
-    1 for an attacker who sends them under that many false client addresses. The attacker sends ``pace``
-    requests a second; 0 means as fast as possible. ``hostile`` adds a client that sends malicious patches.
-    With ``fresh``, cached verdicts are deleted during the load, so that wargames run.
+    - ``start(stage)`` begins the fault, ``stop(stage)`` ends it. ``during(stage)`` is called every ``every``
+      seconds in between.
+    - ``seconds``: the least duration of the fault. ``waits``: the seconds by which the load after the fault
+      is longer than usual, because the service needs this time to recover.
+    - ``redis``, ``postgres``: whether the service uses this server. ``workers``: the number of its workers.
+    - ``disk`` gives PostgreSQL a small disk. ``enclosed`` gives the service Linux namespaces of its own,
+      ``clocked`` a wall clock of its own.
+    - ``changes``: environment variables of the service.
+    - ``flood``: 0 means no attacker, 1 an attacker who sends requests from one address. A larger number is
+      the number of false client addresses that the attacker's requests name.
+    - ``pace``: the attacker's requests a second; 0 means as many as possible.
+    - ``hostile`` adds a client that sends malicious patches.
+    - ``fresh``: whether cached verdicts are deleted during the load, so that wargames run.
     """
 
     name: str

@@ -46,11 +46,18 @@ __all__ = ["Exit", "run"]
 class Exit(IntEnum):
     """The exit codes of the command ``crisol``; those from 64 to 78 have the meaning of BSD's ``sysexits.h``.
 
-    ``VALID`` (0) means valid or success, ``INVALID`` (1) invalid or a failed check, ``NOT_JUDGED`` (2) that
-    the wargame could not decide; ``USAGE`` (64) wrong usage, ``DATA`` (65) bad content, ``NO_INPUT`` (66) an
-    input that cannot be read, ``UNAVAILABLE`` (69) a missing dependency, ``INTERNAL`` (70) an internal
-    failure, ``CANNOT_CREATE`` (73) an output that cannot be created, ``OUTPUT`` (74) an input/output error,
-    ``INTERRUPTED`` (130) interrupted by SIGINT, ``TERMINATED`` (143) ended by SIGTERM.
+    - ``VALID`` (0): the patch is valid, or the command succeeded.
+    - ``INVALID`` (1): the patch is invalid, or the check that the command makes failed.
+    - ``NOT_JUDGED`` (2): the wargame could not judge the patch.
+    - ``USAGE`` (64): wrong use of the command.
+    - ``DATA`` (65): content that does not match its hash, checksum or schema.
+    - ``NO_INPUT`` (66): an input that cannot be read.
+    - ``UNAVAILABLE`` (69): a dependency that is not available.
+    - ``INTERNAL`` (70): a fault of Crisol.
+    - ``CANNOT_CREATE`` (73): an output that cannot be created.
+    - ``OUTPUT`` (74): an output that cannot be written.
+    - ``INTERRUPTED`` (130): an interruption by SIGINT.
+    - ``TERMINATED`` (143): an end by SIGTERM.
     """
 
     VALID = 0

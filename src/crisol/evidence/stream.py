@@ -61,14 +61,17 @@ class Stream:
 class Played:
     """The result of a simulation: arrays of shape (n,), with one element for each arrival of each stream.
 
-    The elements of one stream are in the order of arrival. ``arrival`` and ``stream`` are the indices of the
-    arrival and of its stream in ``arrivals`` and ``chosen`` of :func:`play`. ``known`` is the number of
-    verdicts that earlier wargames of the stream gave, without those that were known from the start.
-    ``decision`` is 1 for accepted, -1 for rejected, 0 for wargamed. ``rung`` is the rung that decided:
-    ``equivalent`` (an earlier patch has the same changes, see :func:`same_code`), ``memory``, ``model`` or
-    ``wargame``. ``probability`` is the probability of valid from the memory row, and 1 or 0 where the rung is
-    ``equivalent``. ``near_valid`` is the similarity to the most similar valid patch that is known, nan where
-    there is none.
+    The elements of one stream are in the order of arrival.
+
+    - ``arrival``, ``stream``: indices in the lists ``arrivals`` and ``chosen``, two arguments of
+      :func:`play`.
+    - ``known``: how many verdicts earlier wargames of the stream gave, without those known from the start.
+    - ``decision``: 1 for accepted, -1 for rejected, 0 for wargamed.
+    - ``rung``: the rung that decided. It is ``equivalent`` (an earlier patch has the same changes, see
+      :func:`same_code`), ``memory``, ``model`` or ``wargame``.
+    - ``probability``: the probability of valid by the memory row; 1 or 0 for the rung ``equivalent``.
+    - ``near_valid``: the similarity to the most similar patch that is known to be valid; nan if there is
+      none.
     """
 
     arrival: NDArray[np.int_]

@@ -23,29 +23,44 @@ _STEPS = 50
 
 @dataclass(frozen=True, slots=True)
 class ExperimentResult:
-    """The tables of an A/B experiment.
+    """The tables of an A/B experiment; :func:`summed` makes them.
 
     Estimates are weighted: a trial weighs 1 / its sampling probability. Intervals are 95 %; their ends are
-    nan if the test patches belong to fewer than ten vulnerabilities. Inconclusive trials are not counted:
-    trial n of an arm is its n-th conclusive one, from 1.
+    nan if the test patches belong to fewer than ten vulnerabilities. Inconclusive trials are left out, and
+    the number of a trial is its place among the conclusive trials of its arm, from 1.
 
-    ``table`` has a row for each arm and measure. Columns: arm, measure (a name in
-    :data:`crisol.abtest.confusion.METRICS`, such as ``accuracy``), estimate, low, high, trials (number of
-    trials), naive (the estimate without weights), whole (the value if every patch is wargamed). A measure
-    without an estimate has no row. ``trajectory`` has a row for each arm and trial. Columns: arm, trials
-    (number so far), estimate (accuracy), low and high (a confidence sequence). ``comparison`` has a row for
-    each challenger, with the fields of :class:`crisol.abtest.compare.Comparison`.
+    ``table`` has a row for each arm and measure, except for undefined measures. Columns:
 
-    ``alarms`` has a row for each arm and sequential test. Columns: arm, watch (name of the test: ``errors``
-    or ``calibration``, see :func:`crisol.abtest.watch.watch`), from_trial (the first trial that is tested),
-    raised_at (number of the trial that raised the alarm), began_at (estimated number of the trial at which
-    the change began), raised_on (identity of the patch that raised the alarm). Without an alarm, raised_at,
-    began_at and raised_on are missing. ``evidence`` has a row for each test and tested trial. Columns: arm
-    (``arm: test``), trials (number so far), estimate (how near the test is to an alarm, 0 to 1; 1 is an
-    alarm), low (always 0), high (equal to estimate).
+    - arm, measure: the names; :data:`crisol.abtest.confusion.METRICS` lists all measures, such as
+      ``accuracy``.
+    - estimate, low, high: the estimate with its interval. trials: the number of trials on which it rests.
+    - naive: the estimate without weights. whole: the estimate if every patch is wargamed.
+
+    ``trajectory`` has a row for each arm and trial. Columns:
+
+    - arm: its name. trials: the number of the trial.
+    - estimate, low, high: the accuracy up to this trial, with its confidence sequence.
+
+    ``comparison`` has a row for each challenger, with the fields of
+    :class:`crisol.abtest.compare.Comparison`.
+
+    ``alarms`` has a row for each arm and test. The tests are sequential, see
+    :func:`crisol.abtest.watch.watch`. Columns:
+
+    - arm: its name. watch: the name of the test, ``errors`` or ``calibration``.
+    - from_trial: the number of the first trial that is tested.
+    - raised_at, raised_on: the number of the trial that raised the alarm, and the identity of its patch.
+    - began_at: the estimated number of the trial at which the change began. Like raised_at and raised_on it
+      is missing if there was no alarm.
+
+    ``evidence`` has a row for each arm, test and tested trial. Columns:
+
+    - arm: the names of arm and test, as ``arm: test``. trials: the number of the trial.
+    - estimate: how near the test is to an alarm, 0 to 1; at 1 the alarm is raised.
+    - low, high: always 0, and always equal to estimate.
 
     ``disagreements`` has a row for each trial whose prediction contradicts the verdict, with the columns of
-    :func:`crisol.lab.disagreements.disagreements`. ``confusions`` maps an arm to the sums of weights (true
+    :func:`crisol.lab.disagreements.disagreements`. ``confusions`` maps each arm to the sums of weights (true
     accepts, false accepts, false rejects, true rejects). ``experiment`` is the name under which the trials
     are stored; :func:`summed` leaves it "".
     """

@@ -67,16 +67,18 @@ class StreamQuestion:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """The data of a study of streams: arrivals, streams, and a second stage for each fold.
+    """The data of a study of streams: arrivals, streams and second stages; :func:`prepare` makes it.
 
-    ``arrivals`` are the candidates of all groups. ``streams`` are the orders in which the candidates of a
-    group arrive: ``question.repeats`` orders for each group, or one if ``question.shuffled`` is False.
-    ``label`` (arrivals,) is 1 for a valid patch, 0 for an invalid one. ``group`` (arrivals,) is the number of
-    each arrival's group; ``names`` (groups,) are the groups' names. ``fold`` (groups,) is the number of each
-    group's fold; ``stages`` maps the number of a fold to the second stage that was trained on all other
-    folds. ``lessons`` are the memory rows on which the stages were trained. ``half`` (groups,) is 0 or 1:
-    thresholds are chosen on one half of the groups and measured on the other. ``digest`` is a SHA-256 of the
-    labelled patches.
+    - ``arrivals``: the candidates of all groups, in the order of the data. ``label`` (arrivals,) is 1 for a
+      valid patch, 0 for an invalid one; ``group`` (arrivals,) is the number of each arrival's group.
+    - ``names`` (groups,): the name of each group, by its number.
+    - ``streams``: the orders in which the candidates of a group arrive, ``question.repeats`` for each group,
+      or one if ``question.shuffled`` is False.
+    - ``fold`` (groups,): the number of each group's fold. ``stages`` maps the number of a fold to the second
+      stage that was trained on all other folds.
+    - ``lessons``: the memory rows on which all second stages were trained.
+    - ``half`` (groups,): 0 or 1. Thresholds are chosen on one half of the groups and measured on the other.
+    - ``digest``: a SHA-256 of the labelled patches.
     """
 
     question: StreamQuestion

@@ -43,20 +43,26 @@ warnings.filterwarnings("ignore", "A worker stopped while some jobs were given",
 
 @dataclass(frozen=True, slots=True)
 class VariantComparison:
-    """The evaluations of several variants on the same patches, with a table that ranks the variants.
+    """The evaluations of several variants on the same patches, and a table that ranks the variants.
 
-    ``table`` has a row for each variant, the best on top; below them are a row for each control (a guess that
-    ignores what a patch does), and one for ``wargame alone`` (every patch is wargamed). The variants are
-    sorted by headline_auc, or by auc where headline_auc is nan. Columns: variant; headline_auc (AUC on the
-    patches by people and agents) with the ends headline_low and headline_high of its 95 % interval; auc (on
-    all patches) with auc_low and auc_high; false_accept_rate (share of the invalid patches that are accepted
-    without a wargame); saved (share of the patches that are decided without a wargame); wargames_per_second
-    (patches that one process decides in a second, if it wargames only those that the model does not decide).
+    ``truth`` (patches,) is 1 for a valid patch, 0 for an invalid one. ``evaluations`` has one evaluation for
+    each variant, in the order in which the variants were given. ``controls`` has one for each control, a
+    guess that ignores what a patch does. ``certified`` maps the name of each variant to its policy with a
+    guarantee. ``served`` has the names of the variants that a service can use: those that read the diff
+    alone.
 
-    ``patches`` are the compared patches; ``truth`` (patches,) is 1 for a valid patch, 0 for an invalid one.
-    ``evaluations`` has one for each variant, ``controls`` one for each control. ``certified`` maps the name
-    of a variant to its policy with a guarantee. ``served`` are the names of the variants that a service can
-    use.
+    ``table`` has a row for each variant, the best on top: the one with the highest headline_auc, or auc where
+    headline_auc is nan. Below are a row for each control, and one for ``wargame alone``: every patch is
+    wargamed. A column that does not apply to a row is nan. Columns:
+
+    - variant: the name.
+    - headline_auc, headline_low, headline_high: the AUC on the patches by people and agents, and its 95 %
+      interval.
+    - auc, auc_low, auc_high: the AUC on all patches, and its 95 % interval.
+    - false_accept_rate: the share of the invalid patches that are accepted without a wargame.
+    - saved: the share of the patches that are decided without a wargame.
+    - wargames_per_second: how many patches one process decides in a second, if it wargames only those that
+      the model does not decide.
     """
 
     table: pd.DataFrame
@@ -64,11 +70,8 @@ class VariantComparison:
     truth: NDArray[np.int_]
     evaluations: tuple[Evaluation, ...]
     controls: tuple[Evaluation, ...]
-    """The evaluations of guesses that ignore what a patch does, see :mod:`crisol.model.controls`."""
     certified: dict[str, RiskGuarantee]
-    """The policy of each variant, with its guarantee over new vulnerabilities, by the variant's name."""
     served: frozenset[str]
-    """Names of the variants that a service can serve: those that read the diff alone."""
 
     @property
     def best(self) -> str:

@@ -36,17 +36,24 @@ _KNOWN = COLUMNS.index("known")
 class Poisoning:
     """The result of a simulation in which somebody inverts the verdicts in the memory.
 
-    Valid becomes invalid, and invalid becomes valid. ``begins`` is the arrival, counted from 1, from which on
-    the verdicts are inverted; if they never are, it is the number of arrivals plus 1. ``arrivals`` has a row
-    for each arrival. Columns: arrival (from 1), group, decided (``valid`` or ``invalid`` by the memory; ""
-    where the patch was wargamed instead), valid (whether the patch is valid by its true verdict), wrong
-    (whether the memory decided wrongly), sampled (whether a patch that the memory decided was wargamed, too),
-    poisoned (whether the verdicts were inverted when the patch arrived).
+    Valid becomes invalid, and invalid becomes valid. ``begins`` is the first arrival, counted from 1, at
+    which the verdicts are inverted. If they never are, it is the number of arrivals plus 1.
 
-    ``alarms`` has a row for ``false accepts`` and one for ``false refusals``. Columns: watched (one of these
-    names), promised (the largest share of such errors that the memory promises), trials (number of sampled
-    arrivals that the memory accepted, in the second row: that it refused), raised_at (arrival of the alarm),
-    began_at (estimated arrival of the first errors). The last two are nan without an alarm.
+    ``arrivals`` has a row for each arrival. Columns:
+
+    - arrival: its number, from 1. group: the name of its group.
+    - decided: ``valid`` or ``invalid``, the decision of the memory; "" if the memory did not decide.
+    - valid: whether the patch is valid by its true verdict. wrong: whether the memory decided otherwise.
+    - sampled: whether the patch was wargamed although the memory decided it.
+    - poisoned: whether the verdicts were inverted when the patch arrived.
+
+    ``alarms`` has two rows, one for each kind of error of the memory. Columns:
+
+    - watched: ``false accepts`` or ``false refusals``.
+    - promised: the largest share of these errors that the memory promises.
+    - trials: the number of sampled arrivals that the memory accepted, or refused.
+    - raised_at: the arrival at which the alarm was raised; nan without an alarm.
+    - began_at: the estimated arrival of the first errors; nan without an alarm.
     """
 
     arrivals: pd.DataFrame

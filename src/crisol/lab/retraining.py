@@ -37,9 +37,9 @@ _REPEATS = 500
 class Gathered:
     """Labelled patches from stored trials, one for each pair of vulnerability and patch.
 
-    ``inconclusive`` is the number of inconclusive trials, ``without_text`` the number of patches whose diff
-    is not stored; ``patches`` has neither. ``weights`` has 1 / the sampling probability of each patch, in the
-    order of ``patches``; if it is empty, all patches weigh the same.
+    :func:`labelled` makes them. ``weights`` has 1 / the sampling probability of each patch, in the order of
+    ``patches``; if it is empty, all patches weigh the same. Two numbers say what was left out:
+    ``inconclusive`` counts the inconclusive trials, ``without_text`` the patches whose diff is not stored.
     """
 
     patches: tuple[LabelledPatch, ...]
@@ -70,19 +70,23 @@ class RetrainingDesign:
 
 @dataclass(frozen=True, slots=True)
 class Retraining:
-    """The result of a retraining: three models on the same test patches.
+    """The result of a retraining: three models that were tested on the same patches.
 
-    ``table`` has a row for each: ``challenger`` (the variant, trained on corpus and trials),
-    ``without trials`` (the variant, trained on the corpus alone) and ``champion`` (the champion's variant,
-    trained on the corpus alone). Where there is no champion, or ``experiments/variants.yaml`` lacks its
-    variant, the third row has the variant of the other two. Columns: model, variant, learnt and tested
-    (numbers of patches), auc with auc_low and auc_high (95 % interval), brier (Brier score), cost (mean cost
-    of a patch in wargames, see :func:`crisol.lab.promotion.costs`).
+    ``table`` has a row for each model. Columns:
 
-    ``brought`` is a sentence on the effect of the trials: it compares the challenger with ``without trials``.
-    ``not_worse`` says whether the challenger is shown to be no worse than the champion, ``reason`` why.
-    ``policy`` is a sentence on the challenger's thresholds. ``version`` is the challenger's number in the
-    registry. ``promoted`` says whether the challenger became champion.
+    - model: ``challenger`` (trained on corpus and trials), ``without trials`` (the same variant, trained on
+      the corpus alone), or ``champion`` (the champion's variant, trained on the corpus alone).
+    - variant: its name. The row ``champion`` has the challenger's variant if there is no champion, or if
+      ``experiments/variants.yaml`` lacks the champion's variant.
+    - learnt, tested: the numbers of patches for training and test.
+    - auc, auc_low, auc_high: the AUC and its 95 % interval.
+    - brier: the Brier score.
+    - cost: the mean cost of a patch, in wargames, see :func:`crisol.lab.promotion.costs`.
+
+    ``brought`` is a sentence that compares ``challenger`` with ``without trials``. ``not_worse`` is True if
+    the challenger is shown to be no worse than the champion. ``reason`` is a sentence on this comparison; it
+    also says if the champion was trained on more vulnerabilities. ``policy`` is a sentence on the thresholds
+    of the registered challenger, which is trained on all patches; ``version`` is its number in the registry.
     """
 
     table: pd.DataFrame
@@ -91,7 +95,6 @@ class Retraining:
     reason: str
     policy: str
     version: str
-    """The number of the registered challenger, which is trained on all patches."""
     promoted: bool
 
     @property

@@ -76,21 +76,21 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class TriageEntry:
-    """One program among the candidates of a triage, with what the triage knows of it.
+    """One program among the candidates of a triage, with the decision on it.
 
-    ``name`` and ``diff`` are those of a candidate that makes the program; ``repeats`` names the other
-    candidates that make it. ``outcome`` and ``source`` are None until the program is decided. ``source`` is
-    the rung that decided. It is ``wargame`` for a diff that does not parse or apply, although no wargame ran.
-    ``reason`` and ``detail`` say why the program is not valid.
-
-    ``evidence`` is empty until the program is decided. After a wargame it holds the names of the phases that
-    the program passed, after a decision by a fact the fact's evidence. If an earlier triage stored the
-    verdict, its only element is ``an earlier run``.
-
-    ``probability`` is the probability of valid from the diff alone, None without a model. ``lacks`` describes
-    changes that the known fix makes and the candidate does not, ``adds`` changes that only the candidate
-    makes; each has at most four. ``lines`` is the number of changed lines. ``seconds`` is the duration of the
-    wargame, 0 without one.
+    - ``name``, ``diff``: those of the first candidate that makes the program. ``repeats``: the names of the
+      other candidates that make it.
+    - ``outcome``, ``source``: the decision and the rung that made it; None until the program is decided. A
+      diff that does not parse or apply has the source ``wargame``, although no wargame ran.
+    - ``reason``, ``detail``: why the program is not valid.
+    - ``evidence``: the phases that the program passed in its wargame, or the evidence of the fact that
+      decided it, or ``an earlier run`` if an earlier triage stored the verdict. It is empty before the
+      decision.
+    - ``probability``: the probability of valid from the diff alone; None without a model.
+    - ``lacks``, ``adds``: the first four changes that only the known fix makes, and the first four that only
+      the candidate makes, in words.
+    - ``lines``: the number of changed lines.
+    - ``seconds``: the duration of the wargame, 0 without one.
     """
 
     name: str
@@ -122,16 +122,16 @@ class TriageEntry:
 class Triage:
     """A search for the valid patches among many candidates for one vulnerability, with few wargames.
 
-    Candidates that make the same program become one entry, with the name of the first of them. Facts decide
-    some entries; the others are wargamed, the likeliest first. ``until`` is ``decided`` (wargame all) or
-    ``first-valid`` (start no wargame after one gave the verdict valid). ``budget`` is the wall time in
-    seconds after which no wargame starts, None for no limit; wargames that are running then go on to their
-    end. ``clock`` returns the time in seconds. Raises :class:`~crisol.errors.InputError` if two candidates
-    have the same name.
+    Candidates that make the same program become one entry, with the name of the first of them. Facts and
+    earlier triages decide some entries. The others are wargamed, the likeliest to be valid first, until all
+    entries are decided (``until`` is ``decided``) or until one wargame gave the verdict valid
+    (``first-valid``). No wargame starts after ``budget`` seconds of wall time, None for no limit; the
+    wargames that are running then go on to their end. ``clock`` returns the time in seconds. Raises
+    :class:`~crisol.errors.InputError` if two candidates have the same name.
 
     ``entries`` maps names to entries; it is empty before :meth:`run`. ``wargames`` is the number of wargames
-    so far, ``seconds`` the wall time of :meth:`run`, 0 before its end. Verdicts are kept in ``bench.kept``,
-    and read by later triages of the same vulnerability.
+    so far, ``seconds`` the wall time of :meth:`run`, 0 before its end. Conclusive verdicts are kept in
+    ``bench.kept``, and read by later triages of the same vulnerability.
     """
 
     vulnerability: Vulnerability

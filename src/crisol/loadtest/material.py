@@ -57,10 +57,9 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """All that a load test needs: ``items``, the patches to send, and the model and policy of the service.
+    """The patches of a load test (``items``), with the model and the policy of the service under load.
 
-    ``model`` is the folder of the model. ``policy`` has the probabilities of valid at which the model accepts
-    or rejects a patch without a wargame.
+    ``model`` is the path of the model folder. ``policy`` says which patches are decided without a wargame.
     """
 
     items: tuple[Item, ...]

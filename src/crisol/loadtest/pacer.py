@@ -32,11 +32,12 @@ class _Setting(ctypes.Structure):
 
 
 class Pacer:
-    """A timer of the Linux kernel that makes the file descriptor ``fd`` readable when a request is due.
+    """A Linux timer that makes its file descriptor ``fd`` readable when a request is due.
 
-    Use it as a context manager. ``moments`` are the times at which requests are due, in seconds of the
-    monotonic clock, ascending. The timer fires at most every 0.2 ms, so requests due within that time are
-    reported together. Raises ``OSError`` if the kernel gives no timer.
+    ``moments`` are the times at which requests are due, in seconds of the monotonic clock, ascending. Use the
+    pacer as a context manager; when ``fd`` is readable, :meth:`due` yields the times of the requests that are
+    due. The timer fires at most every 0.2 ms, so there may be several. Raises ``OSError`` if the kernel gives
+    no timer.
     """
 
     def __init__(self, moments: Sequence[float]) -> None:

@@ -55,20 +55,19 @@ class Loop(StrEnum):
 class Shape(StrEnum):
     """How the rate of an open loop changes over its duration.
 
-    ``CONSTANT``: the plan's rate throughout, requests evenly spaced. ``POISSON`` and ``SOAK``: the plan's
-    rate throughout, random times. ``RAMP``: the rate rises from a tenth of the plan's rate to the whole.
-    ``SPIKE``: five times the plan's rate in the middle fifth of the duration, otherwise the plan's rate. All
-    but ``CONSTANT`` are Poisson processes.
+    - ``CONSTANT``: always the plan's rate, evenly spaced requests. All other shapes have random times
+      (Poisson processes).
+    - ``POISSON``: always the plan's rate.
+    - ``RAMP``: the rate rises from a tenth of the plan's rate to the whole.
+    - ``SPIKE``: five times the plan's rate in the middle fifth of the duration, otherwise the plan's rate.
+    - ``SOAK``: the same as ``POISSON``, for a long test, in which memory must not grow.
     """
 
     CONSTANT = "constant"
     POISSON = "poisson"
     RAMP = "ramp"
-    """The rate rises from a tenth of the given rate to the whole rate."""
     SPIKE = "spike"
-    """The rate is five times the given one in the middle fifth of the duration."""
     SOAK = "soak"
-    """As ``POISSON``, for a long time: memory and latency must not drift."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

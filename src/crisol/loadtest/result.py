@@ -33,8 +33,8 @@ class LoadResult:
     sending to the answer), ``lag_ms`` (from the planned start to sending), ``route`` (such as ``ml-first``)
     and ``failed`` (False for an answer with status 200). ``metrics`` are the figures by name, see
     :func:`summarise`. ``errors`` maps a kind of failure, such as ``timeout`` or ``HTTP 503``, to the number
-    of requests that failed so. ``costs`` is the CPU time and memory of the service, see
-    :meth:`~crisol.loadtest.watch.ProcessWatch.table`; it has no rows if they were not sampled.
+    of requests that failed so. ``costs`` is the CPU time and memory of the service, the table of
+    :meth:`~crisol.loadtest.watch.ProcessWatch.table`. It has no rows if the service was not measured.
     """
 
     samples: pd.DataFrame

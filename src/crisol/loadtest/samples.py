@@ -57,12 +57,13 @@ _decode = msgspec.json.Decoder(_Answer).decode
 
 
 class Recorder:
-    """The client's record of all requests of a load test, in their planned order, from index 0.
+    """The client's record of all requests of a load test, by their index in the planned order, from 0.
 
-    Many requests have the same bytes: ``order`` holds, for each request, its index in the client's list of
-    distinct requests. The client writes ``intended`` (the planned start) and ``sent`` of each request, in
-    seconds of the monotonic clock; both are NaN for a request that never began. ``done`` counts the answers.
-    ``failures`` counts the answers with another status than 200 and the requests without an answer.
+    Requests with equal bytes are one entry in the client's list of different requests; ``order`` has the
+    index of this entry for each request. The client writes ``intended[i]`` (the planned start of request i)
+    and ``sent[i]``, in seconds of the monotonic clock; both are NaN for a request that never began. ``done``
+    counts the answers. ``failures`` counts the answers with another status than 200 and the requests without
+    an answer.
     """
 
     def __init__(self, order: Sequence[int]) -> None:

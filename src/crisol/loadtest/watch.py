@@ -19,10 +19,11 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class ProcessWatch:
-    """A sampler of the CPU time and memory of the process ``pid`` and its descendants, every ``seconds``.
+    """A watch that measures the CPU time and memory of a process and its descendants, on Linux alone.
 
-    Use it as a context manager: samples are taken in a thread while its block runs; :meth:`table` then
-    returns them. Linux only.
+    ``pid`` is the id of the process; ``seconds`` is the time between two measurements. Use the watch as a
+    context manager: it measures in a thread while its block runs. :meth:`table` then returns the
+    measurements.
     """
 
     def __init__(self, pid: int, seconds: float = 0.25) -> None:

@@ -81,14 +81,17 @@ class Snapshot:
 
 
 class Slots:
-    """The array of numbers in which one worker process keeps all its metrics.
+    """The array of numbers, ``values``, in which one worker process keeps all its metrics.
 
-    ``worker`` is the worker's name. If ``folder`` is None, the array is in memory. Otherwise the folder is
-    made if it is missing, and gets two files that other workers read: the array, memory-mapped, as
-    ``*.values``, and ``*.names``, a file of JSON lines. The first JSON line names the process and the worker;
-    each other line names a metric, its index in the array and the number of its values. The files stay when
-    the worker ends, so that its counts are kept. The attribute ``values`` is the array, and ``name`` the name
-    of the two files without suffix.
+    ``worker`` is the worker's name. If ``folder`` is None, the array is in memory, and no other process can
+    read it. Otherwise it is a file in ``folder``, mapped into memory, next to a second file that says which
+    numbers belong to which metric. ``name`` is the name of both files without suffix:
+
+    - ``*.values``: the array.
+    - ``*.names``: JSON lines. The first names the process and the worker. Each other line names a metric, the
+      index of its first number, and how many numbers it has.
+
+    A missing folder is made. The files stay when the worker ends, so that its metrics are still exported.
     """
 
     def __init__(self, folder: Path | None, worker: str) -> None:

@@ -84,12 +84,10 @@ NEVER = Policy()
 
 @dataclass(frozen=True, slots=True)
 class LadderPolicy:
-    """The policies of two rungs: ``memory`` is that of the memory rung, ``model`` that of the model rung.
+    """The policies of the memory rung (``memory``) and of the model rung (``model``).
 
-    The ladder asks the memory rung first. The second stage predicts from earlier verdicts on the
-    vulnerability; its probability is judged by ``memory``. The model predicts from the diff alone; its
-    probability is judged by ``model``. In the example ``known`` is the number of earlier verdicts: without
-    any, the memory rung does not decide.
+    By default both rungs leave every patch to the next rung. In the example ``known`` is the number of
+    earlier verdicts on the vulnerability; if it is 0, the memory rung never decides.
 
     >>> ladder = LadderPolicy(memory=Policy(reject=0.1), model=Policy(reject=0.02))
     >>> ladder.remembered(0.05, known=3), ladder.remembered(0.05, known=0)

@@ -88,19 +88,23 @@ def _close(files: list[FileChange], hunks: list[Hunk], lines: list[str], path: s
 
 @dataclass(frozen=True, slots=True)
 class DiffSide:
-    """The added or the removed code lines of a patch: their tokens, and counts of them.
+    """The added code lines of a patch, or the removed ones, as tokens and counts.
 
-    A token is a name, a number or an operator. ``lines`` is the number of code lines, ``imports`` that of
-    import lines, ``characters`` that of characters without indentation, ``indent`` the widest indentation in
-    characters. ``tokens`` lists all tokens in the order of the text. ``counts`` maps each token to its number
-    of occurrences; ``words`` does the same for tokens in lower case. ``names`` lists the different names of
-    two characters or more, keywords included, in the order of their first occurrence; ``numbers`` is the
-    number of number literals.
+    A token is a name, a number or an operator.
 
-    ``parts`` maps words that matter in security patches, such as ``valid``, to the number of occurrences as a
-    name or as part of a name (``is_valid``). ``calls`` lists, in order and with repetitions, the names before
-    a ``(``: mostly those of called functions, but also keywords, as in ``if (``. ``marks`` are the indices in
-    ``tokens`` of keywords such as ``if``, ``return`` and ``except``.
+    - ``lines``: the number of code lines. ``imports``: the number of import lines among them.
+    - ``characters``: the number of characters, without indentation. ``indent``: the widest indentation, in
+      characters.
+    - ``tokens``: all tokens, in the order of the text. ``marks``: the indices in ``tokens`` of keywords such
+      as ``if``, ``return`` and ``except``.
+    - ``counts``, ``words``: how often each token occurs, as it is written and in lower case.
+    - ``names``: each name of two characters or more once, keywords included, in the order of first
+      occurrence.
+    - ``numbers``: how many tokens are number literals.
+    - ``parts``: how often each word that matters in security patches, such as ``valid``, occurs as a name or
+      as part of a name (``is_valid``). Words that do not occur are left out.
+    - ``calls``: the names before a ``(``, in order and with repetitions. Most are those of called functions,
+      but keywords are included, as in ``if (``.
     """
 
     lines: int
@@ -111,10 +115,8 @@ class DiffSide:
     counts: Counter[str]
     words: dict[str, int]
     names: list[str]
-    """The distinct names of two characters or more, with keywords."""
     numbers: int
     parts: dict[str, int]
-    """How often each word of the vocabulary occurs, as a whole name or as a part of one."""
     calls: list[str]
     marks: list[int]
 

@@ -21,9 +21,9 @@ __all__ = ["Rows", "columns", "numbers"]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The computation of the features that a model reads from a patch; the result is an array.
+    """The features that a model reads from a patch; :meth:`row` computes them.
 
-    If ``classic`` is True, only the classic features are computed, otherwise all features of the diff.
+    If ``classic`` is True, they are the nine classic features, otherwise all features of the diff.
     """
 
     classic: bool = False

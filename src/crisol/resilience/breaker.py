@@ -60,15 +60,17 @@ METRICS_ONLY: Final = State.METRICS_ONLY
 class BreakerSnapshot:
     """The state and the counters of the circuit breaker ``name`` at one moment.
 
-    ``successes``, ``failures`` (time-outs included), ``timeouts`` and ``rejections`` count calls since the
-    breaker was made. ``recovered`` and ``relapsed`` count the half-open periods that ended with the breaker
-    closed, and with the breaker open again. ``generation`` grows with each change of state. ``retry_after``
-    is the seconds that a rejected caller should wait, 0 while every call passes.
-
-    ``calls`` is the number of recent calls, as the breaker's policy defines them. ``failure_rate`` is the
-    share of these that failed, ``slow_rate`` the share that was slow, each 0 to 1. Both are None if there
-    were fewer calls than the policy's ``minimum_calls``, or if the policy limits neither rate; ``slow_rate``
-    is also None if the policy does not limit slow calls.
+    - ``generation``: a number that grows with each change of state.
+    - ``retry_after``: the seconds that a rejected caller should wait; 0 while every call passes.
+    - ``calls``: the number of recent calls. The breaker's policy says which calls are recent.
+    - ``failure_rate``: the share of the recent calls that failed, 0 to 1. It is None if ``calls`` is below
+      the policy's ``minimum_calls``, or if the policy limits neither failures nor slow calls by a rate.
+    - ``slow_rate``: the share of the recent calls that was slow, 0 to 1. It is None if ``failure_rate`` is
+      None, or if the policy does not limit slow calls.
+    - ``successes``, ``failures`` (time-outs included), ``timeouts``, ``rejections``: the numbers of these
+      calls since the breaker was made.
+    - ``recovered``, ``relapsed``: how many half-open periods ended with the breaker closed, and how many with
+      the breaker open again.
     """
 
     name: str

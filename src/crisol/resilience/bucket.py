@@ -32,20 +32,19 @@ TOLERANCE = 1e-6
 class Rate:
     """A rate limit: ``limit`` tokens return every ``seconds``, and a bucket holds at most ``burst`` tokens.
 
-    ``Rate(100)`` allows 100 tokens a minute; an infinite ``limit`` allows everything. A ``burst`` of 0 means
-    the same number as ``limit``. Two fields are computed: ``interval`` is the seconds in which one token
+    ``Rate(100)`` allows 100 tokens a minute; an infinite ``limit`` allows everything. A ``burst`` of 0 stands
+    for the same number as ``limit``. Two fields are computed: ``interval`` is the seconds in which one token
     returns, ``full`` the seconds in which an empty bucket becomes full. Raises
-    :class:`~crisol.errors.SettingsError` unless ``limit`` and ``seconds`` are positive and the burst is at
-    least 1, and finite if ``limit`` is; a ``limit`` below 1 needs a ``burst`` of its own.
+    :class:`~crisol.errors.SettingsError` if ``limit`` is not positive, if ``seconds`` is not positive and
+    finite, if the burst is below 1 (so a ``limit`` below 1 needs a ``burst``), or if the burst is infinite
+    and ``limit`` is not.
     """
 
     limit: float
     seconds: float = 60.0
     burst: float = 0.0
     interval: float = field(init=False, repr=False)
-    """Seconds until one token has returned."""
     full: float = field(init=False, repr=False)
-    """Seconds until an empty bucket is full."""
 
     def __post_init__(self) -> None:
         if not (self.limit > 0 and 0 < self.seconds < math.inf):

@@ -17,27 +17,32 @@ __all__ = ["CACHE", "DATABASE", "ML_MODEL", "BreakerPolicy"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerPolicy:
-    """When a circuit breaker opens and closes. Times are in seconds, rates are shares above 0, at most 1.
+    """The limits at which a circuit breaker opens and closes. Times are in seconds, rates in (0, 1].
 
-    The breaker opens after ``consecutive_failures`` failed calls in a row. It also opens if, of the recent
-    calls, at least the share ``failure_rate`` failed, or at least the share ``slow_rate`` took longer than
-    ``slow_seconds``. The recent calls are the last ``window_calls``, or those of the last ``window_seconds``
-    if that is set; with fewer than ``minimum_calls`` of them neither share opens the breaker. If
-    ``consecutive_failures``, ``failure_rate`` or ``slow_rate`` is None, the breaker never opens because of
-    that limit.
+    A closed breaker opens as soon as one of these limits is reached; a limit of None is never reached:
 
-    The breaker stays open for ``recovery_seconds``. Each time that it opens again without having closed, the
-    wait is ``backoff`` times longer, up to ``max_recovery_seconds``. A wait is made longer or shorter at
-    random, by at most the share ``jitter``; ``rng()`` returns a random number in [0, 1). After the wait the
-    breaker is half open and admits ``probes`` calls. It closes when ``probe_successes`` of them succeed. It
-    opens again when so many fail that this number cannot be reached, or when one takes longer than
-    ``half_open_seconds``.
+    - ``consecutive_failures``: the number of calls in a row that failed.
+    - ``failure_rate``: the share of the recent calls that failed.
+    - ``slow_rate``: the share of the recent calls that took longer than ``slow_seconds``.
+
+    The recent calls are the last ``window_calls``, or those of the last ``window_seconds`` if that is set.
+    The two shares count only once there are ``minimum_calls`` recent calls.
+
+    An open breaker rejects calls for ``recovery_seconds``. Each time that it opens again without having
+    closed, this time is ``backoff`` times longer, up to ``max_recovery_seconds``. It is also made longer or
+    shorter at random, by at most the share ``jitter``; ``rng()`` returns a random number in [0, 1).
+
+    Then the breaker is half open and admits ``probes`` calls. It closes when ``probe_successes`` of them have
+    succeeded. It opens again when so many have failed that this number cannot be reached, or when one of them
+    is still running ``half_open_seconds`` after the breaker became half open.
 
     ``timeout`` is the time limit of each call, None for no limit. An exception is a failure if it is of a
     type in ``record`` and of none in ``ignore``. A result is a failure if ``is_failure(result)`` is true; if
-    ``is_failure`` is None, no result is a failure. Three fields are computed: ``timed`` says whether calls
-    must be timed, ``rated`` whether the policy limits a rate, and ``longest_wait`` is the largest number of
-    seconds that a rejected caller is told to wait.
+    ``is_failure`` is None, no result is a failure. In a half-open breaker a slow call is a failure, too.
+
+    Three fields are computed. ``timed`` says whether calls must be timed, and ``rated`` whether the policy
+    limits a rate. ``longest_wait`` is the most seconds that a rejected caller is told to wait, even after the
+    clock was set back.
 
     Raises :class:`~crisol.errors.SettingsError` if a value is out of range, if only one of ``slow_rate`` and
     ``slow_seconds`` is set, if ``probe_successes`` exceeds ``probes``, or if ``minimum_calls`` exceeds
@@ -64,12 +69,8 @@ class BreakerPolicy:
     is_failure: Callable[[object], bool] | None = None
     rng: Callable[[], float] = field(default=random.random, repr=False, compare=False)
     timed: bool = field(init=False, repr=False, compare=False)
-    """Whether the duration of each call is needed."""
     rated: bool = field(init=False, repr=False, compare=False)
-    """Whether a window of recent calls is needed."""
     longest_wait: float = field(init=False, repr=False, compare=False)
-    """The largest number of seconds that a rejection may announce; without it a clock that was set back would
-    announce hours."""
 
     def __post_init__(self) -> None:
         for name in ("window_calls", "minimum_calls", "probes", "probe_successes"):

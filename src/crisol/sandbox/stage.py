@@ -62,7 +62,7 @@ class Inherited(NamedTuple):
     """The objects that the zygote makes once, and that each run inherits by the fork.
 
     ``finder`` is the import hook, with the byte code of the target's modules. ``watch`` is a snapshot of the
-    functions and classes of all modules that were loaded when it was made; the target's modules were not.
+    functions and classes of all modules that the zygote has loaded; no module of the target is among them.
     """
 
     finder: recall.Finder

@@ -24,13 +24,15 @@ _MAX_COMPILED = 1 << 19
 
 
 class Places:
-    """The paths inside a sandbox.
+    """The paths of the folders in a sandbox, as attributes.
 
-    ``isolated`` says that the sandbox has a file system of its own. ``root`` is a folder that looks like a
-    virtual environment. The argument ``requires`` is the number of folders with dependencies of the target;
-    the attribute ``requires`` lists the paths of these folders. ``target`` is the folder of the target's
-    files, ``release`` the folder of the unpatched files. ``layer`` is the folder into which an isolated
-    sandbox writes the overlay of a run. ``scratch`` is the working folder of a run.
+    - ``target``: the folder of the target's files. ``release``: the folder of the unpatched files.
+    - ``requires``: a list of the folders with the target's dependencies.
+    - ``layer``: the folder into which an isolated sandbox writes the overlay of a run.
+    - ``scratch``: the working folder of a run.
+
+    Arguments: ``isolated`` says that the sandbox has a file system of its own. ``root`` is a folder that is
+    laid out like a virtual environment. ``requires`` is the number of folders with dependencies.
     """
 
     def __init__(self, *, isolated: bool, root: str, requires: int) -> None:

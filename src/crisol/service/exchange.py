@@ -28,17 +28,16 @@ _LOOK_SECONDS = 0.05
 class Exchange:
     """The record of one request and its answer; each middleware fills some fields. Times are in seconds.
 
-    ``headers`` maps the names of the request's headers, in lower case, to their values; of a repeated header
-    it has the last value. ``body`` is the body of the request. ``request_id`` and ``trace`` identify the
-    request. ``client`` is the address by which requests are limited, ``limit`` the name of the rate limit (""
-    for none) and ``quota`` the decision of that limit, a :class:`~crisol.resilience.bucket.BucketDecision`
-    (None for none).
-
-    ``status`` is the HTTP status of the answer, 0 before the answer begins; ``answer_headers`` are added to
-    its headers. ``validated`` is the decision about a patch in the answer, None without one.
-    ``limit_seconds`` is the time that the rate limit took, ``gate_seconds`` the time that the check of the
-    request (:class:`~crisol.service.gate.Gate`) took, and ``inside_seconds`` the time of the application, to
-    which the request goes after both.
+    - ``headers``: the request's headers by name, in lower case. A repeated header has its last value.
+    - ``body``: the body of the request.
+    - ``request_id``, ``trace``: the two ids of the request.
+    - ``client``: the address by which the request is counted. ``limit``: the name of its rate limit, "" for
+      none. ``quota``: the decision by this limit, None for none.
+    - ``status``: the HTTP status of the answer, 0 before the answer begins.
+    - ``answer_headers``: headers that are added to the answer.
+    - ``validated``: the decision about a patch that the answer reports, None without one.
+    - ``limit_seconds``: the time of the rate limit. ``gate_seconds``: the time of the checks in
+      :class:`~crisol.service.gate.Gate`. ``inside_seconds``: the time of the application behind both.
     """
 
     headers: dict[bytes, bytes]

@@ -65,15 +65,19 @@ class Timings(Struct, frozen=True):
 class Answer(Struct, frozen=True):
     """The body of an answer: the decision about a patch, and how it was made.
 
-    ``outcome`` is ``valid``, ``invalid``, ``inconclusive``, or ``unknown`` if no rung decided. ``source`` is
-    the rung that answered, which may be the cache; ``decided_by`` is the rung that made the decision.
-    ``reason`` says why the outcome is not valid: a text such as ``exploit_survives``, listed by ``Reason`` in
-    ``crisol.records``, or null. ``detail`` explains the reason to people; it may be "". ``phases`` and
-    ``sandbox`` (``bubblewrap``, ``namespaces`` or ``weak``) describe the wargame; without one, ``phases`` is
-    empty and ``sandbox`` is null. ``probability``, ``model_version`` and ``feature_version`` describe the
-    prediction; without one, they are null. ``vulnerability`` is null if it is not registered. ``patch`` is
-    the identity of the patch. ``degraded`` names the unavailable dependencies among ``cache``, ``database``,
-    ``memory``, ``ml_model`` and ``sandbox``.
+    - ``outcome``: ``valid``, ``invalid``, ``inconclusive``, or ``unknown`` if no rung decided.
+    - ``source``: the rung that answered, which may be the cache. ``decided_by``: the rung that made the
+      decision.
+    - ``reason``: why the outcome is not valid, such as ``exploit_survives``; ``Reason`` in ``crisol.records``
+      lists all values. It is null for a valid patch, and for a decision of the memory or of the model.
+      ``detail`` explains the reason to people; it may be "".
+    - ``probability``, ``model_version``, ``feature_version``: those of the prediction; null without a
+      prediction.
+    - ``sandbox`` (``bubblewrap``, ``namespaces`` or ``weak``) and ``phases``: those of the wargame. Without a
+      wargame ``sandbox`` is null and ``phases`` empty.
+    - ``vulnerability``: its id; null if it is not registered. ``patch``: the identity of the patch.
+    - ``degraded``: the dependencies that were unavailable, among ``cache``, ``database``, ``memory``,
+      ``ml_model`` and ``sandbox``.
     """
 
     outcome: Annotated[
@@ -93,19 +97,19 @@ class Answer(Struct, frozen=True):
         Meta(description="the same without cache: the rung that made the decision"),
     ]
     confidence: Annotated[float, Meta(description="of the outcome; 0 where it is unknown or inconclusive")]
-    advisory: Annotated[bool, Meta(description="nobody decided: what is here of the model is a mere guess")]
-    evidence: Annotated[str, Meta(description="what the decision rests on, in one line")]
-    reason: Annotated[str | None, Meta(description="why the wargame says invalid or inconclusive")]
+    advisory: Annotated[bool, Meta(description="True if no rung decided; the prediction is then only a hint")]
+    evidence: Annotated[str, Meta(description="the reasons of the decision, in one line")]
+    reason: Annotated[str | None, Meta(description="why the outcome is invalid or inconclusive")]
     detail: str
     probability: Annotated[float | None, Meta(description="the model's probability that the patch is valid")]
     model_version: str | None
     feature_version: str | None
     vulnerability: str | None
-    patch: Annotated[str, Meta(description="the normalised identity of the patch, as far as it is judged")]
-    cut: Annotated[str, Meta(description="how the text was read, and what of it is left out; empty: nothing")]
+    patch: Annotated[str, Meta(description="the identity of the judged part of the patch")]
+    cut: Annotated[str, Meta(description="what was corrected in the diff or left out; empty if nothing was")]
     sandbox: str | None
     phases: tuple[PhaseReport, ...]
-    degraded: Annotated[tuple[str, ...], Meta(description="the dependencies that were missing")]
+    degraded: Annotated[tuple[str, ...], Meta(description="the dependencies that were unavailable")]
     timings: Timings
     request_id: str
 

@@ -37,8 +37,9 @@ class Responder:
     :data:`HEADERS`, the request id, the trace id, and the headers that other middleware put into the record.
     An exception of ``app`` becomes an error document, unless the answer has begun. After each request the
     middleware calls ``report(scope, exchange, seconds)`` with the request's ASGI scope, record and duration.
-    ``traced`` is the share, 0 to 1, of the requests without a ``traceparent`` header whose trace spans are
-    sent.
+
+    A valid header ``traceparent`` of a request says whether the trace spans of this request are sent. Without
+    such a header they are sent with the probability ``traced``, 0 to 1.
     """
 
     def __init__(

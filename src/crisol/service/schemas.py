@@ -78,7 +78,8 @@ class EstimateReport(_Strict):
     """An estimate, ``value``, of a figure such as the accuracy, with its 95 % interval ``low`` to ``high``.
 
     ``n`` is the number of trials on which it rests, ``effective_n`` the effective sample size after
-    weighting. Without such trials, ``value``, ``low`` and ``high`` are null.
+    weighting. ``value``, ``low`` and ``high`` are null if the figure is not defined, for example without
+    trials.
     """
 
     value: float | None
@@ -89,16 +90,21 @@ class EstimateReport(_Strict):
 
 
 class AccuracyReport(_Strict):
-    """A report that compares the model's predictions with the verdicts of the trials in a time range.
+    """A report that compares the model's predictions with the verdicts, over the trials of a time range.
 
-    ``time_range`` is that range as the caller gave it, such as ``24h``. ``model_version`` is null for the
-    trials of all versions. ``trials`` counts all trials, ``inconclusive`` those without a valid or invalid
-    verdict. ``confusion`` counts the other trials: ``tp`` and ``fp`` were predicted valid, ``tn`` and ``fn``
-    invalid; the verdict agrees in ``tp`` and ``tn``. ``weighted`` has the same four keys; each value is the
-    sum of the weights of the trials that ``confusion`` counts there. The weight of a trial is 1 / sampling
-    probability. ``metrics`` are weighted estimates by name: ``accuracy``, ``precision``, ``recall``, ``f1``,
-    ``mcc``, ``false_accept_rate`` and ``prevalence``. ``mcc`` is Matthews' correlation coefficient, -1 to 1;
-    the others are 0 to 1. ``as_of`` is the time of the report.
+    - ``time_range``: the time range as the caller gave it, such as ``24h``. ``as_of``: the time of the
+      report.
+    - ``model_version``: the version whose trials are counted; null for the trials of all versions.
+    - ``trials``: the number of all trials. ``inconclusive``: the number of trials with an inconclusive
+      verdict.
+    - ``confusion``: the numbers of the conclusive trials, by prediction and verdict. ``tp``: predicted valid,
+      verdict valid. ``fp``: predicted valid, verdict invalid. ``fn``: predicted invalid, verdict valid.
+      ``tn``: both invalid.
+    - ``weighted``: the sums of the weights of the same trials, with the same keys. A trial weighs 1 / its
+      sampling probability.
+    - ``metrics``: the weighted estimates ``accuracy``, ``precision``, ``recall``, ``f1``, ``mcc``,
+      ``false_accept_rate`` and ``prevalence``. ``mcc`` is Matthews' correlation coefficient, -1 to 1; the
+      others are 0 to 1.
     """
 
     time_range: str
@@ -198,7 +204,8 @@ class AbResults(_Strict):
 
     ``by`` is the property that groups the trials: ``model_version``, ``cwe``, ``band``, ``rung``, ``day`` or
     ``hour``. ``groups`` maps each value of this property to a report. If ``by`` is null, all trials form one
-    group, named ``all``.
+    group, named ``all``. If ``by`` is ``rung``, the answers that callers got take the place of the
+    predictions.
     """
 
     by: str | None

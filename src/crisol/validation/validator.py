@@ -62,12 +62,12 @@ full queue, a changed folder, a release that cannot be downloaded and all effect
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """A decision, and how it was made.
+    """A decision of a :class:`Validator`, and how it was made.
 
-    ``cached`` is True if the decision came from the cache, or from another request that asked the same at the
-    same time. ``pattern`` is the registered vulnerability, None if it is not registered. ``key`` is the cache
-    key of the decision. Only :meth:`Validator.validate`, for a patch that applies, gives the cache key of the
-    verdict instead. ``seconds`` is how long this answer took.
+    ``cached`` is True if the decision came from the cache, or was just made for another request with the same
+    question. ``pattern`` is the registered vulnerability, None if it is not registered. ``key`` is the cache
+    key of the decision; in a result of :meth:`Validator.validate` it is the cache key of the verdict, unless
+    the patch does not apply. ``seconds`` is how long this answer took.
     """
 
     decision: Decision

@@ -30,15 +30,17 @@ _LISTS = ("refused", "dropped", "noted", "undefined", "types", "read")
 class Examination:
     """The findings of a static analysis of one patched file, in comparison with the unpatched file.
 
-    ``error`` says why the patched file does not parse, "" if it parses; ``error_before`` says the same of the
-    unpatched file. The other fields are empty if the patched file does not parse.
-
-    Some constructs count as tampering. ``refused`` names those that the patch adds to the file, ``dropped``
-    those that the patch takes out of the file, see :func:`newly_refused`. ``noted`` names added constructs by
-    which code could recognise a wargame or keep state, such as reading the clock or changing a list of the
-    module. ``undefined`` holds the undefined names that the patch adds. ``types`` names variables of the file
-    that hold a type which only tests may use, ``read`` the names that added lines read from other files of
-    the program.
+    - ``error``: why the patched file does not parse, "" if it parses. If it does not, all other fields but
+      ``error_before`` are empty.
+    - ``error_before``: why the unpatched file does not parse, "" if it parses.
+    - ``refused``: the constructs that the patch adds to the file and that count as tampering.
+    - ``dropped``: constructs of this kind that the patch removes from the file, see :func:`newly_refused`.
+    - ``noted``: added constructs by which code could recognise a wargame or keep state, such as reading the
+      clock or changing a list of the module.
+    - ``undefined``: the undefined names that the patch adds.
+    - ``types``: the variables of the file that hold a forbidden type, such as ``types.FunctionType``, which
+      this file uses only in ``isinstance`` and the like.
+    - ``read``: the names that added lines read from other files of the program.
     """
 
     error: str

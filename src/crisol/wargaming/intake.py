@@ -50,11 +50,12 @@ _PLAIN = Manner()
 
 @dataclass(frozen=True, slots=True)
 class Same:
-    """A patch of an import that makes the same change as another candidate of the vulnerability.
+    """A patch of an import that makes the same change as another candidate of its vulnerability.
 
-    ``vulnerability`` is an id. ``name`` is the name of the patch, ``other`` that of the other candidate. If
-    the other candidate is an imported patch, the new patch is left out. If the other candidate is in the
-    vulnerability's folder, the new patch is left out only if both have the same name.
+    ``vulnerability`` is the vulnerability's id, ``name`` the name of the patch, ``other`` the name of the
+    other candidate. If the other candidate was itself imported, the patch is left out. If the other candidate
+    is in the vulnerability's folder, the patch is left out if both have the same name, and otherwise
+    imported.
     """
 
     vulnerability: str

@@ -49,26 +49,32 @@ _Finding = tuple[Reason | None, str]
 class Match:
     """The referee of one vulnerability: its scripts and its source, ready in a sandbox to judge patches.
 
-    :func:`open_match` makes it. A match judges any number of patches, one after the other. ``tree`` is the
-    folder of the vulnerable source, ``cache`` the folder of downloaded releases. ``target`` is the sandbox
-    over ``tree``, and ``sandbox`` the name of its isolation: ``bubblewrap``, ``namespaces`` or ``weak``.
-    ``seed`` determines the random names and values in PoVs and checks. ``budget`` limits the wall time, in
-    seconds, of all scripts of one patch; the time in which they wait for a CPU does not count.
+    :func:`open_match` makes it. It judges any number of patches, one after the other. The fields that are
+    given:
 
-    Two fields are None at first. The first patch sets ``baseline``, the phase that runs PoVs and checks on
-    the unpatched release. The first patch that is compared with the reference sets ``yardstick``, the
-    behaviour of the reference.
+    - ``tree``: the folder of the vulnerable source. ``cache``: the folder of downloaded releases.
+    - ``target``: the sandbox over ``tree``. ``sandbox``: its isolation, ``bubblewrap``, ``namespaces`` or
+      ``weak``.
+    - ``seed``: a number that determines the random names and values in PoVs and checks.
+    - ``budget``: the most seconds of wall time for all scripts of one patch, without the time in which they
+      wait for a CPU.
+    - ``experience``: the object that orders the scripts. With it, each script is a phase of its own, and the
+      wargame ends at the first failed phase, even one that counts for the strict label only. None means a
+      fixed order. The outcome for the strict label is the same in both cases.
 
-    ``checks`` are the checks in the form in which they run. ``warm`` becomes True before the second patch,
-    when the sandbox loads the modules that the scripts import. ``changes`` maps (script name, ``warm``) to
-    what the script's run on the unpatched release changed, such as functions that it replaced
-    (``Run.changed``); the same changes after a patch are no tampering. Some scripts run a PoV in a changed
-    environment: ``shown_again`` maps the name of such a script to whether it shows the flaw on the unpatched
-    release. ``canaries`` chooses the PoV that runs twice.
+    The fields that the referee fills while it judges:
 
-    If ``experience`` is None, the scripts run in a fixed order. Otherwise ``experience`` orders them, each
-    script is a phase of its own, and the wargame ends at the first failed phase, even if that phase counts
-    for the strict label only. The outcome for the strict label is the same as in the fixed order.
+    - ``baseline``: the phase that runs PoVs and checks on the unpatched release. The first patch sets it.
+    - ``yardstick``: the behaviour of the reference. The first patch that is compared with the reference sets
+      it.
+    - ``warm``: whether the sandbox has loaded the modules that the scripts import; it does so before the
+      second patch.
+    - ``checks``: the checks in the form in which they run, see :func:`.canaries.doubting`.
+    - ``changes``: for each (script name, ``warm``) the functions and classes that the script itself changes
+      on the unpatched release. The same changes on a patch are no tampering.
+    - ``shown_again``: for each script of :func:`.again.again`, which runs a PoV in another environment,
+      whether it shows the flaw on the unpatched release.
+    - ``canaries``: the choice of the PoV that runs twice.
     """
 
     vulnerability: Vulnerability

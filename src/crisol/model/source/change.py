@@ -25,8 +25,8 @@ _MAX_CHARACTERS = 2_000_000
 class PublicFacts:
     """The facts that anybody may know of a vulnerability before there is a patch.
 
-    ``description`` is its description, ``pov`` the text of its public PoV. ``fix`` holds the known fix:
-    (path, vulnerable text, fixed text) for each file that it touches. All are empty if unknown.
+    ``description`` is its description, ``pov`` the text of its public PoV; either is "" if unknown. ``fix``
+    is the known fix: (path, vulnerable text, fixed text) for each file that it touches. It is () if unknown.
     """
 
     description: str = ""

@@ -54,8 +54,8 @@ _MAX_TEXT = 160
 class Part(NamedTuple):
     """A piece of syntax that a patch adds to a function (``sign`` 1) or removes from it (``sign`` -1).
 
-    ``where`` is the name of the function, such as ``Class.method``; outside of functions it is the path of
-    the file. ``kind`` says what ``text`` holds:
+    ``where`` is the name of the function, such as ``Class.method``; outside of functions it is the name of
+    the class, and outside of classes the path of the file. ``kind`` says what ``text`` holds:
 
     - ``guard``: the condition of an assertion, or of an ``if`` whose body ends with raise, return, continue
       or break, as Python source;
@@ -78,10 +78,12 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """The changes of a patch: the names of the changed functions, and a count of each added or removed part.
+    """The changes of a patch: the changed functions, and how often each part was added or removed.
 
-    ``functions`` holds names such as ``path:Class.method``; the name ``path:`` stands for the statements of a
-    file outside of functions. ``parts`` counts how often the patch adds or removes each :class:`Part`.
+    ``functions`` has names such as ``path:Class.method``. The statements of a class outside of its methods
+    have the name ``path:Class``, those of a file outside of classes and functions the name ``path:``.
+    ``parts`` maps each :class:`Part` to its count. Additions and removals of the same syntax are counted
+    under separate keys.
     """
 
     functions: frozenset[str]
