@@ -194,10 +194,10 @@ def hunks(lines: Sequence[str], made: Sequence[Edit]) -> tuple[Hunk, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Sides:
-    """The lines of a hunk with the line ends that the file uses, LF or CRLF.
+    """The lines of a hunk, with the line ends that the file uses, LF or CRLF.
 
-    ``tagged`` are the hunk's lines in order, as (tag, line) pairs; the tag is a space, ``-`` or ``+``.
-    ``old`` are the lines before the change, ``new`` the lines after it, both without tags.
+    ``tagged`` has the lines as (tag, line) pairs; the tag is a space, ``-`` or ``+``. ``old`` and ``new``
+    have the lines before and after the change, without tags.
     """
 
     tagged: list[tuple[str, str]]
@@ -221,10 +221,7 @@ def _sides(hunk: Hunk, *, crlf: bool, plain: bool) -> _Sides:
 
 
 def _edits(sides: _Sides, start: int) -> list[Edit]:
-    """Return the edits of a hunk in order, one for each run of changed lines between its context lines.
-
-    ``start`` is the 0-based index of the file's line at which the hunk begins.
-    """
+    """Return one edit for each run of changed lines of a hunk; ``start`` is its 0-based line in the file."""
     made: list[Edit] = []
     at, removed, added = start, 0, list[str]()
     for tag, line in [*sides.tagged, (" ", "")]:
@@ -240,10 +237,9 @@ def _edits(sides: _Sides, start: int) -> list[Edit]:
 
 
 class _Search:
-    """A search for the places at which given lines occur in one file.
+    """A search for lines in one file, with a limit on the lines that all calls together may compare.
 
-    All calls of :meth:`places` together may compare only a limited number of lines: 200 for each line of the
-    file, and 200,000 more. So a malicious diff costs little time.
+    The limit keeps a malicious diff from costing much time.
     """
 
     def __init__(self, lines: Sequence[str]) -> None:
@@ -252,11 +248,10 @@ class _Search:
         self.left = _EFFORT * (len(lines) + 1_000)
 
     def places(self, old: list[str], expected: int, done: int) -> list[int]:
-        """Return the 0-based indexes, in ascending order, at which the lines ``old`` occur in the file.
+        """Return the ascending 0-based indexes, from ``done`` on, at which the lines ``old`` occur.
 
-        No index is less than ``done``, the index of the first line after the earlier hunks. If the lines
-        occur at ``expected``, the result is this index alone. An empty ``old`` can occur only there. Raises
-        :class:`~crisol.errors.PatchDoesNotApply` if the search exceeds its limit.
+        If they occur at ``expected``, the result is this index alone. An empty ``old`` can occur only there.
+        Raises :class:`~crisol.errors.PatchDoesNotApply` beyond the limit.
         """
         lines, last = self.lines, len(self.lines) - len(old)
         if not old:

@@ -82,11 +82,7 @@ def unwrapped(text: str | bytes, limits: DiffLimits) -> list[str]:
 
 
 def _decode(content: bytes) -> str:
-    """Return the text of a diff: decoded as UTF-16 if it begins with a UTF-16 byte-order mark, else as UTF-8.
-
-    PowerShell writes such UTF-16 when it redirects a command's output to a file. Bytes that are not UTF-8
-    become lone surrogates. Raises :class:`~crisol.errors.MalformedDiff` for broken UTF-16.
-    """
+    # PowerShell writes UTF-16 when it redirects the output of a command to a file.
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         try:
             return content.decode("utf-16")
@@ -96,10 +92,9 @@ def _decode(content: bytes) -> str:
 
 
 def _mail(lines: list[str]) -> list[str]:
-    """Return the lines of one or several mails, headers included, with the encoded bodies decoded.
+    """Return the lines of mails with the encoded bodies decoded, and those of any other text unchanged.
 
-    The lines of a text that is no mail are returned unchanged. A body is decoded if the header above it names
-    quoted-printable or base64. A line that separates the parts of a multipart mail becomes empty. Raises
+    A line that separates the parts of a multipart mail becomes empty. Raises
     :class:`~crisol.errors.MalformedDiff` for a body that cannot be decoded.
     """
     out: list[str] = []
@@ -154,11 +149,7 @@ def _body(lines: list[str], encoding: str, charset: str) -> list[str]:
 
 
 def _without_indentation(lines: list[str]) -> list[str]:
-    """Return the lines without the indentation of each Markdown code block that holds a diff.
-
-    A code block in a list is indented as a whole. The indentation of its opening fence is removed from all
-    its lines, the fences included.
-    """
+    """Return the lines without the indentation of Markdown code blocks that hold a diff, as in a list."""
     out: list[str] = []
     indent, fence = 0, ""
     for at, line in enumerate(lines):

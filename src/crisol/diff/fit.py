@@ -110,10 +110,7 @@ def cut(series: Series) -> Fitted:
 
 
 def _without_versions(series: Series) -> tuple[Series, list[LeftOut]]:
-    """Return the diff without the hunks that change version strings alone, and the files that had such hunks.
-
-    Such hunks seldom match a release, and have no effect on a vulnerability.
-    """
+    # Hunks with version strings alone seldom match a release, and have no effect on a vulnerability.
     steps: list[Step] = []
     left: list[LeftOut] = []
     for step in series.steps:
@@ -129,14 +126,9 @@ def _without_versions(series: Series) -> tuple[Series, list[LeftOut]]:
 
 
 def _strays(series: Series, tree: Tree, places: FilePlaces) -> list[LeftOut]:
-    """Return a :class:`LeftOut` for each stray of a diff, with its path and its kind.
+    """Return a :class:`LeftOut` for each stray: binary content, a submodule or a mere copy of a file.
 
-    A stray is a part that a wargame cannot apply: binary content, a submodule or a mere copy of a file.
-    ``series`` is the diff, ``tree`` the release, and ``places`` maps the paths of the diff to those of the
-    release.
-
-    Raises the ``error`` of a stray if it is binary content for a file that the release contains: the patch
-    cannot be judged without it. Tests and other files that no wargame runs are exempt.
+    Raises the ``error`` of a stray that is binary content for a file of the release which a wargame may run.
     """
     for stray in series.strays:
         path = places.path(stray.path) or stray.path
@@ -151,8 +143,8 @@ class _File:
     """One file that a diff changes once or several times.
 
     ``origin`` is the file's path in the release, None for a new file. ``before`` are its lines in the
-    release, ``lines`` its lines after the changes so far. ``steps`` has a list of edits for each of these
-    changes, in order; the edits of a change apply to the lines that the change before it made.
+    release, ``lines`` its present lines. ``steps`` has the edits of each change, which apply to the lines
+    that the change before it made.
     """
 
     origin: str | None
@@ -166,7 +158,7 @@ class _File:
         self.steps.append(made)
 
     def edits(self) -> list[Edit]:
-        """Return the edits that turn ``before`` into ``lines``: the edits of all changes, combined."""
+        """Return the edits that turn ``before`` into ``lines``: those of all ``steps``, combined."""
         if len(self.steps) == 1:
             return _trimmed(self.before, self.steps[0])
         origin = list(range(len(self.before)))
@@ -182,10 +174,9 @@ class _File:
 
 
 def _from_origins(lines: Sequence[str], origin: Sequence[int], total: int) -> list[Edit]:
-    """Return the edits that turn the old lines of a file into ``lines``.
+    """Return the edits that turn the ``total`` old lines of a file into ``lines``.
 
-    ``origin`` has one number for each line of ``lines``: the 0-based index of the same line among the old
-    lines, or -1 for a new line. ``total`` is the number of old lines.
+    ``origin`` has, for each of ``lines``, its 0-based index among the old lines, or -1 for a new line.
     """
     made: list[Edit] = []
     at, added = 0, list[str]()
@@ -201,10 +192,9 @@ def _from_origins(lines: Sequence[str], origin: Sequence[int], total: int) -> li
 
 
 def _trimmed(before: Sequence[str], made: Sequence[Edit]) -> list[Edit]:
-    """Return the edits ``made``, each without the unchanged lines at its beginning and its end.
+    """Return the edits, each without the first and last lines that it removes and adds again.
 
-    A line is unchanged if an edit removes it and adds it again. An edit that changes no line is left out.
-    ``before`` are the lines before the edits.
+    An edit that changes no line is left out. ``before`` are the lines before the edits.
     """
     out: list[Edit] = []
     for at, removed, added in made:
@@ -223,8 +213,8 @@ def _trimmed(before: Sequence[str], made: Sequence[Edit]) -> list[Edit]:
 class _Work:
     """The files of a release to which a diff is applied, step by step.
 
-    Call :meth:`take` for each step of the diff, then :meth:`result`. ``files`` holds each file that was read
-    or created, by its present path; ``gone`` holds each deleted file, by its former path.
+    ``files`` maps the present path to each file that was read or created, ``gone`` the former path to each
+    deleted file.
     """
 
     def __init__(self, tree: Tree, places: FilePlaces) -> None:
@@ -234,12 +224,10 @@ class _Work:
         self.gone: dict[str, _File] = {}
 
     def take(self, step: Step) -> str:
-        """Apply one step of the diff to the files; return "", or the reason why the step is left out.
+        """Apply one step of the diff; return "", or the reason why the step is left out.
 
         A step is left out if it creates a file that no wargame runs or that lies outside the release. Raises
-        :class:`~crisol.errors.PatchDoesNotApply` if a changed file is missing, a new file has the path of
-        another file or the old path of a moved one, a file is renamed to a path outside the release, a
-        deleted file would keep lines, or a hunk does not match.
+        :class:`~crisol.errors.PatchDoesNotApply` if the step does not fit the files.
         """
         change, places = step.change, self.places
         old = None if change.old is None else places.path(change.old)

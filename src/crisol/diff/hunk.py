@@ -103,14 +103,12 @@ def hunk_at(lines: Sequence[str], at: int, *, recount: bool) -> Sized:
 
 
 def _body(lines: Sequence[str], at: int, old: int, new: int) -> tuple[list[str], bool, bool, int]:
-    """Return the lines of a hunk, two flags, and the index of the first line after the hunk.
+    """Return (lines, old file ends open, new file ends open, index of the line after the hunk) of a hunk.
 
-    Each line keeps its first character: a space, ``+`` or ``-``. The first flag says whether the old file
-    ends in this hunk without a line feed, the second says the same of the new file. ``at`` is the 0-based
-    index of the line below the hunk's header; ``old`` and ``new`` are the numbers of old and new lines in the
-    header. Up to three empty context lines that are missing at the end of the hunk are added. Raises
-    :class:`~crisol.errors.MalformedDiff` if the hunk has more lines than its header says, or if other lines
-    are missing.
+    Each line keeps its first character. A file ends open if it ends in this hunk without a line feed. ``at``
+    is the 0-based index of the line below the hunk's header; ``old`` and ``new`` are the header's numbers of
+    lines. Raises :class:`~crisol.errors.MalformedDiff` if the hunk has other numbers of lines, except for
+    what :func:`_ended_early` adds.
     """
     end = len(lines)
     body: list[str] = []
@@ -150,22 +148,19 @@ def _body(lines: Sequence[str], at: int, old: int, new: int) -> tuple[list[str],
 
 
 def _ended_early(lines: Sequence[str], at: int, body: list[str], old: int, new: int) -> int:
-    """Complete a hunk that has fewer lines than its header says; return the index of the first line after it.
+    """Complete a hunk that has fewer lines than its header says; return the index of the line after it.
 
-    Mail programs remove empty lines at the end of a mail; so up to three empty context lines are added to
-    ``body``. ``lines`` are the lines of the diff, and ``at`` is the 0-based index of the first one that
-    cannot belong to the hunk. ``body`` holds the hunk's lines before ``at``; ``old`` and ``new`` are the
-    numbers of old and new lines that are missing. Lines at the end of ``body`` that are a mail's signature or
-    the next file's header are removed first, and count as missing. Raises
-    :class:`~crisol.errors.MalformedDiff` if different numbers of old and new lines are missing, if more than
-    three are missing, if ``body`` is empty, or if the hunk is followed by a line that does not end it, see
-    :func:`_ends_hunk`.
+    ``at`` is the 0-based index of the first line that cannot belong to the hunk, ``body`` the hunk's lines
+    before it. ``old`` and ``new`` are the numbers of missing lines. Up to three empty context lines are added
+    to ``body``, since mail programs remove them at the end of a mail. Raises
+    :class:`~crisol.errors.MalformedDiff` if anything else is missing.
     """
     if body and at < len(lines) and body[-1].rstrip() == "--":
         # This line begins a mail's signature and was counted as a removed line.
         del body[-1]
         at, old = at - 1, old + 1
     elif at < len(lines) and HUNK.match(lines[at]) and len(body) > 1 and is_header(lines, at - 2):
+        # The header of the next file was counted as a removed and an added line.
         del body[-2:]
         at, old, new = at - 2, old + 1, new + 1
     missing = f"its header promises {old} more old and {new} more new lines (--recount counts anew)"
@@ -180,21 +175,14 @@ def _ended_early(lines: Sequence[str], at: int, body: list[str], old: int, new: 
 
 
 def _ends_hunk(lines: Sequence[str], at: int) -> bool:
-    """Return whether line ``at``, somewhere below a hunk's header, cannot belong to that hunk.
-
-    The result is True for the first line of another file, hunk or mail, for the line ``--`` above a mail's
-    signature, and for a Markdown code fence. ``lines`` are the lines of the diff; ``at`` is a 0-based index
-    of one of them.
-    """
     return is_header(lines, at) or lines[at].startswith(_NEXT) or lines[at].rstrip() == "--"
 
 
 def _check_end(lines: Sequence[str], end: int) -> None:
-    """Raise :class:`~crisol.errors.MalformedDiff` if a line after a hunk looks like a line of that hunk.
+    """Raise :class:`~crisol.errors.MalformedDiff` if a line after a hunk looks like one more line of it.
 
-    ``end`` is the 0-based index of the first line after the hunk. The error is raised if this line is
-    indented, or if any line before the next file, hunk or mail begins with ``+`` or ``-``. Lines that look
-    like items of a list (``- text``) or rules (``---``) are no error.
+    ``end`` is the 0-based index of the first line after the hunk. Items of a list (``- text``) and rules
+    (``---``) are no error.
     """
     if end < len(lines) and lines[end][:1] == " " and lines[end].strip():
         raise MalformedDiff(
@@ -215,10 +203,9 @@ def _check_end(lines: Sequence[str], end: int) -> None:
 def _counted(lines: Sequence[str], header: int) -> tuple[int, int]:
     """Return (number of old lines, number of new lines) of a hunk, counted from its lines.
 
-    ``header`` is the 0-based index of the hunk's header in ``lines``. The hunk ends where another file, hunk
-    or mail begins, or at an empty line after which a line comes that cannot belong to a hunk. Empty lines at
-    its end are not counted. Raises :class:`~crisol.errors.MalformedDiff` if a line that cannot belong to a
-    hunk comes without an empty line before it.
+    ``header`` is the 0-based index of the hunk's header in ``lines``. An empty line ends the hunk if the next
+    line with text cannot belong to a hunk; without an empty line, such a line raises
+    :class:`~crisol.errors.MalformedDiff`.
     """
     old = new = blank = 0
     for at in range(header + 1, len(lines)):

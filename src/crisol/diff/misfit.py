@@ -27,7 +27,7 @@ def misfit(lines: Sequence[str], old: list[str], new: list[str], hunk: Hunk, exp
         return f"{where}: the file has only {len(lines)} lines"
     if new and len(new) < len(lines) + 1 and _stands(lines, new, expected):
         return f"{where}: the file has its new lines already"
-    start = _best(lines, old, expected)
+    start = _best_start(lines, old, expected)
     wrong = [
         row for row, line in enumerate(old) if not 0 <= start + row < len(lines) or lines[start + row] != line
     ]
@@ -39,15 +39,14 @@ def misfit(lines: Sequence[str], old: list[str], new: list[str], hunk: Hunk, exp
         ends = " (they differ in blanks at the end, or in the line's end)"
     return (
         f"{where}: line {row + 1} of its old lines is {_quoted(old[row])}, line {at + 1} of the file is "
-        f"{stands}{ends}; {_fuzz(hunk, wrong)}"
+        f"{stands}{ends}; {_fuzz_advice(hunk, wrong)}"
     )
 
 
-def _fuzz(hunk: Hunk, wrong: list[int]) -> str:
-    """Return a message for people: the smallest ``--fuzz`` with which ``patch`` would accept the hunk.
+def _fuzz_advice(hunk: Hunk, wrong: list[int]) -> str:
+    """Return advice for people: the smallest ``--fuzz`` that ``patch`` would need, or that none helps.
 
-    If no fuzz suffices, the message says so. ``wrong`` are the 0-based positions, among the hunk's old lines,
-    of the lines that differ from the file's.
+    ``wrong`` are the 0-based positions, among the hunk's old lines, of the lines that differ from the file's.
     """
     changed = [at for at, line in enumerate(hunk.lines) if line[0] != " "]
     head, tail = changed[0], len(hunk.lines) - 1 - changed[-1]
@@ -64,12 +63,12 @@ def _fuzz(hunk: Hunk, wrong: list[int]) -> str:
     return "no fuzz would help: make the patch for this release"
 
 
-def _best(lines: Sequence[str], old: list[str], expected: int) -> int:
-    """Return the index in ``lines`` at which the largest number of the lines ``old`` match.
+def _best_start(lines: Sequence[str], old: list[str], expected: int) -> int:
+    """Return the index in ``lines`` at which most of ``old`` match; of several, the nearest to ``expected``.
 
-    Of several such indexes it is the nearest to ``expected``. A line that occurs more than 20 times in
-    ``lines`` or in ``old`` is not counted; if no line counts, the result is ``expected``. The index is
-    negative if the first lines of ``old`` would come before the file.
+    A line that occurs more than 20 times in ``lines`` or in ``old`` is not counted; without a counted line,
+    the result is ``expected``. The index is negative if the first lines of ``old`` would come before the
+    file.
     """
     wanted: dict[str, list[int]] = {}
     for row, line in enumerate(old):
@@ -85,7 +84,7 @@ def _best(lines: Sequence[str], old: list[str], expected: int) -> int:
 
 
 def _stands(lines: Sequence[str], wanted: list[str], expected: int) -> bool:
-    start = _best(lines, wanted, expected)
+    start = _best_start(lines, wanted, expected)
     return start >= 0 and list(lines[start : start + len(wanted)]) == wanted
 
 

@@ -73,9 +73,7 @@ def read(text: str | bytes, limits: DiffLimits = _LIMITS, reading: ReadOptions =
 class _Extended(NamedTuple):
     """The content of the lines that git writes above the hunks of a file, such as ``rename from PATH``.
 
-    ``moved`` maps ``from`` and ``to`` to the old and the new path of a rename or a copy, and is empty for
-    other changes; ``copied`` is True for a copy. ``created``, ``deleted`` and ``submodule`` say whether the
-    lines declare a new file, a deleted file or a submodule.
+    ``moved`` maps ``from`` and ``to`` to the paths of a rename or a copy, and is empty for other changes.
     """
 
     moved: dict[str, str]
@@ -86,10 +84,7 @@ class _Extended(NamedTuple):
 
 
 class _Parser:
-    """Reads the lines of one diff, from the first to the last, into a :class:`Series`.
-
-    ``at`` is the 0-based number of the line to be read next.
-    """
+    """A reader of one diff; ``at`` is the 0-based index of the line that it reads next."""
 
     def __init__(self, lines: list[str], limits: DiffLimits, reading: ReadOptions) -> None:
         self.lines = lines
@@ -140,10 +135,10 @@ class _Parser:
         return MalformedDiff(message, line=self.at + 1)
 
     def _git_file(self) -> Step | None:
-        """Read one file's change, which begins at ``at`` with the line ``diff --git``, and return it.
+        """Read a file's change, which begins at ``at`` with ``diff --git``; then ``at`` is the line after it.
 
-        Afterwards ``at`` is the line after the change. The result is None for a stray, which is added to
-        ``strays``, and for a change of the file's mode alone.
+        The result is None for a stray, which is added to ``strays``, and for a change of the file's mode
+        alone.
         """
         start, header = self.at, self.lines[self.at][len("diff --git ") :]
         self.at += 1
@@ -173,11 +168,6 @@ class _Parser:
         return None
 
     def _extended(self) -> _Extended:
-        """Read the lines that git writes between ``diff --git`` and the hunks, and return their content.
-
-        Raises :class:`~crisol.errors.UnsafeDiff` for the mode of a link or a special file and for an unsafe
-        path, and :class:`~crisol.errors.MalformedDiff` for a quoted path without its closing quote.
-        """
         created = deleted = submodule = copied = False
         moved: dict[str, str] = {}
         while self.at < len(self.lines):
@@ -202,11 +192,7 @@ class _Parser:
         return _Extended(moved, created, deleted, copied, submodule)
 
     def _stray(self, path: str, why: str, error: UnsafeDiff | UnsupportedDiff) -> None:
-        """Store a stray, a part of the diff that a wargame cannot apply, and skip the hunks of its file.
-
-        ``path`` is the file's path, ``why`` the kind of the stray, such as ``a submodule``. ``error`` is
-        stored with it, not raised; :func:`parse` raises it.
-        """
+        # The function parse raises the error; read does not.
         self.strays.append(Stray(path, why, error))
         if is_header(self.lines, self.at):
             self.at += 2
@@ -224,11 +210,7 @@ class _Parser:
         self.strays.append(Stray(path, "binary", error))
 
     def _header_path(self, header: str, at: int) -> str:
-        """Return the path in the header of a file's change, without the prefix.
-
-        ``header`` is the text after ``diff --git``: ``a/PATH b/PATH``. ``at`` is the 0-based number of the
-        header's line. Raises :class:`~crisol.errors.MalformedDiff` if the two paths differ.
-        """
+        # The header is "a/PATH b/PATH"; a blank in PATH makes any other way to split it ambiguous.
         half = len(header) // 2
         old, new = paths.pair(header[:half], header[half + 1 :], self.reading.strip, at + 1)
         if old != new:
@@ -262,14 +244,12 @@ class _Parser:
         return Step(change, start + 1, copied, other if other != change.path else "")
 
     def _sides(self, left: str, right: str, moved: dict[str, str]) -> tuple[str | None, str | None, str]:
-        """Return (old path, new path, path after ``---``) of a file, the paths without prefixes.
+        """Return (old path, new path, path after ``---``); None as the path of a missing side.
 
-        The old path is None for a created file, the new path is None for a deleted one. ``left`` and
-        ``right`` are the texts after ``---`` and ``+++``. ``moved`` has the paths ``from`` and ``to`` of a
-        rename or a copy, and is empty otherwise. A plain diff may write the two paths of one file
-        differently, such as ``x.py.orig`` and ``x.py``: then old and new path are both the one after ``+++``.
-        The third result is "" for a created, deleted, renamed or copied file. Raises
-        :class:`~crisol.errors.MalformedDiff` if the paths contradict each other or ``moved``.
+        ``left`` and ``right`` are the texts after ``---`` and ``+++``; ``moved`` has the paths ``from`` and
+        ``to`` of a rename or a copy. If the two paths of a file differ otherwise, such as ``x.py.orig`` and
+        ``x.py``, the one after ``+++`` is old and new path. The third result is "" for a created, deleted,
+        renamed or copied file.
         """
         old_name, new_name = paths.named(left), paths.named(right)
         if old_name == new_name == "/dev/null":

@@ -109,12 +109,6 @@ def _plain(text: str, line: int) -> str:
 
 
 def _safe(path: str, line: int) -> str:
-    """Return ``path`` unchanged if it is a plain relative path in the project's folder.
-
-    Raises :class:`~crisol.errors.UnsafeDiff` otherwise: for a path that leaves the folder, for control
-    characters and backslashes, for a folder or file ``.git``, and for more than 1,024 characters, or 255
-    between two slashes. ``line`` is the 1-based line number for the message.
-    """
     parts = path.split("/")
     if _CONTROL.search(path) or "\\" in path:
         raise UnsafeDiff("control characters and backslashes in a path are refused", line=line)
@@ -128,12 +122,6 @@ def _safe(path: str, line: int) -> str:
 
 
 def _unquote(text: str, line: int) -> str:
-    """Return the path for which ``text`` stands, without its quotes, and with its C escapes decoded.
-
-    ``text`` begins with a quote. ``line`` is the 1-based line number for error messages. Raises
-    :class:`~crisol.errors.MalformedDiff` without the closing quote, and :class:`~crisol.errors.UnsafeDiff`
-    for a path that is not UTF-8.
-    """
     if len(text) < 2 or not text.endswith('"'):
         raise MalformedDiff("a quoted path without its closing quote", line=line)
     out, end = bytearray(), 0

@@ -85,10 +85,6 @@ class FilePlaces:
 
     @property
     def _prefixes(self) -> list[tuple[str, str]]:
-        """The pairs (prefix in the diff, prefix in the release) that the entries of ``found`` give.
-
-        An entry gives no pair if the file has another name in the release than in the diff.
-        """
         return [_mapping(*pair) for pair in self.found.items() if _same_file_name(*pair)]
 
 
@@ -127,37 +123,29 @@ def place(series: Series, tree: Tree) -> FilePlaces:
 
 
 def _kind_outside_packages(choices: list[str], tree: Tree) -> str:
-    """Return the kind, such as ``a test``, of a file of the release that lies outside all packages.
+    """Return the kind, such as ``a test``, of a file outside all packages that no wargame runs; else "".
 
-    The file is the first of ``choices``, the files that a path of a diff can mean. It lies outside all
-    packages if it is in a folder, and the top folder of its path has no ``__init__.py``. The result is "" if
-    the file lies in a package, if a wargame may run it, or if ``choices`` is empty.
+    The file is the first of ``choices``, which a path of a diff can mean. It is outside all packages if the
+    top folder of its path has no ``__init__.py``.
     """
     top, _, rest = choices[0].partition("/") if choices else ("", "", "")
     return outside(choices[0], present=False) if rest and tree.read(f"{top}/__init__.py") is None else ""
 
 
 def _decide(places: FilePlaces, open_: dict[str, list[str]], first: dict[str, Step], tree: Tree) -> None:
-    """Choose one file of the release for each path of a diff, and add it to ``places.found``.
+    """Add the file of the release that each path of a diff means to ``places.found``.
 
     ``open_`` maps a path to the files that it may mean; its lists may be changed. ``first`` maps a path to
-    its first step in the diff.
-
-    - A path with one file in ``open_`` means this file.
-    - If the step fits none of several files, the path means the file whose path differs least, see
-      :func:`_ranked`, or the first of several such files.
-    - If the step fits some of them, the path means the fitting file whose path differs least. Of several such
-      files it means the one that needs the same change of prefix as a path that is already decided: if
-      ``src/a.py`` means ``lib/a.py``, then ``src/b.py`` means ``lib/b.py``. The function raises
-      :class:`~crisol.errors.PatchDoesNotApply` if no file needs such a change, or several do.
-
-    At the end the function calls :func:`_one_each`.
+    its first step. Of several files, those that the step fits are preferred, then those whose path differs
+    least. If several such files fit, the path means the one that needs the same change of prefix as a decided
+    path, and :class:`~crisol.errors.PatchDoesNotApply` is raised unless this is a single one. If none fits,
+    it means the first.
     """
     unclear: dict[str, list[str]] = {}
     for path, choices in open_.items():
         if len(choices) > 1:
-            fitting = [choice for choice in choices if _result(first[path], choice, tree) is not None]
-            best = _ranked(path, fitting or choices)
+            fitting = [choice for choice in choices if _text_after(first[path], choice, tree) is not None]
+            best = _closest(path, fitting or choices)
             if len(best) > 1 and fitting:
                 unclear[path] = best
                 continue
@@ -178,15 +166,14 @@ def _decide(places: FilePlaces, open_: dict[str, list[str]], first: dict[str, St
 def _one_each(places: FilePlaces, first: dict[str, Step], tree: Tree) -> None:
     """Keep one path where several paths of a diff mean the same file, such as ``lib/x.py`` and ``lib3/x.py``.
 
-    The first path whose change fits the file is kept, or the first path if none fits. The others move from
-    ``places.found`` to ``places.left_out``. ``first`` maps a path to its first step in the diff; ``tree`` is
-    the release. Raises :class:`~crisol.errors.PatchDoesNotApply` if the changes of several paths fit and give
+    The first path whose change fits the file is kept, or the first path if none fits; the others move to
+    ``places.left_out``. Raises :class:`~crisol.errors.PatchDoesNotApply` if several changes fit and give
     different texts.
     """
     count = Counter(places.found.values())
     for target in [target for target, times in count.items() if times > 1]:
         paths = [path for path, place in places.found.items() if place == target]
-        results = {path: _result(first[path], target, tree) for path in paths}
+        results = {path: _text_after(first[path], target, tree) for path in paths}
         fitting = [path for path in paths if results[path] is not None]
         if len({results[path] for path in fitting}) > 1:
             raise PatchDoesNotApply(f"{' and '.join(fitting)} could both be {target}: leave one of them out")
@@ -197,12 +184,10 @@ def _one_each(places: FilePlaces, first: dict[str, Step], tree: Tree) -> None:
 
 
 def _choices(path: str, tree: Tree) -> list[str]:
-    """Return, sorted, the files of the tree that a path of a diff may mean.
+    """Return, sorted, the files of the release that ``path``, a path of a diff, may mean.
 
-    If the tree has a file with exactly the path ``path``, the result is this file alone. Otherwise the result
-    has each file whose path ends with the same folder and file name as ``path``, as ``lib/x.py`` for
-    ``src/lib/x.py``. An equal file name is enough where one of the two paths has no folder. Raises
-    :class:`~crisol.errors.PatchDoesNotApply` if there are more than 64 such files.
+    A file with the same path is the only choice. Otherwise these are the files whose path ends with the same
+    folder and file name. Raises :class:`~crisol.errors.PatchDoesNotApply` if there are more than 64.
     """
     if tree.read(path) is not None:
         return [path]
@@ -223,14 +208,9 @@ def _choices(path: str, tree: Tree) -> list[str]:
     return out
 
 
-def _ranked(path: str, choices: list[str]) -> list[str]:
-    """Return those files of ``choices`` whose paths differ least from ``path``, the path in a diff.
-
-    An equal path is best, then a path with folders removed at the front, then one with folders added there,
-    then one with both.
-    """
-
+def _closest(path: str, choices: list[str]) -> list[str]:
     def rank(choice: str) -> int:
+        # An equal path is best, then one that lacks folders at the front, then one that adds some.
         cut, put = _mapping(path, choice)
         return 2 * bool(put) + bool(cut)
 
@@ -239,10 +219,7 @@ def _ranked(path: str, choices: list[str]) -> list[str]:
 
 
 def _mapping(path: str, target: str) -> tuple[str, str]:
-    """Return (prefix of ``path``, prefix of ``target``): what remains without their longest common ending.
-
-    For ``src/app/a.py`` and ``lib/app/a.py`` the result is ``("src/", "lib/")``. A prefix may be empty.
-    """
+    """Return the prefixes in which two paths differ: ("src/", "lib/") for ``src/a.py`` and ``lib/a.py``."""
     left, right = path.split("/"), target.split("/")
     while left and right and left[-1] == right[-1]:
         left.pop()
@@ -250,11 +227,7 @@ def _mapping(path: str, target: str) -> tuple[str, str]:
     return "".join(f"{part}/" for part in left), "".join(f"{part}/" for part in right)
 
 
-def _result(step: Step, target: str, tree: Tree) -> str | None:
-    """Return the text of the release's file ``target`` after the step; None if the step does not fit it.
-
-    ``tree`` is the release. A missing file counts as empty.
-    """
+def _text_after(step: Step, target: str, tree: Tree) -> str | None:
     lines = split(tree.read(target) or "")
     try:
         return "".join(edited(lines, edits(step.change, lines)))
