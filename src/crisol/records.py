@@ -248,7 +248,7 @@ class LabelledPatch:
     """A patch whose verdict is known, for training and evaluation. ``label`` is 1 if valid, 0 if invalid.
 
     ``id`` is unique in its data set. Patches with the same ``group`` stay together when data are split; by
-    default it is the vulnerability. ``project`` is the package that has the flaw. ``language`` is the
+    default a group is a vulnerability. ``project`` is the package that has the flaw. ``language`` is the
     programming language of the source, in free text. ``tool`` is the origin of the patch, such as ``mutant``,
     or another name for the tool that wrote it. ``reason`` is the text of a :class:`Reason`, "" if valid or
     unknown. ``cwe`` is text such as ``CWE-22``, "" if unknown.

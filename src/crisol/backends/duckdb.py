@@ -128,8 +128,9 @@ class DuckDBStore:
     write the file. ``initial`` is the switch of A/B testing until :meth:`flip` stores another; None means
     off. ``clock`` returns the present time, with a time zone; :meth:`append` raises
     :class:`~crisol.errors.InputError` for a trial dated more than five minutes after that time.
-    ``sleep(seconds)`` is called while waiting for the file. Raises :class:`~crisol.errors.IntegrityError` for
-    a file that is no DuckDB database, and :class:`~crisol.errors.StoreError` if it cannot be opened.
+    ``sleep(seconds)`` is called while waiting for the file. The constructor raises
+    :class:`~crisol.errors.IntegrityError` for a file that is no DuckDB database, and
+    :class:`~crisol.errors.StoreError` if it cannot be opened.
     """
 
     engine = "duckdb"

@@ -141,8 +141,8 @@ class Reading:
     - ``added``, ``removed``: the tokens of the added and of the removed code lines.
     - ``context``: the words of the unchanged lines within three lines of a change. ``context_lines``: the
       number of these lines.
-    - ``hunks``: the number of hunks that change code. ``insertions``: of hunks that only add lines.
-      ``deletions``: of hunks that only remove lines.
+    - ``hunks``: the number of hunks that change code. ``insertions``: the number of those that
+      only add lines. ``deletions``: the number of those that only remove lines.
     - ``spots``: the number of blocks of changed lines; a context line or the end of a hunk ends a block.
     - ``files``: the number of files that have a hunk that changes code, or no hunk at all, such as a renamed
       file. ``created``: the number of new files among them.

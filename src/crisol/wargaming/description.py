@@ -148,8 +148,8 @@ class Description(_Section):
     - ``id``: the name of the folder.
     - ``cve``: "" for a flaw without a CVE number.
     - ``source``: where the program is.
-    - ``upstream``: the hunks of upstream's fix, out of all that differ between the vulnerable and the fixed
-      release. If it is empty, no candidate has the origin upstream.
+    - ``upstream``: the hunks that make up upstream's fix; other differences between the vulnerable and the
+      fixed release are left out. If it is empty, no candidate has the origin upstream.
     - ``upstream_tests``: None if there are none.
     - ``limits``: those of one run of a PoV or check.
     - ``refusals``: the exceptions by which a fixed program may refuse an attack: a PoV that ends with one of

@@ -38,8 +38,8 @@ class Excuses:
     ``tree`` is the syntax tree of the patched file, ``flow`` the possible values of its expressions.
     ``habits()`` returns the result of :func:`habits_of` for the unpatched file; it is called only when
     :meth:`cover` needs this result. The attribute ``types`` is a set of variables, to which :meth:`cover`
-    adds those that it finds to hold a forbidden type. It examines their uses in this file only; another file
-    could use them otherwise.
+    adds those that it finds to hold a forbidden type. The method examines their uses in this file only;
+    another file could use them otherwise.
     """
 
     def __init__(self, tree: ast.Module, flow: Flow, habits: Callable[[], frozenset[str]]) -> None:
