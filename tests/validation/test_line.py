@@ -103,3 +103,39 @@ def test_nobody_waits_in_line_for_a_key_that_nobody_asks_for() -> None:
             await line.enter(b"late", "a", 1.0)
 
     asyncio.run(scenario())
+
+
+def test_a_seat_passes_by_those_who_are_cancelled_in_the_same_turn_of_the_loop() -> None:
+    """They still have a place then; the seat goes to the next one, or stays free if there is none."""
+
+    async def scenario() -> None:
+        line = Line(1, 4)
+        with ExitStack() as stack:
+            tasks = [wait(line, stack, b"%d" % number, "a") for number in range(3)]
+            await moment()
+            tasks[1].cancel()
+            line.leave("a")
+            await moment()
+            assert tasks[1].cancelled()
+            assert (tasks[2].done(), line.waiting) == (True, 0)
+            last = wait(line, stack, b"last", "a")
+            await moment()
+            last.cancel()
+            line.leave("a")
+            await asyncio.wait_for(line.enter(b"later", "b", 1.0), 1.0)
+
+    asyncio.run(scenario())
+
+
+def test_callers_may_leave_in_the_turn_of_the_loop_that_cancels_their_wargame() -> None:
+    async def scenario() -> None:
+        line = Line(1, 4)
+        await line.enter(b"runs", "a", 1.0)
+        with line.attended(b"waits"):
+            task = asyncio.create_task(line.enter(b"waits", "a", 1.0))
+            await moment()
+            task.cancel()
+        await moment()
+        assert (task.cancelled(), line.waiting) == (True, 0)
+
+    asyncio.run(scenario())

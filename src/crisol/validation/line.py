@@ -61,6 +61,7 @@ class Line:
             self._callers[key] -= 1
             if not self._callers[key]:
                 del self._callers[key]
+                self._drop_cancelled()
                 for place in [place for place in self._places if place.key == key]:
                     self._places.remove(place)
                     place.turn.set_exception(Overloaded(_DESERTED, 1.0))
@@ -77,6 +78,7 @@ class Line:
         caller is in a block of :meth:`attended` with ``key``. If the last of these callers leaves its block
         during the wait, the method raises ``Overloaded`` with 1 second as ``retry_after``.
         """
+        self._drop_cancelled()
         if self._free and not self._places:
             self._sit(client)
             return
@@ -109,11 +111,17 @@ class Line:
         if not self._seated[client]:
             del self._seated[client]
         self._free += 1
+        self._drop_cancelled()
         if self._places:
             place = min(self._places, key=lambda place: self._seated[place.client])
             self._places.remove(place)
             self._sit(place.client)
             place.turn.set_result(None)
+
+    def _drop_cancelled(self) -> None:
+        # A cancelled task gives its place up only when the event loop runs it next; until then nobody may
+        # give the place a seat.
+        self._places = [place for place in self._places if not place.turn.cancelled()]
 
     def _sit(self, client: str) -> None:
         self._free -= 1
