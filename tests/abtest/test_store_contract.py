@@ -210,6 +210,13 @@ def test_grouped_by_rung_the_answers_are_counted_and_else_the_guesses(store: Tri
     assert store.tallies()[()].tn.n == 2
 
 
+def test_hours_and_days_are_those_of_utc_whatever_the_zone_of_a_trial(store: TrialStore) -> None:
+    """Half past midnight, two hours east of Greenwich, belongs to the day before."""
+    east = dt.datetime(2026, 1, 1, 0, 30, tzinfo=dt.timezone(dt.timedelta(hours=2)))
+    store.append([replace(make_trial(1), created_at=east)])
+    assert list(store.tallies(by=(Slice.HOUR, Slice.DAY))) == [("2025-12-31T22:00Z", "2025-12-31")]
+
+
 def test_missing_names_what_is_not_kept(store: TrialStore) -> None:
     kept, absent = make_trial(1), make_trial(2)
     store.append([kept])

@@ -8,6 +8,7 @@ trials.
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Self
@@ -44,9 +45,9 @@ class Slice(StrEnum):
         if self is Slice.BAND:
             return band_of(trial.confidence)
         if self is Slice.HOUR:
-            return trial.created_at.strftime("%Y-%m-%dT%H:00Z")
+            return trial.created_at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:00Z")
         if self is Slice.DAY:
-            return trial.created_at.strftime("%Y-%m-%d")
+            return trial.created_at.astimezone(dt.UTC).strftime("%Y-%m-%d")
         return str(getattr(trial, self.value))
 
 
