@@ -260,6 +260,23 @@ def test_a_store_that_goes_away_in_the_middle_gets_everything_again(tmp_path: Pa
     assert len(list(inner.read())) == 1_500
 
 
+@pytest.mark.parametrize("error", [OSError("disk of the store"), TimeoutError("store is slow")])
+def test_an_error_of_the_operating_system_in_the_store_is_none_of_the_journal(
+    error: OSError, tmp_path: Path
+) -> None:
+    """``replay`` passes on what ``append`` raises as it is, and keeps all trials."""
+    inner, journal = Unreliable(), Journal(tmp_path / "j")
+    journal.write([make_trial(1)])
+
+    def breaks(_: Sequence[Trial]) -> int:
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        journal.replay(breaks)
+    assert raised.value is error
+    assert journal.replay(inner.append) == Replay(1, 0)
+
+
 @pytest.mark.parametrize("ahead", [1.0, 3_600.0, 1e9])
 def test_a_trial_written_while_the_clock_was_ahead_holds_nobody_up(ahead: float, tmp_path: Path) -> None:
     """It is dated now when it is replayed: refused for ever, it would keep all behind it from the store."""

@@ -74,7 +74,7 @@ class Journal:
         Raises :class:`~crisol.errors.StoreError` if the file cannot be written.
         """
         data = b"".join(_encode(trial) for trial in trials)
-        with self._held(self.path) as file:
+        with _as_store_error(self.path), self._held(self.path) as file:
             file.seek(_whole(file))
             # A killed writer may have left half a line; it is removed, or the next line would continue it.
             file.truncate()
@@ -91,7 +91,10 @@ class Journal:
         :class:`~crisol.errors.StoreError` if the file cannot be read or written.
         """
         replayed, rejected = 0, list[bytes]()
-        with self._held(self._beside("lock")):
+        lock = self._beside("lock")
+        with contextlib.ExitStack() as stack:
+            with _as_store_error(lock):
+                stack.enter_context(self._held(lock))
             offset = 0
             while lines := self._lines_from(offset, rejected):
                 trials = []
@@ -113,13 +116,14 @@ class Journal:
         Call it only when the store has all trials before ``offset``. ``rejected`` are corrupt lines; they are
         saved in the file ``<name>.rejected`` before the journal is emptied.
         """
-        with self._held(self.path) as file:
+        with _as_store_error(self.path), self._held(self.path) as file:
             end = _whole(file)
             file.seek(offset)
             if end > offset:
                 return io.BytesIO(file.read(end - offset)).readlines()
             if rejected:
-                with self._opened(self._beside("rejected")) as rejects:
+                path = self._beside("rejected")
+                with _as_store_error(path), self._opened(path) as rejects:
                     rejects.seek(0, os.SEEK_END)
                     rejects.write(b"".join(rejected))
                     _sync(rejects)
@@ -135,12 +139,11 @@ class Journal:
         Raises :class:`~crisol.errors.StoreError` if that cannot be told, as without the right to read the
         folder.
         """
-        try:
-            return self.path.stat().st_size == 0
-        except FileNotFoundError:
-            return True
-        except OSError as error:
-            raise StoreError(f"journal {self.path}: {error.strerror or error}") from error
+        with _as_store_error(self.path):
+            try:
+                return self.path.stat().st_size == 0
+            except FileNotFoundError:
+                return True
 
     def _beside(self, suffix: str) -> Path:
         return self.path.with_name(f"{self.path.name}.{suffix}")
@@ -154,15 +157,12 @@ class Journal:
 
     @contextlib.contextmanager
     def _opened(self, path: Path) -> Iterator[Any]:
-        try:
-            new = not path.exists()
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
-                if new:
-                    _sync_folder(path.parent)
-                yield file
-        except OSError as error:
-            raise StoreError(f"journal {path}: {error.strerror or error}") from error
+        new = not path.exists()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
+            if new:
+                _sync_folder(path.parent)
+            yield file
 
 
 class JournaledStore:
@@ -270,6 +270,15 @@ class JournaledStore:
     def close(self) -> None:
         """Close the wrapped store; trials in the journal stay there until the next replay."""
         self.store.close()
+
+
+@contextlib.contextmanager
+def _as_store_error(path: Path) -> Iterator[None]:
+    """Return a context manager that raises ``StoreError`` in place of an ``OSError`` of the file ``path``."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"journal {path}: {error.strerror or error}") from error
 
 
 def _encode(trial: Trial) -> bytes:
