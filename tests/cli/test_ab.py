@@ -145,6 +145,18 @@ def test_wrong_groups_and_windows_are_refused(settings: Settings) -> None:
         invoke("ab", "results", "--window", "fortnight")
 
 
+@pytest.mark.parametrize(
+    "options", [("--by", "window", "--window", "24h"), ("--json", "--disagreements", "3")]
+)
+def test_options_of_the_results_that_exclude_each_other_are_refused(
+    filled: int, options: tuple[str, ...]
+) -> None:
+    """No option is left without effect in silence."""
+    done = CliRunner().invoke(app, ["ab", "results", *options])
+    assert done.exit_code == 2
+    assert "leave out" in done.output
+
+
 def test_a_new_database_lacks_its_migrations_until_it_is_upgraded(settings: Settings) -> None:
     done = CliRunner().invoke(app, ["db", "status"])
     assert done.exit_code == 1

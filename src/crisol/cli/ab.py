@@ -100,6 +100,10 @@ def results(
     from crisol.abtest.store import TrialFilter
     from crisol.wiring import open_trials
 
+    if window and by == ["window"]:
+        raise typer.BadParameter("--by window has windows of its own: leave out --window")
+    if as_json and disagreements:
+        raise typer.BadParameter("--disagreements is for people: leave out --json")
     now = dt.datetime.now(dt.UTC)
     since = now - tables.window(window) if window else None
     where = TrialFilter(experiment, arm, model_version, cwe, since=since)
@@ -139,8 +143,6 @@ def compare(
     FIRST minus the accuracy of SECOND. --seed is the seed of the bootstrap
     interval.
     """
-    import json
-
     from crisol.abtest.results import compare_arms
     from crisol.abtest.store import TrialFilter
     from crisol.wiring import open_trials
@@ -148,7 +150,7 @@ def compare(
     with closing(open_trials(load_settings())) as store:
         comparison, _ = compare_arms(store, first, second, TrialFilter(experiment=experiment), seed=seed)
     if as_json:
-        print(json.dumps(asdict(comparison)))  # noqa: T201 - machines read this
+        emit(asdict(comparison))
         return
     shown = Table("what", "value", box=None, show_header=False)
     shown.add_row("patches, of vulnerabilities", f"{comparison.n}, {comparison.vulnerabilities}")

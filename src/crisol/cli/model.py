@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -118,7 +117,7 @@ def evaluate(
             bar.update(task, advance=1, note=evaluated.name)
     if as_json:
         searched = [asdict(choice) for evaluated in evaluations for choice in evaluated.choices]
-        print(json.dumps({"data": facts, "variants": rows, "hyperparameters": searched}))  # noqa: T201 - machines read this
+        emit({"data": facts, "variants": rows, "hyperparameters": searched})
         return
     _show(facts, rows, "folds by " + (group if outer == "group" else outer) if train is None else "transfer")
     _show_choices([choice for evaluated in evaluations for choice in evaluated.choices])
@@ -270,7 +269,7 @@ def _stream(
     if as_json:
         content: dict[str, Any] = {name: table.to_dict("records") for name, table in tables.items()}
         content |= {"guarantee": {"skipped": guarantee.skipped, "why": guarantee.policy.reason}, **totals}
-        print(json.dumps({"data": measured.facts, **content}))  # noqa: T201 - machines read this
+        emit({"data": measured.facts, **content})
         return
     out.print(
         f"{measured.facts['patches']:g} patches, {measured.facts['correct']:g} correct, of "
