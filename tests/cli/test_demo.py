@@ -31,6 +31,25 @@ def test_the_commands_to_try_next_exist_and_so_do_their_files(monkeypatch: pytes
     assert _next().split()[0] == ".venv/bin/crisol"
 
 
+@pytest.mark.parametrize(
+    ("program", "start"),
+    [
+        ("crisol", "./crisol"),
+        (str(ROOT / "crisol"), "./crisol"),
+        ("/opt/my tools/crisol", "'/opt/my tools/crisol'"),
+        (str(ROOT / "src" / "crisol" / "__main__.py"), "bin/python3 -m crisol"),
+    ],
+)
+def test_a_command_to_try_next_starts_as_it_must_be_typed(
+    program: str, start: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shell looks up no program in the current folder, and ``python -m crisol`` has no program."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", [program, "demo"])
+    monkeypatch.setattr(sys, "executable", str(ROOT / "bin" / "python3"))
+    assert _next().splitlines()[-1] == f"  {start} ui"
+
+
 def test_the_slice_has_eight_weaknesses_of_each_corpus() -> None:
     """Both halves of the A/B experiment then have several kinds of flaws."""
     chosen = find(ROOT / "data" / "vulnerabilities", sorted(_QUICK))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -107,11 +108,14 @@ def _print_example_verdicts(settings: Settings) -> None:
 
 def _next() -> str:
     """Return the commands to try next, one in a line, as they are typed in the current folder."""
-    program = Path(sys.argv[0])
+    module = Path(sys.argv[0]).name == "__main__.py"  # python -m crisol
+    program = Path(sys.executable if module else sys.argv[0])
     here = program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program
+    start = f"./{here}" if len(here.parts) == 1 else str(here)
+    start = f"{shlex.quote(start)} -m crisol" if module else shlex.quote(start)
     commands = (
         f"wargame {_SHOWN} data/examples/wrong.diff",
         f"triage {_SHOWN} data/examples/candidates",
         "ui",
     )
-    return "\n".join(f"  {here} {command}" for command in commands)
+    return "\n".join(f"  {start} {command}" for command in commands)
