@@ -18,6 +18,7 @@ import psycopg
 import pytest
 from filelock import FileLock
 from mlflow import MlflowClient
+from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from crisol.config import Settings
 from crisol.errors import StoreError
@@ -31,6 +32,17 @@ def test_no_command_line_shows_the_address_of_the_store(tmp_path: Path) -> None:
     command, environment = ui.ui_command(settings, 5000)
     assert uri not in " ".join(command)
     assert environment["MLFLOW_BACKEND_STORE_URI"] == uri
+
+
+@pytest.mark.parametrize("name", ["a#c?d", "a%20b"])
+def test_a_plain_path_of_artifacts_means_the_folder_into_which_mlflow_writes(
+    name: str, tmp_path: Path
+) -> None:
+    """It is no URL, so # and ? end nothing."""
+    address = str(tmp_path / name)
+    folder = registry.local_folder(address, tmp_path)
+    assert str(folder) == LocalArtifactRepository(address).artifact_dir
+    assert folder.parent == tmp_path
 
 
 @pytest.fixture

@@ -41,7 +41,8 @@ def local_folder(address: str, runs: Path) -> Path:
     parts = urlsplit(address)
     if parts.scheme == SCHEME:
         return runs.resolve() / "artifacts" / unquote(parts.path).lstrip("/")
-    return Path(url2pathname(parts.path))
+    # A plain path is no URL, so it may contain # and ?. MLflow decodes %20 in it nevertheless.
+    return Path(url2pathname(parts.path if parts.scheme == "file" else address))
 
 
 def champion_folder(settings: Settings) -> Path:
