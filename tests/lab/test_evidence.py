@@ -9,11 +9,13 @@ import pytest
 
 from crisol.config import load_settings
 from crisol.errors import DatasetError
-from crisol.lab.evidence import StreamQuestion, certified, measure, prepare
+from crisol.lab.evidence import Measured, Prepared, StreamQuestion, certified, measure, prepare
 
 
-def test_a_set_in_which_repeats_share_their_label_is_skipped_without_a_false_accept(tmp_path: Path) -> None:
-    path = tmp_path / "set.jsonl"
+@pytest.fixture(scope="module")
+def repeats(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """Return streams of eight patches of two programs each."""
+    path = tmp_path_factory.mktemp("repeats") / "set.jsonl"
     rows = []
     for bug in range(24):
         for number in range(8):
@@ -37,9 +39,18 @@ def test_a_set_in_which_repeats_share_their_label_is_skipped_without_a_false_acc
                 | {"label": number % 2, "diff": diff}
             )
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    prepared = prepare(load_settings(), StreamQuestion(path, repeats=1, folds=3))
-    assert all(prepared.fold[stream.group] in prepared.stages for stream in prepared.streams)
-    measured = measure(prepared)
+    return prepare(load_settings(), StreamQuestion(path, repeats=1, folds=3))
+
+
+@pytest.fixture(scope="module")
+def measured(repeats: Prepared) -> Measured:
+    return measure(repeats)
+
+
+def test_a_set_in_which_repeats_share_their_label_is_skipped_without_a_false_accept(
+    repeats: Prepared, measured: Measured
+) -> None:
+    assert all(repeats.fold[stream.group] in repeats.stages for stream in repeats.streams)
     policies = measured.policies.set_index("policy")
     assert policies.loc["always wargame", "skipped"] == 0
     assert policies.loc["facts", "skipped"] == 0.75
@@ -47,7 +58,14 @@ def test_a_set_in_which_repeats_share_their_label_is_skipped_without_a_false_acc
     whole = policies.loc["facts, memory, cold"]
     assert whole["accepted"] + whole["refused"] == pytest.approx(whole["skipped"])
     assert whole["false_of_accepted"] <= 0.02
-    assert "fewer than" in certified(prepared).policy.reason
+    assert "fewer than" in certified(repeats).policy.reason
+
+
+def test_a_ladder_without_arrivals_has_no_shares(measured: Measured) -> None:
+    """It needs two wargames for two programs, so no arrival of it comes after four verdicts."""
+    shares = measured.by_known.set_index("known")[["skipped", "false_of_accepted", "false_refusals"]]
+    assert shares.loc[4].isna().all()
+    assert shares.loc[1].notna().all()
 
 
 def test_a_stream_gives_a_variant_the_source_that_it_reads_or_refuses(tmp_path: Path) -> None:

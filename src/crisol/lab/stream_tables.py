@@ -95,7 +95,7 @@ def by_known(prepared: Prepared, full: dict[str, Played], ladder: Played) -> pd.
       ``memory``;
     - the AUC of each other way, such as auc_cold;
     - skipped, false_of_accepted and false_refusals of ``ladder``, as :func:`outcome` defines them, for its
-      own arrivals with this number of earlier verdicts; 0 if it has none.
+      own arrivals with this number of earlier verdicts; nan if it has none.
     """
     played = full["memory"]
     rows = []
@@ -128,6 +128,8 @@ def by_known(prepared: Prepared, full: dict[str, Played], ladder: Played) -> pd.
 
 
 def _skipped(prepared: Prepared, played: Played, inside: NDArray[np.bool_]) -> dict[str, float]:
+    if not inside.any():
+        return dict.fromkeys(("skipped", "false_of_accepted", "false_refusals"), float("nan"))
     label, decision = prepared.label[played.arrival], played.decision
     accepted, refused = inside & (decision == 1), inside & (decision == -1)
     return {
