@@ -184,7 +184,7 @@ shown.whole(mistakes.drop(columns="diff"))
 
 # %%
 for row in mistakes.itertuples():
-    print(f"{row.kind}, {row.probability:.2f}: {row.vulnerability}, {row.origin}, {row.reason}\n{row.diff}\n")
+    print(f"{row.kind}, {row.probability:.2f}: {row.group}, {row.origin}, {row.reason}\n{row.diff}\n")
 
 # %% [markdown]
 # ## Who should be champion

@@ -44,6 +44,8 @@ def test_the_surest_mistake_stands_first() -> None:
     distance = (table["probability"] - 0.5).abs()
     assert distance.is_monotonic_decreasing
     assert set(table["kind"]) <= {"false accept", "false reject"}
+    group = {patch.id: patch.group for patch in made}
+    assert [group[name] for name in table["patch"]] == list(table["group"]), "by vulnerability or by project"
 
 
 def test_the_group_that_carries_the_signal_is_missed_when_it_is_gone() -> None:

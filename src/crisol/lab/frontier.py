@@ -120,13 +120,13 @@ def mistakes(
     """Return a table of the ``most`` most confident wrong predictions, the most confident on top.
 
     ``probability`` (patches,) is the probability of valid; 0.5 or more predicts a valid patch. Columns: kind
-    (``false accept`` or ``false reject``), vulnerability (the patch's group), patch (id), origin,
-    probability, reason (why the patch is not valid; ``valid`` for a valid patch), diff.
+    (``false accept`` or ``false reject``), group (of the patch), patch (id), origin, probability,
+    reason (why the patch is not valid; ``valid`` for a valid patch), diff.
     """
     rows = [
         {
             "kind": "false reject" if patch.label else "false accept",
-            "vulnerability": patch.group,
+            "group": patch.group,
             "patch": patch.id,
             "origin": patch.tool,
             "probability": float(predicted),
@@ -137,7 +137,7 @@ def mistakes(
         if (predicted >= 0.5) != bool(patch.label)
     ]
     rows.sort(key=lambda row: (-abs(float(str(row["probability"])) - 0.5), str(row["patch"])))
-    columns = ["kind", "vulnerability", "patch", "origin", "probability", "reason", "diff"]
+    columns = ["kind", "group", "patch", "origin", "probability", "reason", "diff"]
     return pd.DataFrame(rows[:most], columns=columns)
 
 
