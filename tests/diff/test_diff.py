@@ -115,7 +115,7 @@ def test_an_error_names_the_line() -> None:
     [
         diff.DiffLimits(bytes=10),
         diff.DiffLimits(lines=3),
-        diff.DiffLimits(line_bytes=8),
+        diff.DiffLimits(line_characters=8),
         diff.DiffLimits(hunks=0),
         diff.DiffLimits(files=0),
     ],

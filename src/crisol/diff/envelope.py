@@ -27,14 +27,14 @@ class DiffLimits:
     """The largest sizes of a diff that the parser accepts.
 
     ``bytes`` and ``lines`` limit the whole text, ``files`` the number of changed files, ``hunks`` the number
-    of hunks. ``line_bytes`` limits each line; despite its name it counts characters.
+    of hunks. ``line_characters`` limits each line.
     """
 
     bytes: int = 1 << 20
     files: int = 200
     hunks: int = 2_000
     lines: int = 50_000
-    line_bytes: int = 65_536
+    line_characters: int = 65_536
 
 
 def unwrapped(text: str | bytes, limits: DiffLimits) -> list[str]:
@@ -45,8 +45,8 @@ def unwrapped(text: str | bytes, limits: DiffLimits) -> list[str]:
     removed. The indentation of a Markdown code block is removed, too. Text around the diff, such as mail
     headers and the fences of code blocks, stays. Bytes that are not UTF-8 become lone surrogates, which the
     parser refuses inside hunks. Raises :class:`~crisol.errors.DiffTooLarge` if the text exceeds the
-    ``bytes``, ``lines`` or ``line_bytes`` of ``limits``, :class:`~crisol.errors.UnsupportedDiff` for a NUL
-    character, and :class:`~crisol.errors.MalformedDiff` for a text that cannot be decoded.
+    ``bytes``, ``lines`` or ``line_characters`` of ``limits``, :class:`~crisol.errors.UnsupportedDiff` for a
+    NUL character, and :class:`~crisol.errors.MalformedDiff` for a text that cannot be decoded.
     """
     if len(text) > limits.bytes:
         raise DiffTooLarge(f"the diff has more than {limits.bytes} bytes; send the hunks that matter")
@@ -71,8 +71,9 @@ def unwrapped(text: str | bytes, limits: DiffLimits) -> list[str]:
             raise UnsupportedDiff("a NUL character in the mail: binary content cannot be wargamed")
         if len(lines) > limits.lines:
             raise DiffTooLarge(f"the mail has more than {limits.lines} lines")
-    if len(text) > limits.line_bytes and max(map(len, lines), default=0) > limits.line_bytes:
-        raise DiffTooLarge(f"a line has more than {limits.line_bytes} characters")
+    longest = limits.line_characters
+    if len(text) > longest and max(map(len, lines), default=0) > longest:
+        raise DiffTooLarge(f"a line has more than {longest} characters")
     if " ```" in text or " ~~~" in text:
         lines = _without_indentation(lines)
     if "\r" in text and any(line.startswith("@@ ") and line.endswith("\r") for line in lines):
