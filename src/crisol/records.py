@@ -141,10 +141,11 @@ class PhaseName(StrEnum):
 class Phase:
     """One step of a wargame with its result; ``seconds`` is its wall time.
 
-    ``name`` is the kind of step. ``reason`` says how it failed; None means that it passed. ``detail`` is a
-    message for people: the script and how it ended; "" if there is nothing to say. With ``strength`` BASIC a
-    failure counts for both labels, with STRICT for the strict label only. ``reason.outcome`` says whether the
-    failure makes the label invalid or inconclusive.
+    ``name`` is the kind of step. ``reason`` says how it failed; None means that it passed, or that a PoV
+    raised an exception and the check after it failed, which settles the outcome. ``detail`` is a message for
+    people: the script and how it ended; "" if there is nothing to say. With ``strength`` BASIC a failure
+    counts for both labels, with STRICT for the strict label only. ``reason.outcome`` says whether the failure
+    makes the label invalid or inconclusive.
     """
 
     name: PhaseName

@@ -122,6 +122,16 @@ def test_strict_labels_refuse_an_undefined_name(match: Match) -> None:
     assert verdict.reason is Reason.UNDEFINED_NAME
 
 
+def test_a_pov_that_raised_is_a_phase_although_a_failed_check_settles_the_outcome(match: Match) -> None:
+    """The phase stands before the check, as they ran, with its detail and without a reason."""
+    raises = RIGHT.replace("ValueError", "Exception").replace("!= name", "!= name.lower() + name")
+    verdict = match.judge(patch(raises))
+    assert verdict.reason is Reason.BREAKS_FUNCTION
+    assert [phase.name for phase in verdict.phases][4:] == ["pov", "checks"]
+    assert verdict.phases[4].reason is None
+    assert "Exception" in verdict.phases[4].detail
+
+
 def test_what_no_label_needs_does_not_run(match: Match) -> None:
     """After a failure of the strict label the basic phases still run, the other strict ones do not."""
     verdict = match.judge(

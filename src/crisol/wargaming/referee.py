@@ -157,7 +157,10 @@ class Match:
             if phase.reason is Reason.RAISES:  # whether the program still works is for the checks to say
                 for check in [later for later in self._left if later.name is PhaseName.CHECKS]:
                     self._left.remove(check)
-                    yield self._tried(check, files)
+                    checked = self._tried(check, files)
+                    if checked.reason is not None:  # it settles the outcome, and the PoV ran before it
+                        yield replace(phase, reason=None)
+                    yield checked
             yield phase
         noted = [name for fact in facts.values() for name in fact.noted]
         yield _timed(PhaseName.AGAIN, partial(self._again, files, noted))
