@@ -177,8 +177,8 @@ def _edited(path: Path, tree: Path) -> str:
 def _apply_edits(edits: list[dict[str, Any]], tree: Path) -> str:
     """Return edits by line range as a unified diff against the source in ``tree``.
 
-    Lines are numbered from 1, in the unpatched file. The lines 1 to 0 of a missing file mean that the file is
-    created. Raises ``ValueError`` if an edit does not fit the files or overlaps another.
+    Lines are numbered from 1, in the unpatched file. An edit of the lines 1 to 0 of a missing file
+    creates the file. Raises ``ValueError`` if an edit does not fit the files or overlaps another.
     """
     before: dict[str, str] = {}
     made: dict[str, str] = {}

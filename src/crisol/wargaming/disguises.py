@@ -136,7 +136,7 @@ def _equivalent(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
 
 
 def _temporary(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
-    """Yield the source in which the ``return`` or ``raise`` of ``node`` uses a new variable for its value.
+    """Yield the source in which ``node``, a ``return`` or ``raise``, first puts its value in a new variable.
 
     A value that needs its parentheses, such as one on several lines, may give a source that does not parse.
     """

@@ -79,8 +79,8 @@ class Excuses:
     def _in_command(self, node: ast.AST) -> bool:
         """Return whether ``node`` belongs to a command-line program, which may end its process.
 
-        If a function of the unpatched file already ends the process, all functions of the patched file belong
-        to one.
+        Code below ``if __name__ == "__main__"`` does. If a function of the unpatched file already ends the
+        process, all functions of the patched file do, too.
         """
         at: ast.AST | None = node
         in_function = False

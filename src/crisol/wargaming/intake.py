@@ -166,7 +166,7 @@ def remove(inbox: Path, vulnerability: str, names: Iterable[str]) -> int:
 
 @contextmanager
 def _locked(inbox: Path) -> Iterator[None]:
-    """Lock the folder ``inbox``, which is created if it is missing; wait while another caller has the lock.
+    """Lock the folder ``inbox`` for a ``with`` block; wait while another process or thread has the lock.
 
     An ``OSError`` in the ``with`` block becomes :class:`~crisol.errors.StoreError`, too.
     """

@@ -139,7 +139,7 @@ def _edited(
 
 @lru_cache(maxsize=32)
 def _written(before: str, after: str) -> tuple[Text, tuple[ast.AST, ...]] | None:
-    """Return the parsed source ``after``, and its nodes in added lines; None if it does not parse."""
+    """Return ``after``, parsed, and its nodes in lines that the patch added; None if it does not parse."""
     try:
         text = Text(after)
     except (SyntaxError, ValueError, RecursionError):

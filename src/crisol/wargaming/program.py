@@ -171,11 +171,7 @@ class ProgramTree:
         return is_documentation(path) and PurePosixPath(path).name not in self.habits.words
 
     def _form(self, path: str, text: str | None) -> object:
-        """Return a value that stands for the change of one file; None if the change has no effect.
-
-        ``text`` is the new text of the file ``path``, None for a deleted file. Two changes of one file have
-        the same effect if their values have the same ``repr``.
-        """
+        """Return a value whose ``repr`` represents the change of one file; None if it has no effect."""
         if text is None:
             return ("gone",)
         old = self.module(path)
@@ -183,7 +179,7 @@ class ProgramTree:
         if new is None or self.habits.source:
             return ("text", text)
         if old is None:
-            return ("new", new.cookie, [_dumped(node, self.habits) for node in new.body])
+            return ("new", new.cookie, [_digest(node, self.habits) for node in new.body])
         middle = _difference((old, old.body), (new, new.body), self.habits)
         return None if middle is None and old.cookie == new.cookie else ("changed", new.cookie, middle)
 
@@ -195,20 +191,15 @@ VULNERABLE = ProgramTree({}).identity({})
 def _spliced(lines: tuple[str, ...], before: Module) -> tuple[tuple[str, ...], tuple[ast.stmt, ...]] | None:
     """Parse only the changed part of a source; return (lines, statements of the module), or None.
 
-    ``lines`` are the lines of the changed source, ``before`` is the module before the change. The result has
-    all lines of ``before``, followed by the lines of the changed part; line numbers of statements refer to
-    this sequence. Statements outside the changed part are the same objects as in ``before``. None means that
-    the changed part cannot be parsed alone; the caller then parses the whole source.
-
-    The changed part includes the unchanged statement before the change and the one after it, because a
-    changed comment or continued line may belong to either. A statement at the top level usually ends on a
-    line before the next one; therefore the part can be parsed alone.
+    The result has all lines of ``before``, followed by the lines of the changed part; the statements' line
+    numbers refer to this sequence. Unchanged statements are the same objects as in ``before``. None means
+    that the changed part cannot be parsed alone.
     """
     old = before.lines
     # The parser ends a line there, too, or begins its column anew.
     if any(mark in text for text in ("\n".join(old), "\n".join(lines)) for mark in "\r\f"):
         return None
-    starts = [_first(node) for node in before.body]
+    starts = [_first_line(node) for node in before.body]
     if any(node.col_offset for node in before.body) or any(
         start <= (node.end_lineno or 0) for start, node in zip(starts[1:], before.body, strict=False)
     ):
@@ -230,8 +221,7 @@ def _spliced(lines: tuple[str, ...], before: Module) -> tuple[tuple[str, ...], t
     return (*old, *middle), (*before.body[:first], *tree.body, *before.body[last:])
 
 
-def _first(node: ast.stmt) -> int:
-    """Return the number of a statement's first line; decorators are a part of the statement."""
+def _first_line(node: ast.stmt) -> int:
     decorators: list[ast.expr] = getattr(node, "decorator_list", [])
     return min([node.lineno, *(decorator.lineno for decorator in decorators)])
 
@@ -288,21 +278,20 @@ def same(old: tuple[Module, ast.stmt], new: tuple[Module, ast.stmt], habits: Hab
         return False
     if left.col_offset == right.col_offset and _text(before, left) == _text(after, right):
         return True
-    return _dumped(left, habits) == _dumped(right, habits)
+    return _digest(left, habits) == _digest(right, habits)
 
 
 def _text(module: Module, node: ast.stmt) -> tuple[str, ...]:
-    return module.lines[_first(node) - 1 : node.end_lineno]
+    return module.lines[_first_line(node) - 1 : node.end_lineno]
 
 
 def _difference(
     old: tuple[Module, Sequence[ast.stmt]], new: tuple[Module, Sequence[ast.stmt]], habits: Habits
 ) -> object:
-    """Return a value that represents the difference of two bodies; None if they have the same meaning.
+    """Return a value that represents how two bodies differ; None if they have the same meaning.
 
-    ``old`` and ``new`` are pairs (module, statements of the module or of a class in it). The value consists
-    of the numbers of equal statements at the beginning and at the end, and of the new statements between
-    them. If two changes of the same old body give equal values, the two new bodies have the same meaning.
+    A body is (module, statements of it or of a class in it). Two new bodies with the same old body and equal
+    values have the same meaning.
     """
     before, after = [kept(body, habits) for _, body in (old, new)]
     head = 0
@@ -329,7 +318,7 @@ def _difference(
                 "class",
                 _difference((old[0], old_class.body), (new[0], new_class.body), habits),
             )
-    return (head, tail, [_dumped(node, habits) for node in right])
+    return (head, tail, [_digest(node, habits) for node in right])
 
 
 def kept(body: Sequence[ast.stmt], habits: Habits) -> list[ast.stmt]:
@@ -358,20 +347,13 @@ def _header(node: ast.ClassDef) -> str:
 
 
 @lru_cache(maxsize=256)
-def _dumped(node: ast.AST, habits: Habits) -> str:
-    """Return the SHA-256 of a syntax tree without the details that change no meaning, as hexadecimal digits.
-
-    ``habits`` says which details the program reads. The function caches the results for recent trees.
-    """
+def _digest(node: ast.AST, habits: Habits) -> str:
     said = "".join(_pieces(node, habits))
     return hashlib.sha256(said.encode(errors="surrogatepass")).hexdigest()
 
 
 def _pieces(node: object, habits: Habits) -> list[str]:
-    """Return texts that, joined, represent a syntax tree; statements without effect are left out.
-
-    The function uses no recursion and is much faster than :func:`ast.dump`.
-    """
+    """Return texts that, joined, represent a syntax tree; this is much faster than :func:`ast.dump`."""
     out: list[str] = []
     left: list[object] = [node]
     while left:

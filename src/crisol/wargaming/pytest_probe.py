@@ -35,56 +35,42 @@ class _Recorder:
         self.broken: dict[str, str] = {}
 
     def pytest_itemcollected(self, item: Any) -> None:
-        """Store in ``names`` which of the ``wanted`` names a test or a helper method of its class uses.
-
-        pytest calls this method for each test that it finds.
-        """
         codes = (getattr(inspect.unwrap(function), "__code__", None) for function in _functions(item))
         names = {name for code in codes if code is not None for name in _names(code)}
         if used := self.wanted & names:
             self.names[item.nodeid] = sorted(used)
 
     def pytest_collectreport(self, report: Any) -> None:
-        """Store the error in ``broken`` if a test file cannot be imported; pytest calls this for each one."""
         if report.failed:
             self.broken[report.nodeid] = _message(report)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """Note the outcome of a test's setup, call or teardown; if one of them fails, the test has failed."""
         before = self.tests.get(report.nodeid, ["passed", ""])
+        # The setup, the call and the teardown of a test have a report each; one failure counts.
         if before[0] != "failed":
             message = "" if report.passed else _message(report)
             self.tests[report.nodeid] = before if report.passed else [report.outcome, message]
 
 
 def _functions(item: Any) -> Iterator[Any]:
-    """Yield the function of a test, then the methods of its class that are no tests.
-
-    The test may call these methods.
-    """
     yield getattr(item, "obj", item)
     own = getattr(item, "cls", None)
+    # The test may call these methods.
     for name, value in vars(own).items() if own is not None else ():
         if callable(value) and not name.startswith("test"):
             yield value
 
 
 def _names(code: CodeType) -> Iterator[str]:
-    """Yield the names of globals, attributes, imports and keyword arguments that a function's code uses.
-
-    The code of inner functions is included. Other texts in constant tuples are yielded, too, since the code
-    stores the names of keyword arguments as such a tuple.
-    """
     yield from code.co_names
     for constant in code.co_consts:
         if inspect.iscode(constant):
             yield from _names(constant)
-        elif type(constant) is tuple:
+        elif type(constant) is tuple:  # names of keyword arguments, or any other texts
             yield from (word for word in constant if type(word) is str)
 
 
 def _message(report: Any) -> str:
-    """Return the first lines of pytest's explanation why a test failed, at most 600 characters."""
     crash = getattr(report.longrepr, "reprcrash", None)
     lines = str(crash.message if crash is not None else report.longrepr).strip().splitlines()
     lines = [line.removeprefix("E ").strip() for line in lines if line.startswith("E ")] or lines

@@ -144,7 +144,7 @@ class Match:
         yield _timed(PhaseName.APPLY, lambda: self._apply(text, reading, overlay))
         facts: dict[str, Examination] = {}
         yield _timed(PhaseName.STATIC, partial(self._examine, overlay, facts))
-        names = _timed(PhaseName.NAMES, partial(_names, facts), Strength.STRICT)
+        names = _timed(PhaseName.NAMES, partial(_undefined_names, facts), Strength.STRICT)
         self._left = plan(self.vulnerability.povs, self.checks)
         if self.experience is not None:
             self._left = self.experience.ordered(self.vulnerability.id, self._left, self.canaries.costs)
@@ -191,12 +191,6 @@ class Match:
         return look(files)
 
     def _partial(self, files: Mapping[str, bytes | None]) -> _Finding:
-        """Run the generated PoVs on the patched ``files``, and return (reason, detail).
-
-        All these PoVs fail on the reference. If one succeeds, the reason is ``PARTIAL_FIX``, and the detail
-        names it. If all fail, the result is (None, ""). If the sandbox fails, the reason is
-        ``SANDBOX_FAILED``.
-        """
         try:
             surviving = self._measured().partial(self.target, files)
         except SandboxError as error:
@@ -204,13 +198,6 @@ class Match:
         return (Reason.PARTIAL_FIX, surviving) if surviving else (None, "")
 
     def _divergence(self, files: Mapping[str, bytes | None]) -> _Finding:
-        """Compare patch and reference on generated benign inputs, and return (reason, detail).
-
-        ``files`` maps the paths of the patched files to their content, None for a deleted file. If patch and
-        reference behave differently, the reason is ``DIVERGES_FROM_REFERENCE``, and the detail names the
-        first difference. If they behave alike, the result is (None, ""). If the sandbox fails, the reason is
-        ``SANDBOX_FAILED``.
-        """
         try:
             difference = self._measured().divergence(self.target, files)
         except SandboxError as error:
@@ -223,12 +210,7 @@ class Match:
         return self.yardstick
 
     def _apply(self, text: str | bytes, reading: ReadOptions, overlay: dict[str, str | None]) -> _Finding:
-        """Apply the diff ``text``, add the patched files to ``overlay``, and return the finding.
-
-        ``overlay`` maps paths to new texts, None for a deleted file. The reason of the finding is
-        ``MALFORMED`` for a text that is no diff, ``DOES_NOT_APPLY`` for a diff that cannot be applied, and
-        otherwise None. ``reading`` says how to read the diff.
-        """
+        """Apply the diff ``text``, and add the new texts of the patched files to ``overlay``."""
         try:
             patch = fitted(text, self.tree, reading)
         except DiffError as error:
@@ -244,12 +226,9 @@ class Match:
         return None, patch.detail
 
     def _examine(self, overlay: Mapping[str, str | None], facts: dict[str, Examination]) -> _Finding:
-        """Analyse the patched files without running them, and return the finding.
+        """Analyse the patched files without running them, and add the examinations to ``facts``.
 
-        The reason is ``TAMPERS`` for a construct that counts as tampering or a file that hides another
-        module, ``DOES_NOT_LOAD`` for a new syntax error, ``TIMEOUT`` for an analysis that exceeds its limits,
-        and otherwise None. ``overlay`` maps paths to the new texts. The call adds the examination of each
-        Python file to ``facts``, by path, until a file gives a reason.
+        The analysis stops at the first file that settles the verdict, so ``facts`` may lack files.
         """
         noted: list[str] = []
         for name, after in overlay.items():
@@ -275,11 +254,9 @@ class Match:
         return frozenset(path.name.removesuffix(".py") for path in self.tree.iterdir())
 
     def _shadowed(self, name: str, after: str | None) -> str:
-        """Return a message if a patched file would be imported in place of another module; otherwise "".
+        """Return a message if the file ``name`` is new and could hide another module; otherwise "".
 
-        That is so if the patch adds a top-level file or folder with the name of a module of the standard
-        library or of a dependency. ``name`` is the file's path, ``after`` its new text, None for a deleted
-        file.
+        ``after`` is the file's new text, None for a deleted file.
         """
         top = name.partition("/")[0]
         module = top.partition(".")[0]
@@ -294,12 +271,9 @@ class Match:
         return ""
 
     def _baseline(self) -> _Finding:
-        """Run all PoVs and checks on the vulnerable code: every PoV must succeed and every check pass.
+        """Run all PoVs and checks on the vulnerable code: each PoV must succeed, and each check must pass.
 
-        Returns (None, "") if they do. Otherwise the call ends at the first PoV that fails, the first check
-        that does not pass, or a failure of the sandbox, and returns (reason, message). For each script that
-        ran, the call stores the CPU seconds in ``canaries.costs``, and what the script changed
-        (``Run.changed``) in ``changes``. The checks that passed are stored in ``checks``.
+        The runs also fill ``checks``, ``changes`` and ``canaries.costs``, which later phases read.
         """
         self.checks = ()
         scripts = [(pov, pov) for pov in self.vulnerability.povs]
@@ -348,32 +322,19 @@ class Match:
         return None, ""
 
     def _ran(self, script: Script, files: Mapping[str, bytes | None], canary: Canary | None) -> Run:
-        """Run a script on the patched files, and add its wall time to the time that this wargame has used.
-
-        The time in which the script waited for a CPU is not added. ``files`` maps paths to the new content,
-        None for a deleted file. ``canary`` says after which exit codes the script runs again as a canary;
-        None means never. Raises :class:`~crisol.errors.SandboxError` if the sandbox fails.
-        """
         run = self.target.run(script, files, self._limits(), canary=canary)
         self._spent += run.seconds - run.waited
         return run
 
     def _limits(self) -> Limits:
-        """Return the limits of a run, with no more wall time than the wargame has left.
-
-        The wall time is at least 0.1 seconds.
-        """
         left = max(self.budget - self._spent, 0.1)
         return replace(self.target.limits, seconds=min(self.target.limits.seconds, left))
 
     def _again(self, files: Mapping[str, bytes | None], noted: Collection[str]) -> _Finding:
         """Run the public PoV on the patched files in the environments that :func:`.again.again` makes.
 
-        Returns (reason, details) of the first run in which the PoV shows the flaw, the time limit is exceeded
-        or the sandbox fails. If there is no such run, the reason is None, and the details name the
-        environments that were left out because the unpatched release shows no flaw in them. ``files`` maps
-        paths to the new content, None for a deleted file. ``noted`` names the added constructs that may be
-        harmless: the :attr:`Examination.noted` of all patched files together.
+        An environment in which the unpatched release shows no flaw is left out; the detail of a patch that
+        passes names it. ``noted`` has the :attr:`Examination.noted` of all patched files.
         """
         limits, pov = patient(self.target.limits), self.vulnerability.povs[0]
         cost = self.canaries.costs.get(pov.name, 0.0)
@@ -398,25 +359,14 @@ class Match:
         return None, ""
 
     def _shows(self, script: Script, limits: Limits) -> bool:
-        """Return whether the unpatched release shows its flaw when ``script`` runs on it.
-
-        ``script`` comes from :func:`.again.again`. Each script runs only once; later calls return the first
-        result. Raises :class:`~crisol.errors.SandboxError` if the sandbox fails or the machine is too busy to
-        tell.
-        """
         if script.name not in self.shown_again:
             self.shown_again[script.name] = shows(self.target, script, limits)
         return self.shown_again[script.name]
 
     def _failed(self, script: Script, error: SandboxError) -> _Finding:
-        """Return the finding on a script during which the sandbox failed.
-
-        The script runs once more on the unpatched release. If the sandbox fails there, too, the patch is not
-        to blame, and the reason is ``SANDBOX_FAILED``; otherwise it is ``TAMPERS``.
-        """
         try:
             self.target.run(script)
-        except SandboxError:
+        except SandboxError:  # on the release, too: the patch is not to blame
             return Reason.SANDBOX_FAILED, str(error)
         return (
             Reason.TAMPERS,
@@ -424,12 +374,7 @@ class Match:
         )
 
     def _changed(self, script: Script, run: Run) -> list[str]:
-        """Return the names in ``run.changed`` that the script changes on the patch alone, sorted.
-
-        ``run`` is a run of ``script`` on a patch. Names that the script also changes on the unpatched release
-        are left out. If these are not known yet, the script first runs on the release; if the sandbox fails
-        in that run, the result is empty.
-        """
+        """Return the names in ``run.changed`` without those that ``script`` also changes on the release."""
         # What the script itself imports may change functions, too, unless a warm sandbox imported it before.
         key = script.name, self.warm
         if key not in self.changes:
@@ -474,12 +419,7 @@ def open_match(
         )  # fmt: skip
 
 
-def _names(facts: Mapping[str, Examination]) -> _Finding:
-    """Return (``UNDEFINED_NAME``, detail) if a patched file has undefined names, otherwise (None, "").
-
-    ``facts`` maps the path of each patched file to its examination. The detail names the first file that has
-    undefined names, and these names.
-    """
+def _undefined_names(facts: Mapping[str, Examination]) -> _Finding:
     for name, examination in facts.items():
         if examination.undefined:
             return Reason.UNDEFINED_NAME, f"{name}: {', '.join(examination.undefined)}"

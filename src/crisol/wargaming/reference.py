@@ -81,12 +81,6 @@ class Yardstick:
         return next((variation.title for variation in self.hostile if variation.number in left), "")
 
     def _ended(self, target: Target, files: Mapping[str, bytes | None], ending: str) -> frozenset[int]:
-        """Return the numbers of the hostile variations that end as ``ending`` on ``files``.
-
-        ``ending`` is that of a :class:`Behaviour`, such as ``exit 0``. ``files`` maps the paths of the
-        patched files to their content, None for a deleted file. The set is empty if the process that runs the
-        variations ends before it reports on all of them.
-        """
         told = behaviours(target, self.hostile, files) if self.hostile else {}
         if isinstance(told, Ending):
             return frozenset()
@@ -116,12 +110,10 @@ class Yardstick:
     def _confirmed(
         self, target: Target, files: Mapping[str, bytes | None], differences: Mapping[Variation, str]
     ) -> dict[Variation, str]:
-        """Run the benign inputs again, and return the differences that occur again.
+        """Run the benign inputs again, and return those of ``differences`` that occur again.
 
-        ``differences`` maps a variation to a message on the difference between the patch and the reference. A
-        difference is dropped if the reference now behaves differently on that input, since its behaviour is
-        then random. If the process that runs the reference ends early, the result is empty. If the process
-        that runs the patch ends early, the result is ``differences``.
+        A difference is dropped if the reference behaves differently from before, since its behaviour is then
+        random.
         """
         again, told = (behaviours(target, self.benign, tree) for tree in (self.fix, files))
         if isinstance(again, Ending):
@@ -147,7 +139,7 @@ def measure(vulnerability: Vulnerability, tree: Path, cache: Path, target: Targe
     over ``tree``. Without a reference the yardstick is empty. Raises
     :class:`~crisol.errors.SandboxError` if the sandbox fails.
     """
-    fix = _files(vulnerability, tree, cache)
+    fix = _reference_files(vulnerability, tree, cache)
     if fix is None:
         return Yardstick()
     hostile = _agreeing(target, fix, variations(vulnerability.povs, _POOL), _shows, _closed)
@@ -161,12 +153,7 @@ def measure(vulnerability: Vulnerability, tree: Path, cache: Path, target: Targe
     return Yardstick(tuple(hostile), tuple(benign), tuple(benign.values()), fix)
 
 
-def _files(vulnerability: Vulnerability, tree: Path, cache: Path) -> _Files | None:
-    """Return the new contents of the files that the reference changes, by path.
-
-    A deleted file has the content None. ``tree`` is the folder of the vulnerable source. The result is None
-    if the vulnerability has no reference, or if the reference does not apply to ``tree``.
-    """
+def _reference_files(vulnerability: Vulnerability, tree: Path, cache: Path) -> _Files | None:
     candidate = reference(vulnerability, cache)
     if candidate is None:
         return None
@@ -178,11 +165,6 @@ def _files(vulnerability: Vulnerability, tree: Path, cache: Path) -> _Files | No
 
 
 def _words(files: Mapping[str, bytes | None]) -> frozenset[str]:
-    """Return the string constants, casefolded, of the Python files among ``files``.
-
-    ``files`` maps paths to contents, None for a deleted file. A Python file is skipped if parsing it exceeds
-    the limits on time and memory.
-    """
     words: frozenset[str] = frozenset()
     for name, text in files.items():
         if text and name.endswith(".py"):
@@ -196,12 +178,9 @@ def _agreeing(
 ) -> dict[Variation, Behaviour]:
     """Return the usable variations of ``pool``, at most :data:`_KEPT`, with the behaviour of the reference.
 
-    There are two rounds. In each, the variations run on the vulnerable code and then on the reference,
-    ``fix``. A variation passes a round if ``may(variation, before)`` and ``does(before, after)`` are True:
-    ``before`` is the behaviour of the vulnerable code, ``after`` that of the reference. Of the variations
-    that pass the first round, :func:`_best` chooses those that run in the second, in the order in which they
-    later run on every patch. A variation is usable if it passes both rounds and the reference behaves alike
-    in both. The result is empty if a process that runs the variations ends early.
+    A variation is usable if ``may`` and ``does`` return True in two rounds and the reference behaves alike in
+    both. The second round runs only the variations to keep, in the order in which they later run on every
+    patch. The result is empty if a process that runs the variations ends early.
     """
     kept = list(pool)
     first: dict[int, Behaviour] = {}
@@ -228,10 +207,8 @@ def _agreeing(
 def _best(kept: Sequence[Variation], after: Mapping[int, Behaviour]) -> list[Variation]:
     """Choose at most :data:`_KEPT` of the variations, and return them in the order of their numbers.
 
-    ``after`` maps the number of a variation to the reference's behaviour on it. Of several variations in
-    ``kept`` with one behaviour, the first is new and the others repeat it. All new ones are chosen before any
-    that repeats. In both groups the first variation of every script is chosen before the second of any, and
-    so on.
+    A variation with a new behaviour is chosen before one that repeats the behaviour of an earlier one. In
+    both groups the first variation of every script is chosen before the second of any.
     """
     ranked: dict[tuple[bool, int], list[Variation]] = {}
     seen: set[Behaviour] = set()

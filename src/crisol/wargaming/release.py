@@ -157,10 +157,10 @@ def _download(archive: Archive, path: Path) -> None:
 
 
 def _unpack(path: Path, tree: Path) -> None:
-    """Write the regular files of an archive below ``tree``; links are left out.
+    """Write the regular files of an archive below ``tree``.
 
-    Raises :class:`~crisol.errors.IntegrityError` for an unsafe name, for too many or too large files, and for
-    an archive that cannot be read. Raises ``OSError`` for errors of this machine, such as a full disk.
+    Raises :class:`~crisol.errors.IntegrityError` for every fault of the archive. An error of this machine,
+    such as a full disk, stays an ``OSError``.
     """
     try:
         _write(path, tree)
@@ -198,10 +198,9 @@ def _write(path: Path, tree: Path) -> None:
 
 
 class _Bounded:
-    """The decompressed content of a tar file, with a limit on its length, and one on the size of a header.
+    """A decompressed tar file with limits, which :mod:`tarfile` lacks, on its length and on a single read.
 
-    Beyond a limit :meth:`read` and :meth:`seek` raise :class:`~crisol.errors.IntegrityError`. The module
-    :mod:`tarfile` itself has no limits.
+    Beyond a limit :meth:`read` and :meth:`seek` raise :class:`~crisol.errors.IntegrityError`.
     """
 
     def __init__(self, content: IO[bytes]) -> None:
@@ -226,10 +225,9 @@ class _Bounded:
 
 
 def _members(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
-    """Yield (name, size in bytes, open file) for each regular file in the archive ``path``.
+    """Yield (name, size in bytes, open file) for each regular file in an archive; links are left out.
 
-    A file can be read until the next one is yielded. Raises an error of :mod:`tarfile`, :mod:`zipfile` or the
-    decompressor for a damaged archive, and :class:`~crisol.errors.IntegrityError` for too large a tar file.
+    A file can be read until the next one is yielded.
     """
     if not path.name.endswith((".whl", ".zip")):
         with path.open("rb") as file:

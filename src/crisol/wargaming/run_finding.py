@@ -48,11 +48,7 @@ def finding(script: Script, run: Run, survives: Reason, refusals: Collection[str
 
 
 def _raised(stderr: str) -> str:
-    """Return the line that names the exception in the last traceback of a run's error output.
-
-    Further lines of the exception's message may follow this line. Without a traceback, as for a script that
-    does not compile, the result is the last line.
-    """
+    """Return the line that names the exception in the last traceback; without one, the last line."""
     _, traceback, rest = f"\n{stderr}".rpartition(_TRACEBACK)
     named = _UNINDENTED.search(rest) if traceback else None
     return named[0] if named else stderr.strip().rpartition("\n")[2]

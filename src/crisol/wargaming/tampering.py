@@ -106,10 +106,10 @@ def _changed_lines(before: str, after: str) -> tuple[frozenset[int], frozenset[i
 
 
 def _lines(text: str) -> list[str]:
-    r"""Return the lines to which the line numbers in :func:`tree_or_reason` refer.
+    r"""Return the lines of a source as Python counts them.
 
-    Python ends a line at ``\n``, ``\r\n`` and ``\r`` alone, then decodes the text by its encoding,
-    which may yield more line feeds.
+    Python ends a line at ``\n``, ``\r\n`` and ``\r`` alone, then decodes the text by its encoding, which may
+    yield more line feeds.
     """
     content = text.encode(errors="surrogatepass").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     try:
@@ -136,10 +136,9 @@ def tree_or_reason(text: str) -> ast.Module | str:
 class _Capabilities(NamedTuple):
     """Three counts, by name, of the constructs in one version of a file that could deceive the referee.
 
-    ``taken`` counts forbidden constructs in the changed lines. ``looked`` counts constructs in the changed
-    lines that may be harmless. ``reached`` counts the forbidden attributes that calls in unchanged lines
-    read. Such a call is ``getattr(x, name)``, for which a changed line may have set ``name``. ``types`` and
-    ``read`` are those of :class:`Findings`.
+    ``taken`` counts forbidden constructs in the changed lines, ``looked`` those that may be harmless.
+    ``reached`` counts the forbidden attributes that calls such as ``getattr(x, name)`` in unchanged lines
+    read, because a changed line may have set ``name``. ``types`` and ``read`` are those of :class:`Findings`.
     """
 
     taken: Counter[str]
@@ -152,12 +151,10 @@ class _Capabilities(NamedTuple):
 def _capabilities(
     source: str, own: frozenset[str], lines: frozenset[int], habits: Callable[[], frozenset[str]]
 ) -> _Capabilities:
-    """Count the constructs that could deceive the referee, in the changed lines of a source.
+    """Count the constructs in the changed ``lines`` of a source that could deceive the referee.
 
-    In unchanged lines only the attributes that a call accesses are counted. ``lines`` are the numbers of the
-    changed lines, from 1. ``own`` holds the top-level module names of the vulnerable program. ``habits``
-    returns the result of :func:`.excused.habits_of` for the unpatched file. For a source that does not parse,
-    the counters are empty.
+    In unchanged lines only the attributes that calls access are counted. A source that does not parse has no
+    constructs. ``own`` holds the top-level module names of the vulnerable program.
     """
     counted = taken, reached, looked, types, read = _Capabilities(
         Counter(), Counter(), Counter(), set(), set()
@@ -184,7 +181,7 @@ def _capabilities(
         taken.update(name for name in flow.attributes(node) if name in INSIDE)
         for value in flow.used(node):
             read.update([value.text.rpartition(".")[2]] if value.kind == "own" else [])
-            path = _public(value.text) if value.kind in {"outside", "own"} else ""
+            path = _public_name(value.text) if value.kind in {"outside", "own"} else ""
             if name := _capability(path, own=value.kind == "own"):
                 excuses = excuses or Excuses(tree, flow, habits)
                 counts = taken if f".{path}".endswith(f".{name}") else derived
@@ -224,8 +221,8 @@ def _habits(text: str, own: frozenset[str]) -> frozenset[str]:
     return habits_of(tree, _flow(text, own)) if isinstance(tree, ast.Module) else frozenset()
 
 
-def _public(name: str) -> str:
-    """Return a dotted name with the public module in place of a private one: ``os.x`` for ``posix.x``."""
+def _public_name(name: str) -> str:
+    # os.x for posix.x
     module, dot, rest = name.partition(".")
     return f"{IMPLEMENTED_BY.get(module, module)}{dot}{rest}"
 
@@ -233,8 +230,8 @@ def _public(name: str) -> str:
 def _capability(path: str, *, own: bool) -> str:
     """Return the forbidden module or function that the dotted name ``path`` contains; "" for none.
 
-    ``gc.collect`` gives ``gc``, and ``pathlib.sys.exit`` gives ``sys.exit``. ``own`` says that the path
-    begins with a module of the vulnerable program, which may have the name of a forbidden one.
+    For ``pathlib.sys.exit`` that is ``sys.exit``. ``own`` says that the path begins with a module of the
+    vulnerable program, which may have the name of a forbidden one.
     """
     parts = path.split(".")
     for module in ("" if own else parts[0], *map(".".join, pairwise(parts))):
@@ -248,11 +245,10 @@ def _capability(path: str, *, own: bool) -> str:
 
 
 def _tail(path: str, names: Collection[str], whole: Collection[str] | None = None) -> str:
-    """Find a known name at the end of the dotted name ``path``, or else at its beginning; "" if none.
+    """Return a known name of two or three parts at the end of ``path``, or at its beginning; "" for none.
 
-    Only names of two or three parts are found. At the end they must be in ``names``, at the beginning in
-    ``whole``, or in ``names`` if ``whole`` is None. If ``os.environ`` is in both, it is the result for
-    ``shutil.os.environ`` (end) and for ``os.environ.get`` (beginning).
+    ``names`` are the known names. At the beginning those in ``whole`` are known instead, unless it is None.
+    ``shutil.os.environ`` ends with ``os.environ``, and ``os.environ.get`` begins with it.
     """
     parts = path.split(".")
     for length in (3, 2):
@@ -263,11 +259,8 @@ def _tail(path: str, names: Collection[str], whole: Collection[str] | None = Non
 
 
 def _kept(node: ast.AST, flow: Flow) -> list[str]:
-    """Return a message, such as ``state SEEN``, for each variable in which ``node`` keeps state across calls.
-
-    The list is empty if there is none. Only common ways are recognised, such as ``global`` and
-    ``SEEN.append``; that is enough, because no verdict depends on the messages.
-    """
+    """Return a message like ``state SEEN`` for each variable in which ``node`` keeps state across calls."""
+    # Only common ways are recognised; that is enough, because no verdict depends on the messages.
     match node:
         case ast.Global(names=names) | ast.Nonlocal(names=names):
             return [f"state {name}" for name in names]
@@ -284,21 +277,17 @@ def _kept(node: ast.AST, flow: Flow) -> list[str]:
 
 
 def _pretending(node: ast.AST, flow: Flow, lines: frozenset[int]) -> list[str]:
-    """Return messages about a suspicious class, such as ``a str that answers __eq__``.
+    """Return messages like ``a str that answers __eq__`` about a class whose objects could equal everything.
 
-    A class is suspicious if its objects could equal everything: it defines one of the methods
-    :data:`ANSWERS`, such as ``__eq__``, and one of its base classes is a plain type, such as ``str``, or the
-    type of an unknown value. There is one message for each base class of that kind. For a class that is not
-    suspicious the list is empty. ``node`` is the class, or the call of ``type`` that makes it; other nodes
-    have no messages. ``flow`` has the possible values of the file's expressions. ``lines`` are the numbers of
-    the lines that the patch adds.
+    ``node`` is the class, or the call of ``type`` that makes it; other nodes have no messages. ``lines`` are
+    the numbers of the lines that the patch adds.
     """
     match node:
         case ast.ClassDef():
             answered = [(name, line) for name, line in _bound(node.body) if name in ANSWERS]
             bases = _ancestors(node.bases, flow) if node.lineno in lines else list(node.bases)
             if any(line in lines for _, line in answered):
-                bases += _beside(node.name, flow)
+                bases += _bases_of_subclasses(node.name, flow)
             return _answering(min((name for name, _ in answered), default=""), bases, flow)
         case ast.Call(args=[_, *_, bases, namespace]):
             names = _keys(namespace, flow)
@@ -317,7 +306,6 @@ def _pretending(node: ast.AST, flow: Flow, lines: frozenset[int]) -> list[str]:
 
 
 def _keys(node: ast.expr, flow: Flow) -> frozenset[str] | None:
-    """Return the keys of a dictionary that an expression makes; None if they are unknown."""
     match node:
         case ast.Dict(keys=keys) if None not in keys:
             return frozenset(value.text for key in keys for value in flow.values(key) if value.kind == "text")
@@ -328,10 +316,7 @@ def _keys(node: ast.expr, flow: Flow) -> frozenset[str] | None:
 
 
 def _answering(method: str, bases: Sequence[ast.expr], flow: Flow) -> list[str]:
-    """Return a message for each plain type among the base classes of a class that defines ``method``.
-
-    The list is empty if ``method`` is "".
-    """
+    """Return a message for each plain type, such as ``str``, in ``bases`` of a class that has ``method``."""
     if not method:
         return []
     kinds: set[str] = set()
@@ -347,7 +332,7 @@ def _answering(method: str, bases: Sequence[ast.expr], flow: Flow) -> list[str]:
 
 
 def _bound(body: Sequence[ast.stmt]) -> Iterator[tuple[str, int]]:
-    """Yield each name that the body of a class binds, with the number of the line; nested ones left out."""
+    """Yield each name that a class body binds, with its line number; inner bodies are left out."""
     pending: list[ast.AST] = list(body)
     while pending:
         match node := pending.pop():
@@ -368,7 +353,7 @@ def _bound(body: Sequence[ast.stmt]) -> Iterator[tuple[str, int]]:
 def _ancestors(bases: Sequence[ast.expr], flow: Flow) -> list[ast.expr]:
     """Return the direct and indirect base classes of a class, as expressions.
 
-    ``bases`` are the direct ones. Indirect ones are found only through classes that the file itself defines.
+    Indirect ones are found only through classes that the file itself defines.
     """
     reached: dict[ast.expr, None] = {}
     pending = list(bases)
@@ -380,8 +365,7 @@ def _ancestors(bases: Sequence[ast.expr], flow: Flow) -> list[ast.expr]:
     return list(reached)
 
 
-def _beside(name: str, flow: Flow) -> list[ast.expr]:
-    """Return all base classes of the file's classes that inherit from the class ``name``."""
+def _bases_of_subclasses(name: str, flow: Flow) -> list[ast.expr]:
     inherited = [_ancestors(bases, flow) for bases in flow.classes.values()]
     return [
         base

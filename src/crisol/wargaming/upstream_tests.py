@@ -80,9 +80,9 @@ class Audit:
 class _Report:
     """The report on one run of the suite.
 
-    ``tests`` maps each test to (outcome, message). ``names`` maps a test to the names in its code that the
-    fixed release defines and the vulnerable release does not. ``broken`` maps each file that cannot be
-    imported to a message.
+    ``tests`` maps each test to (outcome, message), ``broken`` each file that cannot be imported to a message.
+    ``names`` maps a test to the names in its code that the vulnerable release lacks and the fixed release
+    defines.
     """
 
     tests: Mapping[str, tuple[str, str]]
@@ -94,11 +94,6 @@ class _Report:
         return frozenset(test for test, (outcome, _) in self.tests.items() if outcome == _PASSED)
 
     def failure(self, test: str) -> str:
-        """Return a message that says why ``test`` did not pass.
-
-        For a test in the report this is pytest's message, or the outcome if pytest gave none. For any other
-        test the message says why the test's file cannot be imported, or that the test is not found.
-        """
         outcome, message = self.tests.get(test, ("", ""))
         if not outcome:
             file = test.partition("::")[0]
@@ -148,11 +143,7 @@ class Suite:
 
 
 class _Runner:
-    """Runs upstream tests and returns pytest's report on them.
-
-    ``tests`` is the section of the description that names the tests. ``wanted`` are names of functions,
-    classes and variables. The report says which of these names each test uses.
-    """
+    """A runner of upstream tests; its reports say which of the names ``wanted`` each test uses."""
 
     def __init__(self, tests: UpstreamTests, wanted: frozenset[str]) -> None:
         self._tests = tests
@@ -173,11 +164,7 @@ class _Runner:
         self._script = Script(_PROBE.name, text, Role.PROBE, json.dumps(job).encode())
 
     def run(self, target: Target, overlay: _Overlay) -> _Report | str:
-        """Run the upstream tests in ``target``; return the report, or a message on why there is none.
-
-        ``target`` is a sandbox over a release; the files of ``overlay`` replace those of the release. Raises
-        :class:`~crisol.errors.SandboxError` if the sandbox fails.
-        """
+        """Run the tests on a release with ``overlay``; return the report, or a message why there is none."""
         run = target.run(self._script, overlay, self.limits)
         last = run.stderr.strip().rpartition("\n")[2]
         if run.ending is not Ending.EXITED or not run.report:
@@ -198,12 +185,7 @@ class _Runner:
             return "the run of the tests ended with a report that is not the probe's"
 
     def overlay(self, patch: str, tree: Path) -> _Overlay:
-        """Return the files that a patch changes, except the upstream tests, which always run unchanged.
-
-        ``patch`` is a unified diff against the release in ``tree``. The result maps paths to the new content,
-        None for a deleted file. Raises :class:`~crisol.errors.DiffError` if ``patch`` is no unified diff, and
-        :class:`~crisol.errors.PatchDoesNotApply` if it does not fit the release.
-        """
+        """Return the files that a patch changes, except the upstream tests, which always run unchanged."""
         files = diff.apply(diff.parse(patch), lambda path: read_source(tree, path))
         return {
             path: None if text is None else text.encode()
@@ -250,7 +232,7 @@ def open_suite(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> I
     tree = vulnerability.vulnerable(cache)
     suite = unpacked(Archive(source.package, tests.archive, tests.sha256, tests.root), cache)
     requires = [*vulnerability.dependencies(tests.requires, cache), *vulnerability.requires(cache)]
-    runner = _Runner(tests, _defined(fixed, tests.paths) - _words(tree))
+    runner = _Runner(tests, _defined_names(fixed, tests.paths) - _words(tree))
 
     @contextmanager
     def opened(release: Path) -> Iterator[Target]:
@@ -280,18 +262,17 @@ def open_suite(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> I
         kept = tuple(test for test in passing if test not in left_out)
         if not kept:
             raise VulnerabilityError(
-                f"{vulnerability.id}: no upstream test is kept: {_sample(first, left_out)}"
+                f"{vulnerability.id}: no upstream test is kept: {_sample_reason(first, left_out)}"
             )
         regression = tuple(test for test in kept if test not in before.passed)
         yield Suite(kept, regression, left_out, runner, target, tree)
 
 
 def _unfit(test: str, fixed: _Report, vulnerable: _Report, mended: _Report) -> str:
-    """Return a message on why a test that passes on the fixed release is not kept; "" if it is kept.
+    """Return why a test that passes on the fixed release is not kept; "" if it is kept.
 
-    ``fixed`` and ``vulnerable`` are the reports on the fixed and on the vulnerable release. ``mended`` is the
-    report on the vulnerable release with only the reference applied or, without a reference, that on the
-    fixed release.
+    ``mended`` is the report on the vulnerable release with the reference applied. Without a reference, it is
+    the report on the fixed release.
     """
     if test not in vulnerable.tests:
         return f"the vulnerable release cannot load it: {vulnerable.failure(test)}"
@@ -302,23 +283,14 @@ def _unfit(test: str, fixed: _Report, vulnerable: _Report, mended: _Report) -> s
     return ""
 
 
-def _sample(report: _Report, left_out: Mapping[str, str]) -> str:
-    """Return one reason why a test was not kept, at most 300 characters, for an error message.
-
-    ``report`` is the report on the fixed release. ``left_out`` holds the tests that passed on this release
-    but are not kept, each with its reason. Without a reason the result is ``none was found``.
-    """
+def _sample_reason(report: _Report, left_out: Mapping[str, str]) -> str:
     reasons = [*left_out.values(), *report.broken.values()]
     reasons += [message for outcome, message in report.tests.values() if outcome != _PASSED]
     return next(iter(reasons), "none was found")[:300]
 
 
 def _lay(suite: Path, paths: Iterable[str], release: Path, folder: Path) -> None:
-    """Copy a release into ``folder``, and replace the tests at ``paths`` by those of ``suite``.
-
-    ``suite`` is the unpacked archive of the upstream tests. Raises :class:`~crisol.errors.VulnerabilityError`
-    if it lacks one of the ``paths``.
-    """
+    """Copy a release into ``folder``, and replace the tests at ``paths`` by those of ``suite``."""
     shutil.copytree(release, folder, dirs_exist_ok=True)
     for path in paths:
         own, place = suite / path, folder / path
@@ -335,11 +307,7 @@ def _lay(suite: Path, paths: Iterable[str], release: Path, folder: Path) -> None
             )
 
 
-def _defined(tree: Path, tests: Iterable[str]) -> frozenset[str]:
-    """Return the names that a release's Python files define or assign, without the files of the tests.
-
-    ``tree`` is the release's folder. ``tests`` are paths of test files and test folders in ``tree``.
-    """
+def _defined_names(tree: Path, tests: Iterable[str]) -> frozenset[str]:
     return frozenset(
         name
         for path, text in _sources(tree)
@@ -351,7 +319,6 @@ def _defined(tree: Path, tests: Iterable[str]) -> frozenset[str]:
 
 
 def _words(tree: Path) -> frozenset[str]:
-    """Return all words in a release's Python sources: identifiers, keywords, words of comments and texts."""
     return frozenset(word for _, text in _sources(tree) for word in _WORD.findall(text))
 
 

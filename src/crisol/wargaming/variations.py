@@ -137,13 +137,10 @@ def _code(tree: ast.Module, name: str) -> bytes:
 
 
 class _Telling(ast.NodeTransformer):
-    """A transformer that makes a script record its behaviour.
+    """A transformer that makes a script record its behaviour: its exits, and what it compares and asserts.
 
-    It turns exits into calls of ``_END``, wraps compared and asserted values in calls of ``_SEE``, and adds a
-    call of ``_PUBLISH`` after each top-level class and function. The script calls the three as byte strings,
-    and the driver in the sandbox puts a function in place of each: ``_END`` records the exit code and ends
-    the script, ``_SEE`` records a value and returns it, and ``_PUBLISH`` stores the class or function in the
-    module ``__main__``.
+    The script calls the constants ``_END`` and ``_SEE`` for these, and ``_PUBLISH`` for each top-level class
+    and function. They are byte strings; the driver in the sandbox puts a function in place of each.
     """
 
     def visit_Module(self, node: ast.Module) -> ast.AST:
