@@ -331,14 +331,17 @@ class Source(StrEnum):
 class Decision:
     """The answer to a caller: whether the patch is valid, and which rung of the ladder decided so.
 
-    ``source`` is that rung. ``outcome`` is valid, invalid, or inconclusive after a wargame that could not
-    judge the patch. If no rung could decide, ``outcome`` is None, ``advisory`` is True, and ``prediction`` is
-    only a hint. ``confidence``, 0 to 1, is the probability that ``outcome`` is right, as estimated by
-    ``source``: 1 after a conclusive wargame, 0 if the outcome is inconclusive or None. ``reason`` and
-    ``detail`` say why the patch is not valid. They are None and "" for a valid patch, and for an answer of
-    the memory or of the model. ``prediction`` is None if no model was used, ``verdict`` None if no wargame
-    ran. ``evidence`` is a line with the reasons of the decision, such as similar patches. ``degraded`` names
-    the dependencies that failed during the request, such as ``cache``.
+    - ``outcome``: valid, invalid, or inconclusive (a wargame could not judge the patch, or the patch does not
+      apply); None if no rung could decide.
+    - ``source``: the rung that decided.
+    - ``confidence``: the probability, 0 to 1, that ``outcome`` is right, as ``source`` estimates it. It is 1
+      after a conclusive wargame, and 0 if ``outcome`` is inconclusive or None.
+    - ``reason``, ``detail``: why the patch is not valid. They are None and "" for a valid patch, and for a
+      decision of the memory or of the model.
+    - ``prediction``: None if no model was asked. ``verdict``: None if no wargame ran.
+    - ``advisory``: True if no rung could decide; ``prediction`` is then only a hint.
+    - ``degraded``: the dependencies that failed during the request, such as ``cache``.
+    - ``evidence``: a line with the reasons of the decision, such as similar patches.
     """
 
     outcome: Outcome | None

@@ -32,14 +32,15 @@ ACCEPT = (0.99, 0.98, 0.97, 0.95, 0.93, 0.9, 0.87, 0.84, 0.8)
 class Guarantee:
     """A policy of the second stage, with bounds on its errors that were shown on simulated streams.
 
-    With the confidence 1 - delta, at most the share alpha of the accepted patches is invalid, and at most the
-    share beta of the rejected patches is valid; alpha, beta and delta are arguments of :func:`certify`. Each
-    share is averaged over new vulnerabilities. The bound alpha also holds among the accepted patches whose
-    similarity to a known valid patch is above 0.8. In ``policy`` a threshold is None if :func:`certify` found
-    none that passes the tests; ``policy.reason`` says why.
+    :func:`certify` makes it from the levels alpha, beta and delta. With the confidence 1 - delta, at most the
+    share alpha of the accepted patches is invalid. With the same confidence, at most the share beta of the
+    rejected patches is valid. Each share is averaged over new vulnerabilities. The bound alpha also holds
+    among the accepted patches whose similarity to a known valid patch is above 0.8.
 
-    ``skipped`` is the share of arrivals that the policy decides without a wargame. ``near_misses`` is the
-    number of near misses among the arrivals; ``near_accepted`` of them are accepted.
+    A threshold of ``policy`` is None if no threshold passed the tests; ``policy.reason`` says why.
+    ``skipped`` is the share of the simulated arrivals that the policy decides without a wargame.
+    ``near_misses`` is the number of near misses among the arrivals, ``near_accepted`` the number of near
+    misses that the policy accepts.
     """
 
     policy: Policy

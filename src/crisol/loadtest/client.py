@@ -37,16 +37,18 @@ _GRACE_SECONDS = 1.0
 class Job(msgspec.Struct, frozen=True):
     """The requests that the client process of a load test sends, where it sends them, and when.
 
-    Times are in seconds. ``host`` and ``port`` are the service's address. ``heads`` (HTTP heads without the
-    final blank line) and ``bodies`` list the different requests. The i-th request to send has the head and
-    the body with the index ``order[i]``. In an open loop this request starts ``starts[i]`` seconds after
-    ``begin``. In a closed loop ``starts`` is empty, and the load ends after the last request of ``order`` or
-    after ``seconds``, whichever comes first. ``begin`` is a time of the monotonic clock; a past time means
-    now.
-
-    At most ``connections`` are open, from ``sources`` different loopback addresses. ``spoofed`` is the number
-    of false client addresses sent in ``X-Forwarded-For``; 0 sends no such header. ``timeout`` is how long the
-    client waits for an answer.
+    - ``host``, ``port``: the service's address.
+    - ``heads``, ``bodies``: the different requests, as HTTP heads without the final blank line, and bodies.
+    - ``order``: for each request to send, in order, its index in ``heads`` and ``bodies``.
+    - ``begin``: the time at which the load begins, in seconds of the monotonic clock; a past time means now.
+    - ``starts``: in an open loop the start of each request, in seconds after ``begin``. It is empty in a
+      closed loop.
+    - ``seconds``: a closed loop ends after so many seconds, or after the last request of ``order`` if that is
+      earlier.
+    - ``connections``: the most open connections. ``sources``: the number of loopback addresses from which
+      they come.
+    - ``spoofed``: the number of false client addresses sent in ``X-Forwarded-For``; 0 sends no such header.
+    - ``timeout``: the seconds that the client waits for an answer.
     """
 
     host: str

@@ -29,13 +29,19 @@ class SandboxKind(StrEnum):
 class Limits:
     """The resources that one run may use; a run that exceeds them is ended.
 
-    ``seconds`` is wall time; time in which the run waits for a CPU does not count, but the run ends after
-    four times ``seconds`` in any case. ``cpu_seconds`` is CPU time of the script's process. ``memory_mb``
-    (MiB) limits the address space of each process; the resident memory of all processes together may be twice
-    as much. ``processes`` is the largest number of processes. ``file_mb`` (MiB) limits the size of each file,
-    ``scratch_mb`` (MiB) the size of each writable folder. The last ``output_bytes`` of standard output and of
-    standard error are kept; a run that writes more than 16 times ``output_bytes`` to one of them is ended.
-    Raises :class:`~crisol.errors.InputError` for a limit that is not positive or not below 2**31.
+    - ``seconds``: wall time, without the time in which the run waits for a CPU. In any case the run ends
+      after four times ``seconds``.
+    - ``cpu_seconds``: CPU time of the script's process.
+    - ``memory_mb``: the address space of each process, in MiB. The resident memory of all processes together
+      may be twice as much.
+    - ``processes``: the number of processes.
+    - ``file_mb``: the size of each file, in MiB. ``scratch_mb``: the size of each writable folder, in MiB.
+    - ``output_bytes``: the last bytes of standard output, and of standard error, that are kept. A run that
+      writes more than 16 times as much to one of them is ended.
+
+    A sandbox of the kind ``weak`` does not enforce ``processes``, ``scratch_mb`` and the memory of all
+    processes together. Raises :class:`~crisol.errors.InputError` for a limit that is not positive or not
+    below 2**31.
     """
 
     seconds: float = 10.0

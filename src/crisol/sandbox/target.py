@@ -67,12 +67,18 @@ _BOOT = (
 class Target:
     """A sandbox over the files of one program, in which scripts run; only one thread may use it at a time.
 
-    :meth:`Sandbox.target` makes it. ``kind`` is the kind of isolation. ``source`` holds the files of the
-    program. ``limits`` hold for each run. ``hashes`` is the hash seed of Python in the sandbox, below 2**32;
-    None means a random one. ``landlock`` is the Landlock ABI version in use, 0 for none. ``requires`` are the
-    folders of the dependencies on this machine. ``skipped`` names modules that could not be imported before
-    the first run. If the sandbox's process is not running, for instance because it died, the next run starts
-    a new process.
+    :meth:`Sandbox.target` makes it. If the sandbox's process is not running, for example because it died, the
+    next run starts a new process. Arguments:
+
+    - ``kind``: the kind of isolation. ``source``: the files of the program. ``limits``: the limits of each
+      run.
+    - ``hashes``: the hash seed of Python in the sandbox, below 2**32; None means a random one.
+
+    The object sets these attributes:
+
+    - ``requires``: the folders of the dependencies on this machine.
+    - ``landlock``: the version of Landlock (a kernel interface) that runs are under, 0 for none.
+    - ``skipped``: the modules that could not be imported before the first run.
     """
 
     def __init__(

@@ -47,15 +47,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Service:
-    """The objects that answer requests in one worker; :func:`open_service` makes it.
+    """The objects that answer requests in one worker; :func:`open_service` makes it from ``settings``.
 
-    ``validator`` decides about patches, ``referees`` run wargames, ``catalogue`` finds registered
-    vulnerabilities, ``memory`` is the memory rung, ``trials`` samples decisions for A/B testing, and
-    ``guard`` switches off rungs that make too many errors. ``shared`` holds the cache and the token buckets,
-    ``breakers`` the circuit breakers; all are made from ``settings``. ``started`` is the time of the start,
-    in seconds of the monotonic clock. The functions in ``on_refresh`` are called at the start and then every
-    ten seconds. ``refused`` says why the newest model could not be loaded, or why the file that names the
-    champion cannot be read; "" if the model was loaded, or if there is none.
+    - ``validator`` decides about patches. ``referees`` run wargames. ``catalogue`` finds registered
+      vulnerabilities. ``memory`` is the memory rung.
+    - ``trials`` samples decisions for A/B testing. ``guard`` switches off rungs that make too many errors.
+    - ``shared`` holds the cache and the token buckets, ``breakers`` the circuit breakers.
+    - ``started``: the time of the start, in seconds of the monotonic clock.
+    - ``on_refresh``: functions that are called at the start and then every ten seconds.
+    - ``refused``: why the newest model could not be loaded, or why the file that names the champion cannot be
+      read; "" if the model was loaded, or if there is none.
     """
 
     settings: Settings

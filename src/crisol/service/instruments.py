@@ -46,8 +46,8 @@ class Instruments:
     """The Prometheus metrics and the trace spans of one worker.
 
     ``service`` is the worker's service. ``shares`` maps the name of each adaptive rate limit to its
-    :class:`~crisol.resilience.adaptive.AdaptiveShare`; :meth:`record` passes it the durations of answers.
-    ``spans`` sends trace spans; None sends none.
+    :class:`~crisol.resilience.adaptive.AdaptiveShare`, which :meth:`record` adapts by the durations of
+    answers. ``spans`` sends trace spans; None sends none.
     """
 
     def __init__(

@@ -35,8 +35,8 @@ class _Strict(BaseModel):
 class EnableAb(_Strict):
     """The body of a request that switches A/B testing on.
 
-    ``rate`` is the share of decisions to sample; null keeps the present rate, but sets 0.1 if that is 0.
-    ``salt`` is a text that decides which patches are sampled; null keeps the present salt.
+    ``rate`` is the share of decisions to sample. If it is null, the present rate is kept, or set to 0.1 if it
+    is 0. ``salt`` is a text that decides which patches are sampled; null keeps the present salt.
     """
 
     rate: Annotated[float, Field(gt=0.0, le=1.0)] | None = None

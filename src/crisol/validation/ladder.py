@@ -64,12 +64,15 @@ class Question:
 class Submission:
     """A request to the ladder: a patch and all that the caller said of it.
 
-    ``patch`` is the parsed patch and ``text`` its text. ``vulnerability`` (an id) and ``cwe`` are "" if the
-    caller named none. ``client`` is the caller's address, by which the queue of wargames is kept fair.
-    ``cut`` is a line for people on what was corrected in the diff and which of its files were left out; it is
-    "" if nothing was corrected or left out. ``misfit`` says why the patch does not apply to the release; it
-    is "" if the patch applies. With a ``misfit`` the decision is inconclusive. ``files`` maps the paths of
-    the patched files to their new text, None for a deleted file; it is empty if the release is not available.
+    - ``patch``: the parsed patch. ``text``: its text.
+    - ``vulnerability`` (an id), ``cwe``: "" if the caller named none.
+    - ``client``: the caller's address, by which the queue of wargames is kept fair.
+    - ``cut``: a line for people on what was corrected in the diff and which of its files were left out; "" if
+      nothing was.
+    - ``misfit``: why the patch does not apply to the release, "" if it applies. With a ``misfit`` the
+      decision is inconclusive.
+    - ``files``: the new texts of the patched files by path, None for a deleted file. It is empty if the
+      release is not available.
     """
 
     patch: Patch

@@ -38,12 +38,13 @@ class PublicFacts:
 class File:
     """A Python file that a patch touches, before and after the patch.
 
-    ``old_text`` and ``new_text`` are its texts, "" where the file does not exist. ``old`` and ``new`` are the
-    syntax trees, None where the text does not parse. ``removed`` are the numbers of the removed lines in the
-    old text, ``added`` those of the added lines in the new text, both from 1. ``functions`` are the functions
-    that contain changed lines; of nested functions only the innermost around each line counts. Each function
-    is a pair (before, after) of syntax tree nodes, ``ast.FunctionDef`` or ``ast.AsyncFunctionDef``; one of
-    the pair is None where the function does not exist before or after the patch.
+    - ``old_text``, ``new_text``: the texts before and after; "" where the file does not exist.
+    - ``old``, ``new``: their syntax trees; None where the text does not parse.
+    - ``removed``: the numbers of the removed lines in the old text, from 1. ``added``: the numbers of the
+      added lines in the new text, from 1.
+    - ``functions``: the functions that contain changed lines; of nested functions the innermost around each
+      line. Each is a pair (before, after) of syntax tree nodes; one of them is None where the function does
+      not exist.
     """
 
     path: str
