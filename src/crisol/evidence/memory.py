@@ -201,19 +201,16 @@ class Memory:
     def _compared(
         self,
         sketch: Sketch,
-        cold: float,
+        log_odds: float,
         alike: tuple[_Floats, _Floats],
         rows: NDArray[np.int_],
         at: int | None,
     ) -> list[float]:
-        """Return the values of the memory row that compare a patch with the judged patches of one class.
+        """Return the values of ``_PER_NEAREST``, by a comparison with the judged patches of one verdict.
 
-        The classes are valid and invalid. ``sketch`` is the patch's sketch, ``cold`` the log-odds of the
-        model's probability for it. ``alike`` holds the patch's similarities to the n judged patches: for each
-        part of the sketch, shape (parts, n), and their weighted means, shape (n,). ``rows`` are the positions
-        of the class's patches among the judged ones; ``at`` is the position of the most similar of them. If
-        the class has no judged patch, ``at`` is None and all values are NaN. :data:`_PER_NEAREST` names the
-        values.
+        ``rows`` are the positions of these judged patches, ``at`` that of the most similar one; if ``at`` is
+        None, all values are nan. ``alike`` has the similarities to all n judged patches: for each part of a
+        sketch, shape (parts, n), and their weighted means, shape (n,).
         """
         if at is None:
             return [math.nan] * len(_PER_NEAREST)
@@ -228,7 +225,7 @@ class Memory:
             *by_kind(sketch.gained - other.gained),
             *by_kind(other.gained - sketch.gained),
             *by_kind(lost),
-            cold - _log_odds(self._judged[at].probability),
+            log_odds - _log_odds(self._judged[at].probability),
             float(sketch.added - other.added),
             float(sketch.removed - other.removed),
         ]
@@ -263,11 +260,10 @@ class Memory:
 
 
 class _Part:
-    """A 0/1 matrix for one part of the sketches: which judged patch has which item.
+    """The items (hashes) that the judged patches have in one part of their sketches, as a 0/1 matrix.
 
-    An item is one of the hashes that a sketch holds for the part, such as that of an added line. A row stands
-    for an item, a column for a judged patch. For each item the numbers of valid and of invalid patches that
-    have it are stored, too.
+    ``_has`` has a row for each item and a column for each patch. ``_right`` and ``_wrong`` count, for each
+    item, the valid and the invalid patches that have it.
     """
 
     def __init__(self) -> None:
@@ -279,12 +275,7 @@ class _Part:
         self._odds: tuple[_Floats, _Floats] | None = None
 
     def add(self, at: int, items: tuple[int, ...], *, valid: bool) -> None:
-        """Store a judged patch as column ``at`` of the matrix.
-
-        ``items`` are the patch's items, ``valid`` is its verdict. The matrix has at most 20,000 rows, one for
-        each different item. Once it is full, a new item gets no row; it still counts in the patch's number of
-        items.
-        """
+        # In a full matrix a new item gets no row; it still counts in the patch's number of items.
         numbers = [self._number.setdefault(item, len(self._number)) for item in items if self._room(item)]
         self._grow(len(self._number), at + 1)
         self._has[numbers, at] = 1
@@ -293,21 +284,10 @@ class _Part:
         self._odds = None
 
     def compare(self, items: tuple[int, ...], label: _Floats) -> tuple[_Floats, list[float]]:
-        """Return the Jaccard similarity of ``items`` to each judged patch, and six values about the items.
+        """Return the Jaccard similarity of ``items`` to each of the n judged patches, and six further values.
 
-        ``items`` are those of one patch. ``label`` has one value for each judged patch, 1 for valid and 0 for
-        invalid. Each stored item has two log-odds that a patch is valid: the first for patches that have the
-        item, the second for patches that lack it. The six values are, in this order:
-
-        - the sum, over the stored items that the patch has, of the first log-odds;
-        - the sum, over the stored items that the patch lacks, of the second log-odds;
-        - the least of the summands of the first sum, or 0 if none is negative;
-        - the greatest of the summands of the first sum, or 0 if none is positive;
-        - the least of the summands of the second sum, or 0 if none is negative;
-        - the share of ``items`` that are not stored.
-
-        The last six names of :data:`_PER_SHARING` are their names. All six are NaN if no judged patch is
-        valid, or none is invalid.
+        ``label`` (n,) is 1 for a valid patch, 0 for an invalid one. The last six names of ``_PER_SHARING``
+        are the names of the six values; all six are nan if no judged patch is valid, or none is invalid.
         """
         present = [number for item in items if (number := self._number.get(item)) is not None]
         numbers = np.array(present, dtype=np.intp)

@@ -89,7 +89,7 @@ def _file(tree: ProgramTree, path: str, text: str | None, way: Way) -> str | Non
     before = tree.read(path)
     if text == before:
         return None
-    if seen := _as_file(path, way, comes_or_goes=text is None or before is None):
+    if seen := _as_file(path, way, created_or_deleted=text is None or before is None):
         return seen
     ran = _ran(path, way)
     if not ran.codes or not path.endswith(".py"):
@@ -101,29 +101,19 @@ def _file(tree: ProgramTree, path: str, text: str | None, way: Way) -> str | Non
     return _Comparison((old, new), ran, tree.habits).suite(old.body, new.body, "")
 
 
-def _as_file(path: str, way: Way, *, comes_or_goes: bool) -> str | None:
-    """Return a sentence on how the program may notice the change of a file without executing the file.
-
-    None means that the program cannot notice the change. Every change of a file that is neither Python nor
-    documentation may be noticed. ``path`` is a file that the patch touches, ``way`` the trace of the PoV.
-    ``comes_or_goes`` means that the patch creates or deletes the file.
-    """
+def _as_file(path: str, way: Way, *, created_or_deleted: bool) -> str | None:
+    """Return how the program may notice a change of ``path`` without executing it; None if it cannot."""
     if path in way.opened:
         return f"{path} is read as a file"
-    if comes_or_goes and any(path.startswith(folder) for folder in way.listed):
+    if created_or_deleted and any(path.startswith(folder) for folder in way.listed):
         return f"the folder of {path} is listed"
     if path.endswith(".py"):
-        return f"{path} is looked for" if comes_or_goes and _looked_for(path, way) else None
+        return f"{path} is looked for" if created_or_deleted and _looked_for(path, way) else None
     return None if is_documentation(path) else f"{path} is no Python"
 
 
 def _looked_for(path: str, way: Way) -> bool:
-    """Return whether an import may have looked for a Python file with the name of ``path``, in any folder.
-
-    The file's module name is compared with the last parts of the names that the PoV tried to import. For a
-    module name of the standard library, and for one that Python or pytest imports by itself, the result is
-    always True.
-    """
+    # An import of the name from any package counts: the folders of the file are not compared.
     parts = PurePosixPath(path.removesuffix(".py")).parts
     name = parts[-2] if parts[-1] == "__init__" and len(parts) > 1 else parts[-1]
     ends = {name.rpartition(".")[2] for name in way.imports}
@@ -136,10 +126,9 @@ def _looked_for(path: str, way: Way) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Ran:
-    """The executed code of one file: its code objects and its lines.
+    """The executed code of one file.
 
-    ``codes`` has a pair (name, first line) for each code object that ran. ``lines`` are the numbers of the
-    executed lines, None if lines were not traced.
+    ``codes`` has (name, first line) of each code object that ran. ``lines`` is None if lines were not traced.
     """
 
     path: str
@@ -147,12 +136,11 @@ class _Ran:
     lines: frozenset[int] | None
 
     def entered(self, node: _Scope | ast.ClassDef) -> bool:
-        """Return whether the body of a function or class ran; it is recognised by its name and first line."""
+        # A code object begins at the first decorator.
         first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
         return (node.name, first) in self.codes
 
     def reached(self, nodes: Sequence[ast.AST]) -> bool:
-        """Return whether any line of any of the nodes was executed; True if lines were not traced."""
         if self.lines is None:
             return True
         return any(
@@ -172,10 +160,9 @@ def _ran(path: str, way: Way) -> _Ran:
 
 @dataclass(frozen=True, slots=True)
 class _Comparison:
-    """A comparison of two versions of one module, the vulnerable one and the patched one.
+    """A comparison of the vulnerable and the patched version of a module, ``modules`` in this order.
 
-    ``modules`` are the two versions in this order. ``ran`` is the executed code of the vulnerable one.
-    ``habits`` says which parts of its own source text the program reads, such as docstrings.
+    ``ran`` is the executed code of the vulnerable version.
     """
 
     modules: tuple[Module, Module]
@@ -183,11 +170,10 @@ class _Comparison:
     habits: Habits
 
     def suite(self, old: Sequence[ast.stmt], new: Sequence[ast.stmt], where: str) -> str | None:
-        """Compare two versions of a suite, a block of statements; describe the first change in code that ran.
+        """Return a sentence on the first change between two versions of a block in code that ran, else None.
 
-        Returns a sentence, or None if no code that ran has changed. The PoV must have entered the suite.
-        ``old`` and ``new`` are its statements before and after the patch. ``where`` is the qualified name of
-        the function or class that contains the suite, "" for the module.
+        The PoV must have entered the block. ``where`` is the qualified name of the function or class that
+        contains it, "" for the module.
         """
         before, after = kept(old, self.habits), kept(new, self.habits)
         place = f"{self.ran.path}:{where}"
@@ -206,10 +192,7 @@ class _Comparison:
         return None
 
     def _never(self, node: ast.stmt) -> bool:
-        """Return whether a statement was certainly never executed.
-
-        The result is False, too, for a statement that leaves no trace when it runs, such as ``global``.
-        """
+        """Return whether a statement certainly never ran; False if it leaves no trace, such as ``global``."""
         if isinstance(node, ast.Global | ast.Nonlocal | ast.AnnAssign | ast.Expr) and not (
             isinstance(node, ast.Expr)
             and isinstance(node.value, ast.Call | ast.Await | ast.Yield | ast.YieldFrom)
@@ -251,22 +234,16 @@ class _Comparison:
         if not self.ran.entered(old):
             return None
         change = self.suite(old.body, new.body, where)
-        return change if change is not None else _scope(old, new, place)
+        return change if change is not None else _scope_change(old, new, place)
 
 
 def _first(node: ast.AST) -> int:
-    """Return the number of the first line of a node, decorators included; 0 for a node without a line."""
     decorators: list[ast.expr] = getattr(node, "decorator_list", [])
     line: int = getattr(node, "lineno", 0)
     return min([line, *(decorator.lineno for decorator in decorators)])
 
 
 def _head(node: ast.AST, habits: Habits) -> list[str]:
-    """Return the parts of a compound statement, except the statements in its blocks, as texts to be compared.
-
-    Parts with the same syntax give the same texts. ``habits`` says whether the program reads docstrings; if
-    it does, the docstring of a function or class is one of the parts.
-    """
     parts = [
         f"{name}={_plain(value)}"
         for name, value in ast.iter_fields(node)
@@ -294,11 +271,10 @@ def _suites(old: ast.stmt, new: ast.stmt) -> Iterator[tuple[list[ast.stmt], list
 
 
 def _own(scope: ast.AST) -> Iterator[ast.AST]:
-    """Yield the syntax nodes in the body of a function that its own code object executes.
+    """Yield the syntax nodes of a function that its own code object executes.
 
-    A nested function, class or lambda is itself yielded, and so is what the function evaluates to make it:
-    decorators, default values, annotations and base classes. Its body is not. A comprehension is yielded with
-    all its parts except its loop variables.
+    Of a nested function, class or lambda these are the node itself and what is evaluated to make it, such as
+    default values.
     """
     left: list[ast.AST] = [part for name in _SUITES for part in getattr(scope, name, ())]
     while left:
@@ -323,15 +299,13 @@ def _kind(scope: _Scope) -> tuple[type, bool]:
     return type(scope), any(isinstance(node, ast.Yield | ast.YieldFrom) for node in _own(scope))
 
 
-def _bound(scope: _Scope) -> dict[str, set[str]]:
-    """Return two sets of names of a function, under the keys ``bound`` and ``declared``.
+def _bound(scope: _Scope) -> defaultdict[str, set[str]]:
+    """Return the names that a function binds, and those that it declares as ``global`` or ``nonlocal``.
 
-    Bound are its parameters and all names that it assigns, deletes, imports or defines, also by ``for``,
-    ``with``, ``except`` and ``match``. Names that are bound inside its nested functions and classes do not
-    count, nor do the targets of comprehensions. Declared are the names of its ``global`` and ``nonlocal``
-    statements. A missing key stands for an empty set.
+    The keys are ``bound`` and ``declared``. Names that are bound inside nested functions, classes and
+    comprehensions do not count.
     """
-    names: dict[str, set[str]] = defaultdict(set)
+    names: defaultdict[str, set[str]] = defaultdict(set)
     given = scope.args
     several = filter(None, (given.vararg, given.kwarg))
     parameters = [*given.posonlyargs, *given.args, *given.kwonlyargs, *several]
@@ -362,13 +336,7 @@ def _mentioned(scope: ast.AST) -> set[str]:
     return names | {"super" for name in names if name == "__class__"}
 
 
-def _scope(old: _Scope, new: _Scope, place: str) -> str | None:
-    """Return a sentence if a patch may change which names are local in a function, else None.
-
-    ``old`` and ``new`` are the function before and after the patch. Different ``global`` or ``nonlocal``
-    declarations give a sentence, too. ``place`` is the path and name of the function, with which the sentence
-    begins.
-    """
+def _scope_change(old: _Scope, new: _Scope, place: str) -> str | None:
     before, after = _bound(old), _bound(new)
     if before["declared"] != after["declared"]:
         return f"{place} declares other names"
@@ -381,10 +349,6 @@ def _scope(old: _Scope, new: _Scope, place: str) -> str | None:
 
 
 def _running(body: Sequence[ast.stmt], ran: _Ran) -> Iterator[ast.AST]:
-    """Yield all nodes of a module body, without the insides of functions that never ran.
-
-    A class is no function: its body is always yielded, without the insides of its methods that never ran.
-    """
     left: list[ast.AST] = list(body)
     while left:
         node = left.pop()

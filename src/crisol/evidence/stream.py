@@ -215,10 +215,9 @@ def play(
 class _Walk:
     """The state of one simulated stream.
 
-    ``number`` is the stream's index in the list of all streams. ``verdicts`` has an entry for each known
-    verdict: the key is the arrival's ``code`` (see :class:`Arrival`), the value whether the patch is valid.
-    An arrival with the code "" has no entry. ``known`` is the number of verdicts that wargames of the stream
-    have given so far.
+    ``number`` is the stream's index in the list of all streams. ``verdicts`` maps the ``code`` of an arrival
+    to whether a patch with that code is valid. ``known`` counts the verdicts that wargames of this stream
+    gave.
     """
 
     number: int

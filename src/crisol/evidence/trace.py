@@ -129,12 +129,10 @@ def _tracer() -> str:
 
 
 def _traced(target: Target, tracer: str, script: Script) -> Way:
-    """Run a PoV under the tracer, and return its trace; ``Way.lost`` says why a trace is incomplete.
+    """Return the trace of a PoV; ``tracer`` is the source of the tracer.
 
-    ``tracer`` is the source of the tracer, a probe. The first run records which code objects (such as
-    functions) the PoV executes, and which of their lines. If that run fails, or if the tracer slows it so
-    much that time limits in the PoV may have expired, a second run records the code objects alone, which is
-    faster.
+    If the first run fails, or if the tracer slows it so much that time limits in the PoV may have expired, a
+    second run records code objects without lines, which is faster.
     """
     way = Way(script.name, (), frozenset(), frozenset(), frozenset(), ("the run was cut short",))
     for lines in (True, False):
@@ -166,10 +164,6 @@ def _way(told: dict[str, Any]) -> Way:
 
 
 def _keep(path: Path, ways: tuple[Way, ...]) -> None:
-    """Write traces to the file ``path``, whose folder is created if it is missing.
-
-    The file is replaced as a whole, so that it is never incomplete.
-    """
     path.parent.mkdir(parents=True, exist_ok=True)
     plain = [
         asdict(way)
@@ -177,6 +171,7 @@ def _keep(path: Path, ways: tuple[Way, ...]) -> None:
         | {name: sorted(getattr(way, name)) for name in ("imports", "opened", "listed")}
         for way in ways
     ]
+    # Renamed into place, so that the file is never incomplete.
     handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
     with os.fdopen(handle, "w") as file:
         json.dump(plain, file)

@@ -28,17 +28,18 @@ _CALLS = 2000
 
 
 class _Recorder:
-    """Records a run of a PoV: the code that it executes, the files that it opens and the modules it imports.
+    """The record of a run of a PoV; code and files outside of the folder ``place`` are left out.
 
-    ``place`` is the target's folder, with a slash at the end; code and files elsewhere are left out.
-    ``source`` is the text of the PoV. ``lines`` says whether lines are traced. ``lost`` names the events that
-    could not be followed, such as the start of another interpreter. ``events`` is the number of trace events.
+    ``place`` ends with a slash. ``source`` is the text of the PoV. ``lost`` names the events that could not
+    be followed, such as the start of another interpreter.
     """
 
     def __init__(self, place: str, source: str, *, lines: bool) -> None:
         self.place, self.source, self.lines = place, source, lines
         self.places: dict[tuple[str, str, int], set[int]] = {}
+        # Code that needs no tracing: outside of the target, or all of its lines have run, or none are traced.
         self.whole: set[CodeType] = set()
+        # For other code the lines that have not run yet, and those that have.
         self.inside: dict[CodeType, tuple[set[int], set[int]]] = {}
         self.imports: set[str] = set()
         self.opened: set[str] = set()
@@ -47,11 +48,6 @@ class _Recorder:
         self.events = 0
 
     def on_call(self, frame: FrameType, event: str, argument: Any) -> Any:  # noqa: ARG002 - a trace function
-        """Record the called code object; return :meth:`on_line` to trace its lines, or None to trace none.
-
-        Code outside the target's folder is neither recorded nor traced. The lines of other code are not
-        traced if each of them has run already, or if ``lines`` is False.
-        """
         self.events += 1
         code = frame.f_code
         if code in self.whole:
@@ -70,10 +66,6 @@ class _Recorder:
         return None
 
     def on_line(self, frame: FrameType, event: str, argument: Any) -> Any:  # noqa: ARG002 - a trace function
-        """Record an executed line; return this method, which traces the next line.
-
-        Once all lines of the code object have been executed, the result is None, which ends its tracing.
-        """
         self.events += 1
         if event == "line":
             left, seen = self.inside[frame.f_code]
@@ -85,14 +77,10 @@ class _Recorder:
         return self.on_line
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:  # noqa: ARG002 - a finder
-        """Record the name of a module that an import looks for.
-
-        The result is always None, so that Python asks the next finder of ``sys.meta_path``.
-        """
+        # The result None lets Python ask the next finder.
         self.imports.add(name)
 
     def on_audit(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Record opened files and listed folders of the target, and events that make the trace incomplete."""
         if event in _UNFOLLOWED:
             self.lost.add(event)
         elif event in _COMMANDS:
@@ -116,10 +104,7 @@ class _Recorder:
                     (self.opened if event == "open" else self.listed).add(name[len(self.place) :])
 
     def cost(self) -> float:
-        """Measure the processor time of one trace event five times; return the largest result, in seconds.
-
-        Afterwards this thread has no trace function.
-        """
+        """Return the processor seconds that a trace event takes; then this thread has no trace function."""
 
         def nothing() -> int:
             return 1
@@ -139,10 +124,9 @@ class _Recorder:
 
 
 def _stretch(factor: float) -> list[float]:
-    """Replace ``signal.setitimer`` and ``signal.alarm`` by versions whose timers run ``factor`` times longer.
+    """Make the timers of ``signal`` run ``factor`` times longer; return a list that collects their seconds.
 
-    Returns a list, empty at first. Each call of one of the two functions appends the seconds that the caller
-    asked for, unless they are 0.
+    Each later call of ``setitimer`` or ``alarm`` appends the seconds that the caller asked for, unless 0.
     """
     timers: list[float] = []
     set_timer, set_alarm = signal.setitimer, signal.alarm
@@ -160,10 +144,7 @@ def _stretch(factor: float) -> list[float]:
 
 
 def _run(recorder: _Recorder, name: str, source: str) -> object:
-    """Execute a PoV as the main program; return its exit code, or the text of the exception that it raised.
-
-    The exit code is the argument of ``sys.exit``, of any type; 0 if there was none.
-    """
+    """Execute a PoV as the main program; return its exit code, of any type, or its exception as text."""
     module = type(sys)("__main__")
     module.__dict__.update(__file__=name, __builtins__=dict(vars(builtins)))
     sys.modules["__main__"] = module
