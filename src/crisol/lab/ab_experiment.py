@@ -119,10 +119,8 @@ def sweep(
 class _Meeting:
     """The trained arms of an A/B experiment, and its test patches in the order of arrival.
 
-    ``truths`` maps (vulnerability, patch id) to the verdict. ``policy`` has the champion's thresholds.
-    ``key`` holds the arguments ``held_out``, ``errors`` and ``spoiled_after`` of :func:`_meet`. The
-    experiment's name contains a hash of ``key`` and other values. ``seed`` determines which patches are
-    sampled.
+    The keys of ``truths`` are pairs (vulnerability, patch id). ``seed`` determines which patches are sampled.
+    ``key`` holds those arguments of :func:`_meet` that become part of the experiment's name.
     """
 
     settings: Settings
@@ -197,10 +195,9 @@ def _meet(
 
 
 def _arm(name: str, model: training.FittedModel, patches: Sequence[LabelledPatch]) -> Arm:
-    """Predict all patches by ``model`` in one batch; return an arm that looks up these predictions.
+    """Return an arm that can predict only ``patches``, since it looks up predictions that are made here.
 
-    The arm cannot predict any other patch. A batch is much faster than single rows, for a forest above all.
-    Each prediction records an equal share of the batch's time.
+    One batch is much faster than single rows, for a forest above all.
     """
     begun = perf_counter()
     probabilities = model.probabilities(patches)

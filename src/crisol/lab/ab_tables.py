@@ -219,6 +219,5 @@ def _weights(tally: Tally) -> tuple[float, float, float, float]:
 
 
 def _unweighted(tally: Tally) -> Tally:
-    """Return the tally of the same trials, each with the weight 1."""
     tp, fp, fn, tn = (Cell(cell.n, cell.n, cell.n) for cell in (tally.tp, tally.fp, tally.fn, tally.tn))
     return Tally(tp, fp, fn, tn)

@@ -123,13 +123,6 @@ def prepare_table(settings: Settings, question: StreamQuestion, frame: pd.DataFr
 def _read(
     settings: Settings, question: StreamQuestion, patches: Sequence[LabelledPatch]
 ) -> tuple[Variant, list[LabelledPatch]]:
-    """Return the variant that ``question`` names, and all ``patches``, with source if the variant reads it.
-
-    The source is the vulnerable source. It is added to the patches of registered vulnerabilities; all other
-    patches stay unchanged. Raises :class:`~crisol.errors.ExperimentError` for an unknown variant, and
-    :class:`~crisol.errors.DatasetError` if the variant reads the source and no patch is of a registered
-    vulnerability.
-    """
     chosen = chosen_variants(settings, (question.variant,))
     chosen, enriched = with_source(settings, chosen, patches, named=True)
     return chosen[question.variant], enriched
@@ -179,12 +172,6 @@ def arrange(
 
 
 def _taught(question: StreamQuestion, arrivals: Sequence[Arrival], group: _Ints) -> Recalled:
-    """Return the memory rows on which second stages are trained.
-
-    The rows come from ten random streams of each group. In each stream a random share of the verdicts stays
-    unknown. ``group`` (arrivals,) has the number of each arrival's group; ``question`` has the seed. In the
-    result ``rows`` (n, columns) has a row for each arrival of each stream. ``arrival`` (n,) says for each row
-    at which position of ``arrivals`` its patch is.
-    """
+    """Return the memory rows on which second stages are trained; ``group`` has the group of each arrival."""
     learning = streams(arrivals, group, repeats=_LESSONS, seed=question.seed + 1)
     return recalled(arrivals, learning, seed=question.seed)

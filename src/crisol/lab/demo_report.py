@@ -134,14 +134,10 @@ def conclude(frame: pd.DataFrame, runs_by_name: dict[str, Finished]) -> Conclusi
 
 
 def _apart(origins: pd.DataFrame, name: str) -> str:
-    """Return a phrase with a variant's AUC on the patches of people and its AUC on those of agents.
-
-    ``origins`` is the table of :attr:`crisol.lab.compare.VariantComparison.origins`, ``name`` the variant.
-    The phrase is "" if neither AUC exists. The two are shown separately because people and agents have
-    different shares of valid patches: on the patches of both, a model gains by telling their styles apart.
-    """
     row = origins[origins["variant"] == name].iloc[0]
     kinds = (("hand", "hand-written patches"), ("agent", "patches of agents"))
+    # People and agents have different shares of valid patches: on the patches of both together, a model gains
+    # by telling their styles apart.
     told = [f"{row[key]:.3f} on {kind}" for key, kind in kinds if pd.notna(row.get(key))]
     return f"; apart, {name} has {' and '.join(told)}" if told else ""
 
@@ -151,12 +147,10 @@ def _auc(row: Mapping[Any, Any]) -> str:
 
 
 def _interval(estimate: float, low: float | None, high: float | None) -> str:
-    """Return a text with an estimate and, if ``low`` is a number, its interval: ``0.812 [0.700, 0.900]``."""
     return f"{estimate:.3f}" if pd.isna(low) else f"{estimate:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _named(finished: Finished, name: str) -> pd.DataFrame:
-    """Return the table ``name`` that a finished run stored; columns are renamed for readers."""
     return _table(finished, name).rename(columns=_NAMES)
 
 

@@ -147,12 +147,7 @@ def dump(experiment: NotebookExperiment) -> str:
 
 
 def _check(experiment: NotebookExperiment) -> dict[str, Parameter]:
-    """Check the parameters in the experiment file; return all parameters that the file may set, by name.
-
-    The result has the notebook's parameters except ``run_id`` and ``seed``; ``seed`` is a key of its own in
-    the file. Raises :class:`~crisol.errors.ExperimentError` for an unknown parameter or a value that is not
-    allowed.
-    """
+    """Check the parameters that an experiment file sets; return all parameters that it may set, by name."""
     declared = {
         name: parameter
         for name, parameter in read_parameters(experiment.notebook).items()
@@ -210,10 +205,7 @@ def _read_mapping(path: Path) -> dict[str, Any]:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """A YAML loader that raises ``ConstructorError`` for a repeated key.
-
-    ``SafeLoader`` itself would silently keep the last value.
-    """
+    """A YAML loader that refuses a repeated key; ``SafeLoader`` would silently keep the last value."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys: set[str] = set()

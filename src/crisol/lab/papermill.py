@@ -49,10 +49,8 @@ logging.getLogger("papermill").setLevel(logging.ERROR)
 
 
 def _private_kernel(folder: str) -> type[AsyncKernelManager]:
-    """Return a class of kernel managers whose kernels use Unix sockets in ``folder``, and no network port."""
-
     class PrivateKernel(AsyncKernelManager):
-        transport = "ipc"
+        transport = "ipc"  # Unix sockets, so that no network port is open
 
         def __init__(self, **options: Any) -> None:
             # An address is the prefix of five sockets' paths, and such a path has at most 107 bytes.
@@ -139,12 +137,6 @@ def to_html(notebook: nbformat.NotebookNode) -> str:
 
 
 def _check_names(settings: Settings, parameters: Mapping[str, Any]) -> None:
-    """Check, before a kernel starts, that the corpus table and the variants in the parameters exist.
-
-    The parameter ``corpus`` is the path of the table, ``variant`` a name, ``variants`` a list of names; a
-    parameter that is missing or empty is not checked. Raises :class:`~crisol.errors.DatasetError` for a
-    missing table, and :class:`~crisol.errors.ExperimentError` for an unknown variant.
-    """
     corpus = parameters.get("corpus", "")
     if corpus and not (settings.root / corpus).is_file():
         raise DatasetError(f"corpus: there is no table {corpus}; crisol corpus build makes one")

@@ -110,10 +110,7 @@ class Parameter:
 
 
 def _check_members(value: list[Any]) -> None:
-    """Raise :class:`~crisol.errors.ExperimentError` for a list with a value that JSON cannot represent.
-
-    papermill writes the values into the notebook as JSON.
-    """
+    # papermill writes the values into the notebook as JSON.
     try:
         json.dumps(value, allow_nan=False)
     except RecursionError:
@@ -157,7 +154,6 @@ def read_parameters(notebook: Path) -> dict[str, Parameter]:
 
 
 def _comments(source: str) -> dict[int, str]:
-    """Return the text of each comment, by its line number, without ``#`` and the spaces after it."""
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     return {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
 
@@ -185,11 +181,7 @@ def _read_statement(statement: ast.stmt, allowed: Domain | None) -> Parameter:
 
 
 def _read_annotation(node: ast.expr) -> tuple[type, bool, type | None]:
-    """Return (type of a parameter, whether it may be None, type of a list's members) from its annotation.
-
-    The type of the members is None for a parameter that is no list, and for a list whose annotation does not
-    name that type. Raises :class:`~crisol.errors.ExperimentError` for an unknown type.
-    """
+    """Return (type of a parameter, whether it may be None, type of a list's members or None)."""
     match node:
         case ast.BinOp(left=left, op=ast.BitOr(), right=ast.Constant(value=None)):
             kind, _, member = _read_annotation(left)

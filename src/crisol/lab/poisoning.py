@@ -143,7 +143,7 @@ def poison(prepared: Prepared, *, after: float = 0.5, rate: float = 0.25, seed: 
     believe, policies = learnt(prepared), memory_policies(prepared)
     turns = rng.permutation([n for n, stream in enumerate(prepared.streams) for _ in stream.order])
     begins = round(after * len(turns))
-    memories = [_Doubtful(prepared.arrivals, stream.known) for stream in prepared.streams]
+    memories = [_TwoMemories(prepared.arrivals, stream.known) for stream in prepared.streams]
     steps = [iter(stream.order) for stream in prepared.streams]
     rows, trials, when = [], [], []
     for arrival, turn in enumerate(turns.tolist()):
@@ -174,12 +174,8 @@ def poison(prepared: Prepared, *, after: float = 0.5, rate: float = 0.25, seed: 
     return Poisoning(pd.DataFrame(rows), _alarms(trials, when), begins + 1)
 
 
-class _Doubtful:
-    """Two memories of one stream: one with the true verdicts, one with all verdicts inverted.
-
-    :meth:`seen` returns the inverted one if ``poisoned`` is True, else the true one. :meth:`learn` adds a
-    verdict to both.
-    """
+class _TwoMemories:
+    """Two memories of one stream: one with the true verdicts, one with all verdicts inverted."""
 
     def __init__(self, arrivals: tuple[Arrival, ...], known: tuple[int, ...]) -> None:
         self._right, self._wrong = Memory(), Memory()
@@ -235,10 +231,9 @@ def _alarms(trials: list[Trial], when: list[int]) -> pd.DataFrame:
 
 
 def _arrival(at: list[int], alarm: Watched | None, of: Callable[[Watched], int | None]) -> float:
-    """Return the arrival, counted from 1, of the trial ``of(alarm)``; nan without an alarm or a trial.
+    """Return the arrival of the trial ``of(alarm)``, both counted from 1; nan without an alarm or a trial.
 
-    ``of(alarm)`` is the number of a trial, counted from 1, or None. ``at[k]`` is the arrival, counted from 0,
-    of trial k + 1. ``alarm`` is None if there were no trials to watch.
+    ``at`` has the arrival of each trial, counted from 0.
     """
     trial = None if alarm is None else of(alarm)
     return float("nan") if trial is None else float(at[trial - 1] + 1)

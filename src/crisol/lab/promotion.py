@@ -161,11 +161,9 @@ def promote_version(settings: Settings, version: str, *, force: bool = False) ->
 def _gate(
     tags: dict[str, str] | None, comparison: VariantComparison, name: str, seed: int, *, force: bool
 ) -> tuple[bool, str]:
-    """Return (whether the challenger becomes champion, the reason as a sentence).
+    """Return (whether the challenger ``name`` becomes champion, the reason), by the rules of :func:`promote`.
 
-    The rules are those of :func:`promote`. ``name`` is the challenger's variant; ``comparison`` has its
-    predictions. ``tags`` are the champion's tags in the registry, None if there is no champion. ``seed``
-    draws resamples; ``force`` makes any challenger champion.
+    ``tags`` are the tags of the champion's model version; None means that there is no champion.
     """
     if tags is None:
         return True, f"{name} is champion: there was none"

@@ -168,7 +168,6 @@ def memory_policies(prepared: Prepared) -> tuple[LadderPolicy, LadderPolicy]:
 def _policies(
     prepared: Prepared, believe: Believe, seen: Seen, rungs: Rungs
 ) -> tuple[LadderPolicy, LadderPolicy]:
-    """Return the policy for half 0 of the groups and that for half 1, each chosen on the other half."""
     first, second = (_policy(prepared, believe, seen, rungs, 1 - half) for half in (0, 1))
     return first, second
 
@@ -192,18 +191,10 @@ def _tightened(
     ladder: Callable[[Policy], LadderPolicy],
     policy: Policy,
 ) -> LadderPolicy:
-    """Tighten one rung's thresholds until a simulation keeps the bounds; return the ladder policy.
+    """Tighten the thresholds of a rung's ``policy`` until a simulation keeps the study's bounds on errors.
 
-    ``policy`` is the rung's policy at the beginning. ``ladder`` makes a ladder policy from the rung's policy,
-    and ``played_by`` simulates a ladder policy. The bounds ``alpha`` and ``beta`` are those of the study's
-    question.
-
-    The accept threshold must keep three rules. At most the share ``alpha`` of the accepted patches is
-    invalid. The same holds among the accepted patches that are similar to a known valid patch. At least 1 /
-    alpha patches are accepted, since fewer cannot show a share of alpha. The reject threshold must keep one
-    rule: at most the share ``beta`` of the refused patches is valid. Each step tightens the thresholds that
-    break a rule. After eight steps, an accept threshold that breaks a rule becomes None. If a rule is still
-    broken after sixteen steps, the rung decides nothing.
+    ``ladder`` makes a ladder policy from the rung's policy, and ``played_by`` simulates it. An accept
+    threshold that is too loose after eight steps becomes None; after sixteen steps the rung decides nothing.
     """
     question = prepared.question
     for step in range(2 * _STEPS):
@@ -211,6 +202,7 @@ def _tightened(
         shown, near = outcome(prepared, played), near_misses(prepared, played)
         accepts = policy.accept is None or (
             max(shown["false_of_accepted"], near["false_of_accepted"]) <= question.alpha
+            # Fewer than 1 / alpha accepted patches cannot show a share of alpha.
             and (played.decision == 1).sum() * question.alpha >= 1
         )
         refuses = policy.reject is None or shown["false_refusals"] <= question.beta
@@ -226,12 +218,10 @@ def _tightened(
 
 
 def _loosest(prepared: Prepared, full: Played, inside: NDArray[np.bool_]) -> Policy:
-    """Return a policy that decides as many arrivals as possible within two bounds on its errors.
+    """Return the policy that decides the most arrivals within the error bounds of ``prepared.question``.
 
-    At most the share ``beta`` of the rejected arrivals is valid, and at most the share ``alpha`` of the
-    accepted ones is invalid; ``prepared.question`` has both bounds. ``full`` is a simulation in which every
-    patch is wargamed; the mask ``inside`` (n,) selects the arrivals of ``full`` that count. The reject
-    threshold is chosen first, then the accept threshold. A threshold is None if it would decide no arrival.
+    The reject threshold is chosen first. ``full`` is a simulation in which every patch is wargamed; the mask
+    ``inside`` (n,) selects the arrivals of ``full`` that count.
     """
     question, probability = prepared.question, full.probability[inside]
     label = prepared.label[full.arrival[inside]]
@@ -248,11 +238,10 @@ def _loosest(prepared: Prepared, full: Played, inside: NDArray[np.bool_]) -> Pol
 
 
 def _most(belief: _Floats, error: _Ints, share: float) -> int:
-    """Return the largest k such that at most the share ``share`` of the first k arrivals are errors.
+    """Return the largest k such that at most the share ``share`` of the first k arrivals are errors, else 0.
 
-    ``belief`` (n,) is sorted, up or down; ``error`` (n,) is 1 where the decision would be an error, else 0. A
-    threshold cannot separate arrivals of equal belief, so the first k hold all or none of them. Without such
-    a k the result is 0.
+    ``belief`` (n,) is sorted, ``error`` (n,) is 1 for an error, else 0. No threshold separates arrivals of
+    equal belief, so the first k hold all or none of them.
     """
     last = np.append(belief[1:] != belief[:-1], True)
     fitting = np.flatnonzero(last & (np.cumsum(error) <= share * np.arange(1, len(error) + 1)))

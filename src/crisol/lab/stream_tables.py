@@ -140,11 +140,6 @@ def _skipped(prepared: Prepared, played: Played, inside: NDArray[np.bool_]) -> d
 
 
 def _interval(part: _Floats, whole: _Floats, group: _Ints) -> tuple[float, float]:
-    """Return the ends of a 95 % interval of sum(part) / sum(whole), by a bootstrap over groups.
-
-    The arrays have an element for each arrival; ``group`` is the number of its group. Both ends are nan for
-    fewer than ten groups.
-    """
     names, number = np.unique(group, return_inverse=True)
     if len(names) < scores.LEAST_GROUPS:
         return float("nan"), float("nan")

@@ -164,17 +164,17 @@ class Triage:
         self._prepare(sandbox)
         yield from list(self.entries.values())
         jobs = self.bench.jobs or os.cpu_count() or 1
-        with _Tables(self.vulnerability, sandbox, self.bench, jobs) as tables:
+        with _MatchPool(self.vulnerability, sandbox, self.bench, jobs) as pool:
             running: dict[Future[Verdict], str] = {}
             try:
                 while True:
                     while self._goes_on(start) and len(running) < jobs and (name := self._next(running)):
-                        running[tables.judge(self.entries[name].diff)] = name
+                        running[pool.judge(self.entries[name].diff)] = name
                     if not running:
                         break
                     finished, _ = wait(running, return_when=FIRST_COMPLETED)
                     for future in finished:
-                        yield self._told(running.pop(future), future.result())
+                        yield self._recorded(running.pop(future), future.result())
             finally:
                 self.seconds = self.clock() - start
 
@@ -224,7 +224,7 @@ class Triage:
         return max(waiting, key=self._order.promise, default=None)
 
     def _prepare(self, sandbox: Sandbox) -> None:
-        """Read the candidates, join those with the same program, and decide those that need no wargame."""
+        """Make one entry for each different program of the candidates; settle those that need no wargame."""
         vulnerability, cache = self.vulnerability, self.bench.cache
         facts = self._facts = gather(vulnerability, sandbox, cache)
         tree = vulnerability.vulnerable(cache)
@@ -302,11 +302,7 @@ class Triage:
         if entry.name in self._open and entry.outcome in {Outcome.VALID, Outcome.INVALID}:
             self._order.learn(entry.name, valid=entry.outcome is Outcome.VALID, reason=entry.reason)
 
-    def _told(self, name: str, verdict: Verdict) -> TriageEntry:
-        """Record a verdict in the entry ``name``, and return the entry.
-
-        A conclusive verdict is also stored for later triages.
-        """
+    def _recorded(self, name: str, verdict: Verdict) -> TriageEntry:
         self.wargames += 1
         failed = next((phase for phase in verdict.phases if phase.reason is verdict.reason), None)
         detail = failed.detail if failed is not None and verdict.reason is not None else ""
@@ -327,11 +323,6 @@ class Triage:
         return self.bench.kept / f"{self.vulnerability.id}-{key}.jsonl"
 
     def _earlier(self) -> dict[str, TriageEntry]:
-        """Return the verdicts that earlier triages stored, by the identity of the program.
-
-        They are in a file with one JSON object in each line. A line that cannot be read is ignored, such as
-        the last line of a triage that was killed.
-        """
         verdicts: dict[str, TriageEntry] = {}
         for line in self._path.read_text(encoding="utf-8").splitlines() if self._path.is_file() else ():
             try:
@@ -342,6 +333,7 @@ class Triage:
                     seconds=float(row["seconds"]),
                 )  # fmt: skip
             except (ValueError, KeyError, TypeError):
+                # Such as the last line of a triage that was killed.
                 continue
         return verdicts
 
@@ -358,12 +350,7 @@ class Triage:
             raise unwritable(self._path.parent, error) from None
 
 
-class _Tables:
-    """A pool of :class:`Match` objects for one vulnerability, one for each concurrent wargame.
-
-    Each is opened when it is first needed.
-    """
-
+class _MatchPool:
     def __init__(self, vulnerability: Vulnerability, sandbox: Sandbox, bench: Bench, jobs: int) -> None:
         self._open = partial(open_match, vulnerability, sandbox, bench.cache, experience=bench.experience)
         self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="triage")
@@ -374,7 +361,6 @@ class _Tables:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Let running wargames end, then close the sandboxes."""
         self._threads.shutdown(wait=True, cancel_futures=True)
         self._stack.close()
 

@@ -142,7 +142,6 @@ class _Client:
                 self.loop.remove_reader(pacer.fd)
 
     def _take(self, intended: float) -> int:
-        """Return the index of the next request, and record ``intended`` as its planned start."""
         at = self._next
         self._next += 1
         self._busy += 1
@@ -200,32 +199,22 @@ class _Client:
             self._idle.append(connection)
 
     def answered(self, connection: Connection, at: int, now: float, status: int, body: bytes) -> None:
-        """Send the connection's next request, then record the answer, so that decoding delays no request.
-
-        ``at`` is the index of the answered request, ``now`` the arrival of the answer, in seconds of the
-        monotonic clock. ``status`` and ``body`` are those of the HTTP answer.
-        """
+        # The next request is sent first, so that decoding the answer delays no request.
         self._settled(now)
         if connection.ready:
             self._free(connection)
         self.samples.answered(at, now, status, body)
 
     def failed(self, at: int, error: str) -> None:
-        """Record that the request with the index ``at`` got no answer; count it as ended.
-
-        ``error`` is one of :data:`~crisol.loadtest.samples.ERRORS`, such as ``timeout``.
-        """
         self.samples.failed(at, error)
         self._settled(time.monotonic())
 
     def lost(self, connection: Connection) -> None:
-        """Forget a closed connection, and open another if requests are waiting for one."""
         self._open.discard(connection)
         if self._waiting and not self._closing:
             self._open_another()
 
     def _settled(self, now: float) -> None:
-        """Count a request as ended; in a closed loop start the next one, with the planned start ``now``."""
         self._busy -= 1
         if self._closing:
             return
@@ -233,10 +222,10 @@ class _Client:
             if not self._busy:
                 self.ended.set()
         elif not self.job.starts:
+            # In a closed loop the end of a request starts the next one.
             self._offer(self._take(now))
 
     async def _sweep(self) -> None:
-        """Abort requests that exceed the timeout, and print the progress, again and again until cancelled."""
         reported = 0.0
         while True:
             now = time.monotonic()

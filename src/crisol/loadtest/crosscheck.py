@@ -84,7 +84,7 @@ def _wrk(program: str, url: str, material: Material, plan: LoadPlan) -> dict[str
     where = urlsplit(url)
     with tempfile.TemporaryDirectory(prefix="crisol-wrk-") as folder:
         script = Path(folder) / "requests.lua"
-        script.write_bytes(_script(material, plan))
+        script.write_bytes(_wrk_script(material, plan))
         command = [program, "--threads", "1", "--connections", str(plan.connections), "--latency"]
         command += ["--duration", f"{max(1, round(plan.seconds))}s", "--script", str(script)]
         process = subprocess.run(
@@ -96,10 +96,9 @@ def _wrk(program: str, url: str, material: Material, plan: LoadPlan) -> dict[str
     return read_wrk(process.stdout + process.stderr)
 
 
-def _script(material: Material, plan: LoadPlan) -> bytes:
-    """Return a Lua script by which wrk sends the patches in the order of Crisol's client, over and over."""
+def _wrk_script(material: Material, plan: LoadPlan) -> bytes:
     order = popularity(len(material.items), plan.zipf, _ORDER, plan.seed) + 1
-    bodies = b",\n".join(_quoted(item.body) for item in material.items)
+    bodies = b",\n".join(_lua_literal(item.body) for item in material.items)
     numbers = ",".join(map(str, order.tolist())).encode()
     return (
         b'wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\n'
@@ -111,6 +110,5 @@ def _script(material: Material, plan: LoadPlan) -> bytes:
     )
 
 
-def _quoted(content: bytes) -> bytes:
-    """Return ``content`` as a Lua string literal, with every byte as a decimal escape."""
+def _lua_literal(content: bytes) -> bytes:
     return b'"' + b"".join(b"\\%03d" % byte for byte in content) + b'"'

@@ -21,12 +21,8 @@ _NANO = 1_000_000_000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class _Setting(ctypes.Structure):
-    """The C structure ``struct itimerspec``, which sets a timer.
-
-    ``every_s`` and ``every_ns`` are the seconds and nanoseconds between two expiries; if both are 0, the
-    timer expires once. ``first_s`` and ``first_ns`` are the time of the first expiry on the monotonic clock.
-    """
+class _TimerSpec(ctypes.Structure):
+    """The C structure ``struct itimerspec``: the interval of a timer, 0 for none, and its first expiry."""
 
     _fields_ = tuple((name, ctypes.c_long) for name in ("every_s", "every_ns", "first_s", "first_ns"))
 
@@ -75,5 +71,5 @@ class Pacer:
 
     def _wake_at(self, moment: float) -> None:
         first = divmod(max(1, int(moment * _NANO)), _NANO)
-        if _libc.timerfd_settime(self.fd, _ABSOLUTE, ctypes.byref(_Setting(0, 0, *first)), None):
+        if _libc.timerfd_settime(self.fd, _ABSOLUTE, ctypes.byref(_TimerSpec(0, 0, *first)), None):
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

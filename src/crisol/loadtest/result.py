@@ -211,12 +211,9 @@ def _rank(percentile: float, count: int) -> int:
 
 
 def _late(samples: pd.DataFrame) -> bool:
-    """Return whether the client was too slow: at least 1 % of the counted requests began over 10 ms late.
-
-    Only requests that were answered within 10 ms of sending count. In front of a slower service, requests
-    begin late because they wait for a connection, which is not the client's fault.
-    """
-    # A queue for connections also delays requests, but then the server's earlier answers were slow.
+    """Return whether the client was too slow: it began more than 1 % of the requests over 10 ms late."""
+    # Only quick answers count: in front of a slow service, requests begin late because they wait for a
+    # connection, which is not the client's fault.
     quick = samples[samples["service_ms"] < _LATE_MS]
     return len(quick) > 0 and percentiles(quick["lag_ms"].to_numpy())["p99_ms"] > _LATE_MS
 
@@ -228,10 +225,6 @@ def _errors(samples: pd.DataFrame) -> dict[str, int]:
 
 
 def _growth(memory: NDArray[np.float64]) -> float:
-    """Return the mean of the last quarter of ``memory`` minus that of the second quarter.
-
-    The result is nan for fewer than four values.
-    """
     quarter = len(memory) // 4
     if quarter < 1:
         return float("nan")

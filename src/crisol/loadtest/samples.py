@@ -134,11 +134,10 @@ class Recorder:
         )
 
     def _saying(self, combination: tuple[object, ...], codes: tuple[int, ...]) -> int:
-        """Return the index of an answer's fields in ``_codes``; equal fields have the same index.
+        """Return the index in ``self._codes`` of an answer's fields; they are added if they are new.
 
-        ``combination`` holds the fields, and ``codes`` the same fields as small integers, from
-        :func:`_codes`. New fields are added at the next index. Once ``_MOST_SAYINGS`` have been added, new
-        fields are not kept, and the result is the index of a garbled answer.
+        ``codes`` are the fields of ``combination`` as small integers. Once ``_MOST_SAYINGS`` have been added,
+        the result for new fields is the index of a garbled answer.
         """
         if combination not in self._sayings and len(self._codes) > _MOST_SAYINGS:
             combination, codes = _GARBLED, _GARBLED
@@ -149,12 +148,12 @@ class Recorder:
 
 
 def _codes(answer: _Answer) -> tuple[int, ...]:
-    """Return the fields of an answer as small integers, in the order of ``_BYTES``."""
     words = [
         _CODES[name].get(getattr(answer, name) or "")
         for name in ("source", "decided_by", "outcome", "reason")
     ]
     missing = sum(1 << code for code, name in enumerate(_DEPENDENCIES) if name in answer.degraded)
+    # In the order of _BYTES.
     return (*(code or 0 for code in words), missing, int(answer.advisory), int(None in words))
 
 

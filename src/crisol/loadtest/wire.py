@@ -134,11 +134,7 @@ class Connection(asyncio.Protocol):
 
 
 def _length(data: bytes, end: int) -> int:
-    """Return the length of an HTTP answer's body, in bytes, from the field ``Content-Length`` of its head.
-
-    The head is ``data[:end]``. The result is -1 if the head is not HTTP/1.1 or has no such field with a
-    number.
-    """
+    """Return the ``Content-Length`` in the head ``data[:end]``; -1 without one, or if it is no HTTP/1.1."""
     if not (data.startswith(b"HTTP/1.1 ") and data[9:12].isdigit()):
         return -1
     at = data.find(b"\r\ncontent-length:", 0, end)
@@ -151,9 +147,5 @@ def _length(data: bytes, end: int) -> int:
 
 
 def _closes(data: bytes, end: int) -> bool:
-    """Return whether the head of an HTTP answer, ``data[:end]``, has the field ``Connection: close``.
-
-    If so, the service sends no further answer on this connection.
-    """
     seldom = data.find(b"lose", 0, end) >= 0 or data.find(b"LOSE", 0, end) >= 0
     return seldom and b"\r\nconnection: close" in data[:end].lower()
