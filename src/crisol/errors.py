@@ -102,11 +102,6 @@ class CrisolError(Exception):
 
 
 def _again(kind: type[CrisolError], args: tuple[Any, ...], state: dict[str, Any]) -> CrisolError:
-    """Return a copy of an error: its class ``kind``, its ``args``, and its attributes ``state``.
-
-    Pickling and copying call this function. By default they would call the class with ``args`` alone, which
-    most classes here do not accept.
-    """
     error = kind.__new__(kind)
     error.args = args
     error.__dict__.update(state)

@@ -76,9 +76,8 @@ def _auc(
 ) -> float:
     """Return the AUC of calibrated out-of-fold predictions from the hashed words and some of the features.
 
-    ``model`` is an unfitted estimator. ``rows`` is a matrix (n, columns): the features, then the hashed
-    words. ``keep`` has one entry for each feature, True if the feature is used. ``label`` (n,) is 1 for a
-    valid patch, 0 for an invalid one; ``fold`` (n,) is the number of each patch's fold.
+    ``rows`` (n, columns) has the features first, then the hashed words. ``keep`` has one entry for each
+    feature, True if it is used.
     """
     wide = np.append(keep, np.ones(rows.shape[1] - len(keep), dtype=bool))
     selected = rows @ diags_array(wide.astype(np.float64), format="csr")

@@ -61,12 +61,9 @@ def code_lines(lines: Sequence[str], path: str) -> Sequence[str]:
 
 
 def _without_equal_ends(lines: list[str]) -> list[str]:
-    """Return the lines of a hunk, in which equal lines at the start and end of each change become context.
+    """Return a hunk's lines, with equal removed and added lines at the ends of each change as context.
 
-    A change is a run of changed lines without context between them. Its removed lines are compared with its
-    added lines one by one: from the start up to the first difference, and from the end up to the first
-    difference. Each pair of equal lines becomes one context line. All other lines of the change stay changed:
-    first the removed lines, then the added ones.
+    A change is a run of changed lines. In the result its removed lines come before its added ones.
     """
     out: list[str] = []
     for changed, run in groupby(lines, lambda line: line[0] != " "):
@@ -91,10 +88,7 @@ def _without_equal_ends(lines: list[str]) -> list[str]:
 
 
 def _cut(line: str, mark: str) -> str:
-    """Return a changed line without the comment behind its code.
-
-    ``mark`` is ``#`` or ``//``. It begins a comment only after white space and outside quotes.
-    """
+    """Return a changed line without the comment behind its code; ``mark`` is ``#`` or ``//``."""
     quote = ""
     for match in _MARKS[mark].finditer(line, 1):
         token = match[0]
@@ -109,11 +103,6 @@ def _cut(line: str, mark: str) -> str:
 
 
 def _docstrings(lines: Sequence[str]) -> set[int]:
-    """Return the numbers, from 0, of the lines of a hunk that belong to docstrings.
-
-    The hunk is searched twice: as the text before the patch (removed lines and context), and as the text
-    after it (added lines and context).
-    """
     quoted = [at for at, line in enumerate(lines) if '"""' in line or "'''" in line]
     docs: set[int] = set()
     for tags in (" -", " +"):
@@ -123,11 +112,10 @@ def _docstrings(lines: Sequence[str]) -> set[int]:
 
 
 def _spans(lines: Sequence[str], quoted: list[int], tags: str) -> Iterator[tuple[int, int]]:
-    """Yield (first, last) for each docstring in the text before or after the patch.
+    """Yield (first, last), two indices of ``lines``, for each docstring of the text before or after a patch.
 
-    Both are indices of the hunk ``lines``. ``tags`` chooses the text: ``" -"`` is the text before the patch,
-    which consists of the lines that begin with a space or ``-``; ``" +"`` is the text after it. ``quoted``
-    are the indices of the lines of this text that contain triple quotes.
+    ``tags`` are the first characters of the lines of that text: ``" -"`` before, ``" +"`` after the patch.
+    ``quoted`` are the indices of its lines with triple quotes.
     """
     quote, since = "", -1
     for at in quoted:
@@ -153,13 +141,10 @@ def _spans(lines: Sequence[str], quoted: list[int], tags: str) -> Iterator[tuple
 
 
 def _opens(lines: Sequence[str], at: int, tags: str, *, alone: bool) -> bool:
-    """Return whether the triple quotes at the end of the line ``at`` open a string, rather than close one.
+    """Return whether the triple quotes at the end of the line ``at`` open a string, by the code before them.
 
-    ``lines`` are the lines of the hunk. ``tags`` are the first characters of the lines of one side, before or
-    after the patch; lines of the other side are skipped. ``alone`` says whether the line holds nothing but
-    the quotes. Quotes alone open a string if the previous line ends in ``:``, or if there is no previous
-    line. Quotes with text in front of them open a string if that text ends as unfinished code does, such as
-    ``text =``.
+    ``alone`` means that the line holds nothing else; then the previous line decides. For ``tags`` see
+    :func:`_spans`.
     """
     if not alone:
         return lines[at].rstrip()[:-3].rstrip().endswith(("=", "(", "[", "{", ",", "+", "return", "%", ":"))

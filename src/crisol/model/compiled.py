@@ -27,11 +27,10 @@ _IR_VERSION = 8
 
 @dataclass(slots=True)
 class _Nodes:
-    """The arrays in which ONNX keeps all trees of an ensemble; each array has one entry for each node.
+    """The nodes of all trees of an ensemble, as the arrays that ONNX takes; each has one entry for each node.
 
-    ``tree`` and ``node`` are the numbers of the tree and of the node in it. An inner node leads to the node
-    ``yes`` of its tree if the feature ``column`` is at most ``threshold``, otherwise to the node ``no``.
-    ``value`` is what a leaf adds to the score; None for an inner node.
+    An inner node leads to ``yes`` if the feature ``column`` is at most ``threshold``, else to ``no``; both
+    are numbers of nodes in its tree. ``value`` is what a leaf adds to the score, None for an inner node.
     """
 
     tree: list[int] = field(default_factory=list)
@@ -160,10 +159,9 @@ def _forest_tree(nodes: _Nodes, number: int, tree: Any, trees: int) -> None:
 
 
 def _preorder(root: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any], tuple[int, int] | None]]:
-    """Yield (number, node, (number of the left child, number of the right child)) for each node of a tree.
+    """Yield (number, node, numbers of its children or None) for each node of a tree of LightGBM's dump.
 
-    A leaf has None instead of the pair. ``root`` is the root in the form of LightGBM's dump. The root has the
-    number 0; the number of a node is less than those of its children.
+    ``root`` comes first and has the number 0.
     """
     waiting, count = [(0, root)], 1
     while waiting:
@@ -177,6 +175,6 @@ def _preorder(root: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any], tuple
 
 
 def _down(threshold: float) -> float:
-    """Return the largest 32-bit float that is not above the threshold."""
+    # ONNX compares 32-bit floats, of which none lies between the result and the threshold.
     near = np.float32(threshold)
     return float(near if float(near) <= threshold else np.nextafter(near, np.float32(-np.inf)))

@@ -146,9 +146,7 @@ def _texts(opened: Patch) -> list[float]:
 def _elsewhere(label: _Ints, key: NDArray[np.str_], fold: _Ints) -> _Floats:
     """Return for each patch the mean label of the patches with the same key in the other folds.
 
-    ``label`` (n,) is 1 for a valid patch, 0 for an invalid one. ``key`` (n,) is a text for each patch, such
-    as its origin. ``fold`` (n,) is the number of each patch's fold. The mean of all labels in the other folds
-    counts as one more patch of each key. So the result for a rare key stays near that mean.
+    The mean of all labels in these folds counts as one more patch, so the result for a rare key is near it.
     """
     _, code = np.unique(key, return_inverse=True)
     out = np.empty(len(label))

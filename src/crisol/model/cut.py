@@ -36,11 +36,7 @@ def policy_within(truth: NDArray[np.int_], probability: NDArray[np.float64], bou
 
 
 def _exceeded(descending: NDArray[np.float64], bound: float) -> float:
-    """Return the smallest of the values such that at most the share ``bound`` of the values is larger.
-
-    ``descending`` holds the values, the largest first; ``bound`` is in [0, 1). Without values the result is
-    +infinity.
-    """
+    """Return the smallest value that at most the share ``bound`` of the values exceeds; inf if empty."""
     return float(descending[int(bound * len(descending))]) if len(descending) else np.inf
 
 

@@ -88,9 +88,8 @@ def _mean(members: list[_Member | None]) -> _Member | None:
 def _linear(parts: ColumnTransformer, classifier: LogisticRegression) -> _Member:
     """Return a function that computes the probability of class 1 by a fitted logistic regression.
 
-    ``parts`` is the fitted transformer whose output ``classifier`` reads. It scales the features, and
-    multiplies the counts of hashed words by their weights. If it has no hashed words, the returned function
-    ignores its argument for words. For the arguments of the returned function see :data:`_Member`.
+    ``parts`` is the fitted transformer whose output ``classifier`` reads. If it takes no hashed words, the
+    function ignores its own argument for words.
     """
     scale = parts.named_transformers_["features"]["scale"]
     weight = parts.transformer_weights["features"]

@@ -27,11 +27,7 @@ def _known(reading: Reading) -> float:
 
 
 def _guards(side: DiffSide) -> int:
-    """Return how many conditions in the added or removed lines are followed by a jump.
-
-    A condition is a keyword such as ``if``, a jump is a keyword such as ``return``. The jump must come fewer
-    than ``_GUARD_REACH`` tokens after the condition.
-    """
+    """Return how many conditions, such as ``if``, are closely followed by a jump, such as ``return``."""
     tokens = side.tokens
     guards, exit_at = 0, len(tokens) + _GUARD_REACH
     for at in reversed(side.marks):
@@ -43,33 +39,27 @@ def _guards(side: DiffSide) -> int:
 
 
 def _constant(side: DiffSide) -> int:
-    """Return how many conditions begin with a constant operand, such as ``if True:`` or ``while (1)``."""
     tokens, last = side.tokens, len(side.tokens) - 1
     constant = 0
     for at in side.marks:
         if tokens[at] in words.TESTS:
-            start = _behind(tokens, at)
+            start = _after_keyword(tokens, at)
             if start < last and tokens[start].lower() in words.CONSTANTS:
                 constant += tokens[start + 1].lower() in words.AFTER_CONSTANT
     return constant
 
 
 def _catches_all(side: DiffSide) -> int:
-    """Return how many handlers catch almost everything, such as ``except:`` or ``except Exception:``."""
     tokens = side.tokens
     broad = 0
     for at in side.marks:
         if tokens[at] in words.HANDLERS:
-            start = _behind(tokens, at)
+            start = _after_keyword(tokens, at)
             broad += start < len(tokens) and tokens[start].lower() in words.BROAD
     return broad
 
 
-def _behind(tokens: list[str], at: int) -> int:
-    """Return the index of the token after the keyword at the index ``at``, or after its ``(`` if one follows.
-
-    The result may be past the end of ``tokens``.
-    """
+def _after_keyword(tokens: list[str], at: int) -> int:
     return at + 2 if at + 1 < len(tokens) and tokens[at + 1] == "(" else at + 1
 
 

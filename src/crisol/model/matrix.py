@@ -151,11 +151,9 @@ def _described(measure: Callable[[Reading], float]) -> Feature:
 
 @lru_cache(maxsize=16_384)
 def _around(diff: str, source: tuple[tuple[str, str], ...], facts: PublicFacts) -> tuple[float, ...]:
-    """Return all features of the vulnerable source for one patch, in the order of ``SOURCE_FEATURES``.
+    """Return the ``SOURCE_FEATURES`` of a patch, in their order; all are 0 if ``source`` is empty.
 
-    ``diff`` is the patch as text, ``source`` has pairs (path, vulnerable text), and ``facts`` are the
-    description, public PoV and known fix of the vulnerability. All features are 0 if ``source`` is empty. The
-    results are cached in the process, because one computation takes about 10 ms.
+    ``source`` has pairs (path, vulnerable text). One computation takes about 10 ms, hence the cache.
     """
     return tuple(vector(open_diff(diff), dict(source), facts))
 

@@ -24,8 +24,6 @@ __all__ = ["Predictor"]
 
 
 class _RowMaker(Protocol):
-    """An object that computes the features of a patch, such as :class:`~crisol.model.rows.Rows`."""
-
     def row(self, patch: Patch, cwe: str) -> NDArray[np.float64]:
         """Return the features of a single patch, shape (1, columns); ``cwe`` is text such as ``CWE-79``."""
         ...
@@ -129,11 +127,7 @@ def _fitted(path: Path, trust: Collection[str]) -> FittedModel:
 
 
 def _direct(model: FittedModel, serving: Serving) -> Served:
-    """Return a trained model that has no ONNX file, together with the function that computes its scores.
-
-    NumPy computes the scores if :func:`crisol.model.direct.direct_scorer` supports the model, otherwise
-    scikit-learn does. ``serving`` is the content of the model's ``serving.json``.
-    """
+    """Return a model that has no ONNX file; NumPy computes its scores where it can, else scikit-learn."""
     from crisol.model.direct import direct_scorer  # noqa: PLC0415 - only models that need scikit-learn pay for it
 
     score = direct_scorer(model.pipeline)

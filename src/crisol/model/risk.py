@@ -210,12 +210,10 @@ def _certify(
 
 
 def _losses(trusted: NDArray[np.bool_], wrong: _Ints, group: _Ints, order: _Ints | None = None) -> _Floats:
-    """Return, for each vulnerability with decided patches, the share of errors among its decided patches.
+    """Return the share of errors among the decided patches of each vulnerability that has any.
 
-    A patch is decided if ``trusted`` (n,) is True for it: all decided patches are accepted, or all are
-    rejected. ``wrong`` (n,) is 1 for a patch for which that decision is an error, otherwise 0. ``group`` (n,)
-    is the number of each patch's vulnerability, from 0. ``order`` lists these numbers in the order of the
-    result; None means ascending.
+    ``trusted`` (n,) is True for a decided patch, ``wrong`` (n,) is 1 for an error, and ``group`` (n,) is the
+    number of the vulnerability, from 0. ``order`` lists these numbers in the order of the result.
     """
     size = np.bincount(group)
     trusted_per_group = np.bincount(group, weights=trusted)

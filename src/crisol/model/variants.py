@@ -184,9 +184,7 @@ class Variant(BaseModel):
     def _class(self) -> tuple[Any, dict[str, object]]:
         """Return the class of the estimator, and the hyper-parameters that Crisol always passes to it.
 
-        The hyper-parameters are mapped from name to value; the mapping is empty for a class ``module:Class``.
-        Raises ``ValueError`` for a class that is not trusted (see ``trust``), that cannot be imported, or
-        that lacks ``fit``, ``get_params`` or ``predict_proba``.
+        Raises ``ValueError`` for a class that is not trusted, cannot be imported, or is no classifier.
         """
         if ":" not in self.model:
             return _CLASSES[self.model]

@@ -314,13 +314,11 @@ class Cache:
             await self._tell(stats, self._tier.put(computation.key, computation.tags, entry, life, ticket))
 
     async def _look_up(self, computation: Computation, stats: KindStats) -> bytes | None:
-        """Look up a computation in the shared tier: return None if the tier has a value, else a ticket.
+        """Return None if the shared tier has the value, else the ticket with which a value is stored.
 
-        If the tier has a value, the callers that wait for the computation get it, this process caches it, and
-        nothing needs to be computed. Otherwise the result is the ticket with which :meth:`SharedTier.put`
-        stores the computed value; it is empty if there is no shared tier or the tier does not answer. Two
-        kinds of entry count as no value: one that cannot be decoded, which is deleted; and, if
-        ``computation.refresh`` is set, one that has lived for the share ``early`` of its lifetime.
+        With None the computation is completed, and nothing needs to be computed. The ticket, an argument of
+        :meth:`SharedTier.put`, is empty if there is no tier, or it does not answer. A damaged entry counts as
+        no value; for a refresh, so does one that has lived for the share ``early`` of its lifetime.
         """
         if self._tier is None:
             return b""

@@ -83,13 +83,10 @@ def _checksum(key: bytes, payload: bytes) -> bytes:
 
 
 def _keyed_by_others(info: object, visited: list[object]) -> bool:
-    """Return whether a type contains, at any depth, a mapping whose keys cannot be text.
+    """Return whether a type contains a mapping whose keys cannot be text; msgspec sorts only text.
 
-    Such a type cannot be cached: mappings are encoded in the order of their keys, and msgspec sorts only
-    text. Keys of the type Any or of a union can be text, so a mapping with such keys does not count. ``info``
-    is the description of the type that :func:`msgspec.inspect.type_info` returns. ``visited`` collects the
-    descriptions that were checked. They are not checked again, so that the recursion ends even for a type
-    that contains itself.
+    ``info`` is what :func:`msgspec.inspect.type_info` returns for the type. ``visited`` ends the recursion
+    for a type that contains itself.
     """
     kinds = msgspec.inspect
     if info in visited or not isinstance(info, kinds.Type | kinds.Field | tuple):

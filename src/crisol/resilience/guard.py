@@ -110,12 +110,6 @@ class CircuitBreaker(BreakerCore):
         return result
 
     async def _awaited(self, permit: int, awaitable: Awaitable[T], started: float) -> T:
-        """Await the ``awaitable`` that a plain function returned, count the call, and return the result.
-
-        ``permit`` is the number with which the call was admitted; ``started`` is the time of its start, in
-        seconds of the breaker's clock. Raises what the awaitable raises, and ``TimeoutError`` after the
-        ``timeout`` of the breaker's policy.
-        """
         try:
             async with asyncio.timeout(self.policy.timeout):
                 result = await awaitable
@@ -213,10 +207,6 @@ def _is_async(fn: Callable[..., Any]) -> bool:
 
 
 def _members(error: BaseException) -> list[BaseException]:
-    """Return the exceptions that an exception group contains at any depth, without the groups themselves.
-
-    If ``error`` is no group, the list holds ``error`` alone.
-    """
     if not isinstance(error, BaseExceptionGroup):
         return [error]
     members: list[BaseException] = []

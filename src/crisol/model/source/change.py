@@ -124,10 +124,6 @@ def _file(path: str, old: str, new: str) -> File:
 
 
 def _by_name(tree: ast.Module | None) -> dict[str, Definition]:
-    """Return the functions of a module by a key such as ``run#0``: the name, and a number from 0.
-
-    Functions of one name are numbered in the order of their lines. The result is empty if ``tree`` is None.
-    """
     by_name: dict[str, Definition] = {}
     for definition in (
         [] if tree is None else sorted(definitions(tree), key=lambda definition: definition.lineno)

@@ -37,14 +37,11 @@ def findings(file: File, *, after: bool) -> tuple[int, float]:
 
 
 def _excerpt(whole: list[str], tree: ast.Module, lines: frozenset[int], functions: list[Definition]) -> str:
-    """Return the lines of a file that Bandit is to analyse, as one text.
+    """Return the text that Bandit analyses: imports and changed statements of a module, then ``functions``.
 
-    The text has two parts: the imports of the module, from which Bandit learns the meaning of names, together
-    with the changed statements outside of functions and classes, in the order of the file; and then the
-    changed functions. The text is cut after 1,500 lines. ``whole`` holds the lines of the file, and ``tree``
-    is its syntax tree. ``lines`` are the numbers of the changed lines, from 1. ``functions`` are the syntax
-    tree nodes of the changed functions.
+    ``whole`` holds the lines of the file, ``lines`` the numbers of the changed ones, from 1.
     """
+    # From the imports Bandit learns the meaning of names.
     excerpt: list[str] = []
     for statement in tree.body:
         first, last = statement.lineno, statement.end_lineno or statement.lineno

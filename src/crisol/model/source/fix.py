@@ -162,11 +162,10 @@ def _told(parts: Counter[Part]) -> tuple[Part, ...]:
 
 @lru_cache(maxsize=64)
 def _units(text: str) -> dict[str, tuple[ast.stmt, ...]]:
-    """Return the syntax tree nodes of a source, grouped by the name of the function that they belong to.
+    """Return the statements of a source, grouped by the function or class that holds them.
 
-    The key of a function is its qualified name, such as ``Class.method``. The value holds its definition, or
-    several if the source defines the name more than once. Statements of a class outside of its methods are
-    under the name of the class, and those of the module under "".
+    The keys are qualified names, "" for the module. The name of a function has its definition, or several if
+    the source defines it more than once.
     """
     tree = parsed(text)
     units: dict[str, list[ast.stmt]] = {}
@@ -187,12 +186,7 @@ def _collect(body: list[ast.stmt], name: str, units: dict[str, list[ast.stmt]]) 
 
 
 def _parts(nodes: tuple[ast.stmt, ...]) -> Iterator[tuple[str, str]]:
-    """Yield (kind, text), two fields of a :class:`Part`, for each part of the statements ``nodes``.
-
-    A part of the kind ``guard`` is the condition of a guard inside a function; only those of ``nodes`` that
-    are functions have such parts. Docstrings and the constants None, True and False are no parts. A text is
-    cut after 160 characters, a text of the kind ``shape`` after 640.
-    """
+    """Yield ``kind`` and ``text`` of a :class:`Part`, for each part of the statements ``nodes``."""
     for top in nodes:
         numbers: dict[str, int] = {}
         if isinstance(top, Definition):
@@ -217,12 +211,7 @@ def _parts(nodes: tuple[ast.stmt, ...]) -> Iterator[tuple[str, str]]:
 
 
 def _head(node: ast.stmt) -> ast.AST:
-    """Return the head of a compound statement, such as ``if``; patches are compared by heads, without bodies.
-
-    The head is the condition of an ``if`` or ``while``, the iterable of a ``for``, the first context manager
-    of a ``with``, the subject of a ``match``, and the constant ``"try"`` for a ``try``. Any other statement
-    is returned unchanged.
-    """
+    # Patches are compared by the heads of compound statements, without their bodies.
     match node:
         case ast.If(test=test) | ast.While(test=test):
             return test

@@ -93,12 +93,6 @@ def guards(function: Definition) -> list[ast.If | ast.Assert]:
 
 
 def _steps(node: ast.AST) -> list[tuple[set[str], ast.AST]]:
-    """Return [(names of the assigned variables, assigned value)] if ``node`` is an assignment, else [].
-
-    A ``for`` loop and a comprehension also assign: the value is the iterable. So does ``with … as``: the
-    value is the context manager. Imports, definitions and other statements that bind a name do not count. For
-    the names see :func:`~crisol.model.source.syntax.names`.
-    """
     if isinstance(node, ast.Assign):
         return [(set().union(*map(names, node.targets)), node.value)]
     if isinstance(node, ast.AnnAssign | ast.AugAssign | ast.NamedExpr) and node.value is not None:
@@ -111,11 +105,9 @@ def _steps(node: ast.AST) -> list[tuple[set[str], ast.AST]]:
 
 
 def _carried(value: ast.AST) -> set[str]:
-    """Return the names of the variables on which the value of an expression depends.
+    """Return the variables on which the value of an expression depends, such as ``name`` and ``self.path``.
 
-    A call that validates (see :func:`is_validation`) is left out with all its arguments. An attribute of
-    ``self`` counts as a variable of its own, such as ``self.path``. Any other attribute counts as the
-    variable before the dot: ``other.path`` as ``other``.
+    A call that validates (see :func:`is_validation`) is left out with all its arguments.
     """
     carried: set[str] = set()
     waiting = [value]

@@ -108,11 +108,9 @@ def shifted(before: Side, after: Side) -> tuple[int, int]:
 
 
 def _joined(whole: ast.expr, part: ast.expr, by: type[ast.boolop]) -> bool:
-    """Return whether ``whole`` has all operands of ``part`` and at least one more.
+    """Return whether ``whole`` joins all operands of ``part`` and at least one more, by the operator ``by``.
 
-    The result is True, for example, if ``whole`` is ``a or b or c`` and ``part`` is ``a or b``. ``by`` is the
-    operator, ``ast.And`` or ``ast.Or``, that joins the operands in both expressions. A ``part`` without this
-    operator counts as a single operand. The result is False if ``whole`` has another operator.
+    ``a or b or c`` does so for ``a or b`` and for ``a``, if ``by`` is ``ast.Or``.
     """
     if not (isinstance(whole, ast.BoolOp) and isinstance(whole.op, by)):
         return False
