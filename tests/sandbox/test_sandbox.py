@@ -525,6 +525,35 @@ def locked_down(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
+_OLD_KERNEL = """
+import os, sys
+from crisol.sandbox import kernel
+outer, place = sys.argv[1:]
+kernel._MOUNT_SETATTR = 9999
+kernel.unshare(kernel.CLONE_NEWNS | (kernel.CLONE_NEWUSER if os.getuid() else 0))
+kernel.mount("", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
+kernel.mount(f"{outer}/in ner", f"{outer}/in ner", flags=kernel.MS_BIND)
+kernel.mount(outer, place, flags=kernel.MS_BIND | kernel.MS_REC)
+kernel.protect(place, recursive=True)
+for name in (place, f"{place}/in ner", outer):
+    print(bool(os.statvfs(name).f_flag & os.ST_RDONLY))
+"""
+
+
+def test_mounts_below_a_mount_are_read_only_on_an_old_kernel_too(tmp_path: Path) -> None:
+    """Before Linux 5.12 no system call protects them all at once, so each one is protected alone."""
+    try:
+        choose("namespaces")
+    except SandboxUnavailable as error:
+        pytest.skip(str(error))
+    outer, place = tmp_path / "outer", tmp_path / "place"
+    (outer / "in ner").mkdir(parents=True)
+    place.mkdir()
+    command = [sys.executable, "-c", _OLD_KERNEL, str(outer), str(place)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.stdout.split(), done.stderr) == (["True", "True", "False"], "")
+
+
 def test_a_machine_without_isolation_is_refused() -> None:
     """Nothing runs by default.
 

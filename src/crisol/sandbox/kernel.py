@@ -11,6 +11,7 @@ import errno
 import fcntl
 import os
 import platform
+import re
 import socket
 import struct
 
@@ -116,8 +117,7 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
 def protect(target: str, *, recursive: bool) -> None:
     """Make the mount at the path ``target`` read-only, nosuid and nodev.
 
-    ``recursive`` includes the mounts below it, from Linux 5.12 on; an older kernel leaves these as they are.
-    Raises ``OSError`` if the kernel refuses.
+    ``recursive`` includes the mounts below it. Raises ``OSError`` if the kernel refuses.
     """
     attributes = struct.pack("=QQQQ", MS_RDONLY | MS_NOSUID | MS_NODEV, 0, 0, 0)
     result = _libc.syscall(_MOUNT_SETATTR, -100, target.encode(), 0x8000 if recursive else 0, attributes, 32)
@@ -126,8 +126,19 @@ def protect(target: str, *, recursive: bool) -> None:
     if ctypes.get_errno() != errno.ENOSYS:
         _checked(result, f"protect {target}")
     # Before Linux 5.12: one mount at a time, and flags that the outer mount carries must be repeated.
-    kept = os.statvfs(target).f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC | 1024 | 2048)
-    mount("", target, flags=MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | kept)
+    for place in _mounts(target) if recursive else [target]:
+        kept = os.statvfs(place).f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC | 1024 | 2048)
+        mount("", place, flags=MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | kept)
+
+
+def _mounts(target: str) -> list[str]:
+    """Return the paths of the mount ``target`` and of the mounts below it, see proc_pid_mountinfo(5)."""
+    top = os.path.realpath(target)
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        names = [line.split(" ")[4] for line in file]
+    # A space, tab, line feed or backslash is written as an octal number.
+    places = [re.sub(r"\\(\d{3})", lambda match: chr(int(match[1], 8)), name) for name in names]
+    return [top, *(place for place in places if place.startswith(f"{top}/"))]
 
 
 def unmount(target: str) -> None:
