@@ -53,7 +53,8 @@ class Comparison:
       sampling probability, so that the difference holds for all patches that arrived.
     - ``low``, ``high``: the bootstrap interval of the difference, valid if the trials are analysed once.
     - ``always_low``, ``always_high``: an interval of the difference that stays valid if the analysis is
-      repeated as trials come in; it assumes that patches are independent.
+      repeated as trials come in; it assumes that patches are independent. Both are nan if the difference
+      changed over time, so that no constant difference fits.
     - ``only_first_right``, ``only_second_right``: the numbers of patches that only the first arm, and only
       the second arm, predicted right.
     - ``p_value``: the p-value of McNemar's two-sided test of these two numbers. ``method``: how it was

@@ -28,8 +28,9 @@ _TRUNCATION = 0.5
 class ConfidenceSequence:
     """A running weighted mean after each of n trials, with bounds; three arrays of shape (n,).
 
-    ``estimate`` is the mean of the trials so far, between the bounds ``low`` and ``high``. All bounds hold at
-    once, so that an experiment may be stopped as soon as they answer its question.
+    ``estimate`` is the mean of the trials so far, between the bounds ``low`` and ``high``. All n intervals
+    cover the true mean at once, with the probability ``level`` of the function that made them. An experiment
+    may therefore be stopped as soon as an interval answers its question.
     """
 
     estimate: NDArray[np.float64]

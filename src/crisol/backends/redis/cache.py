@@ -40,7 +40,7 @@ _NONE = bytes(8)
 
 
 class RedisTier:
-    """The shared tier of the cache, in Redis: encoded entries by key, with tags to invalidate them by.
+    """The shared tier of the cache, in Redis: encoded entries by key, which can be invalidated by tag.
 
     ``client`` is the connection to Redis, such as :func:`crisol.backends.redis.connect.connect` returns,
     without ``decode_responses``. Calls go through the circuit breaker ``breaker``; None makes a new one. The
