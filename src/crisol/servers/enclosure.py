@@ -110,10 +110,9 @@ class Enclosure:
 def _hold(folder: str, megabytes: int) -> None:
     """Create the namespaces and the small disk, and keep them until standard input ends.
 
-    ``folder`` and ``megabytes`` are those of :class:`Enclosure`. Each line of standard input is a number, as
-    in :meth:`Enclosure.allow`: from then on, processes inside can create that many namespaces of each kind.
-    The function prints ``done`` after the start and after each line. If the kernel refuses a step, the
-    function prints the kernel's message instead, and returns.
+    Each line of standard input is a number: from then on, processes inside can create that many namespaces of
+    each kind. The function prints ``done`` after the start and after each line, or the kernel's message if
+    the kernel refuses a step; it then returns.
     """
     try:
         _unshare()
@@ -135,14 +134,9 @@ def _say(line: str) -> None:
 
 
 def _unshare() -> None:
-    """Move this process into new user and mount namespaces.
-
-    If root runs this process, all user and group ids are the same inside as outside. Only a process outside
-    the new namespaces may map all ids, so a child that is forked before the move writes the maps. If another
-    user runs it, only the ids of that user and of its group exist inside.
-    """
     holder, user, group = os.getpid(), os.geteuid(), os.getegid()
     ready, told = os.pipe()
+    # Root maps all ids, which only a process outside the new namespaces may do: a child writes the maps.
     child = os.fork() if user == 0 else 0
     if user == 0 and child == 0:
         os.close(told)

@@ -241,12 +241,7 @@ def alive(pid: int) -> bool:
 
 
 def _reachable(binaries: Path, folder: Path) -> Path:
-    """Return a folder with the server's programs that the server's user can enter.
-
-    The result is ``binaries``. If the server runs as ``nobody`` and ``binaries`` is in a folder that this
-    user cannot enter, such as a private home, the programs are copied, and the result is a new folder below
-    ``folder``.
-    """
+    """Return ``binaries``, or a copy below ``folder`` if the server's user cannot enter that folder."""
     open_to_all = all(parent.stat().st_mode & stat.S_IXOTH for parent in binaries.resolve().parents)
     if _server_user() is None or open_to_all:
         return binaries

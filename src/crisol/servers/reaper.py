@@ -72,27 +72,22 @@ def _main(folder: Path) -> None:
         with contextlib.suppress(ProcessLookupError):
             descriptors[int(line)] = os.pidfd_open(int(line))
     # A readable descriptor belongs to a process that has ended; another process may have its number now.
-    alive = [pid for pid, fd in descriptors.items() if not _ended([fd], 0)]
+    alive = [pid for pid, fd in descriptors.items() if not _all_ended([fd], 0)]
     doomed = [member for pid in alive for member in family(pid)]
     fds = []
     for pid in doomed:
         with contextlib.suppress(ProcessLookupError):
             fds.append(os.pidfd_open(pid))
             signal.pidfd_send_signal(fds[-1], signal.SIGKILL)
-    _ended(fds, _PATIENCE_MS)
+    _all_ended(fds, _PATIENCE_MS)
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _ended(fds: list[int], patience: int) -> bool:
-    """Wait for processes to end; return whether all of them ended in time.
-
-    ``fds`` are the pidfds of the processes. The function waits at most ``patience`` milliseconds for each of
-    them; 0 means that it does not wait.
-    """
-    for fd in fds:
+def _all_ended(pidfds: list[int], patience_ms: int) -> bool:
+    for fd in pidfds:
         poll = select.poll()
         poll.register(fd, select.POLLIN)
-        if not poll.poll(patience):
+        if not poll.poll(patience_ms):
             return False
     return True
 

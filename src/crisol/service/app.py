@@ -156,10 +156,6 @@ def from_environment() -> Application:
 
 
 def _end_with_parent() -> None:
-    """Tell the kernel to end this worker when its supervisor process dies, for any cause.
-
-    Nothing happens if there is no supervisor process, or on a system other than Linux.
-    """
     supervisor = multiprocessing.parent_process()
     if supervisor is None or sys.platform != "linux":
         return

@@ -78,7 +78,7 @@ class BreakerView:
         self._seen = requests
 
     def _asked(self) -> dict[str, int]:
-        return {breaker.name: _touched(self._folder, breaker.name) for breaker in self._service.breakers}
+        return {breaker.name: _reset_time(self._folder, breaker.name) for breaker in self._service.breakers}
 
 
 def _report(
@@ -109,15 +109,10 @@ def _report(
     )
 
 
-def _touched(folder: Path | None, name: str) -> int:
-    """Return the time at which any worker last reset the breaker ``name``; 0 means never.
-
-    The time is in nanoseconds since 1970. It is the modification time of the file ``NAME.reset`` in
-    ``folder``, which :meth:`BreakerView.reset` touches. If ``folder`` is None, the result is 0.
-    """
+def _reset_time(folder: Path | None, name: str) -> int:
     if folder is None:
         return 0
-    try:
+    try:  # BreakerView.reset touches this file
         return (folder / f"{name}.reset").stat().st_mtime_ns
     except OSError:
         return 0

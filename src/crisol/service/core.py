@@ -154,14 +154,11 @@ class Service:
 
 
 def _file_state(path: Path) -> tuple[int, ...]:
-    """Return device, inode, time of change in nanoseconds, and bytes of a file; () if it cannot be found.
-
-    The time of change is the kernel's; that of modification may be set back, as a copy does.
-    """
     try:
         status = path.stat()
     except OSError:  # loading says what is missing
         return ()
+    # A copy can set the time of modification back, but not the time of change.
     return status.st_dev, status.st_ino, status.st_ctime_ns, status.st_size
 
 

@@ -89,7 +89,7 @@ def serve(settings: Settings) -> Iterator[Server]:
     """
     application = Application(settings)
     listener = listen(settings.host, settings.port)
-    thread = _Thread(application, listener)
+    thread = _ServerThread(application, listener)
     thread.start()
     try:
         thread.wait()
@@ -151,9 +151,7 @@ def configure(application: Any, **options: Any) -> uvicorn.Config:
 
 
 class _Server(uvicorn.Server):
-    """The uvicorn server of a :class:`_Thread`; it sets the thread's event ``ready`` once it answers."""
-
-    def __init__(self, config: uvicorn.Config, thread: _Thread) -> None:
+    def __init__(self, config: uvicorn.Config, thread: _ServerThread) -> None:
         super().__init__(config)
         self._thread = thread
 
@@ -162,12 +160,7 @@ class _Server(uvicorn.Server):
         self._thread.ready.set()
 
 
-class _Thread(threading.Thread):
-    """A thread that serves ``application`` on the socket ``listener``, in an event loop of its own.
-
-    The thread handles no signals; that stays the task of the main thread.
-    """
-
+class _ServerThread(threading.Thread):
     def __init__(self, application: Application, listener: socket.socket) -> None:
         super().__init__(name="crisol-server", daemon=True)
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -191,12 +184,7 @@ class _Thread(threading.Thread):
         await self._server.serve(sockets=[self._listener])
 
     def wait(self) -> None:
-        """Wait until the server answers requests, at most 60 seconds.
-
-        Raises the application's error, such as :class:`~crisol.errors.SettingsError`, if the application
-        could not open its service. Raises :class:`~crisol.errors.UnavailableError` after 60 seconds, or if
-        the server did not start for another reason.
-        """
+        """Wait until the server answers; raise the service's error or ``UnavailableError`` if it fails."""
         if not self.ready.wait(_START_SECONDS):
             raise UnavailableError(f"the server did not start within {_START_SECONDS:g} s")
         if self._application.failure is not None:
@@ -205,9 +193,5 @@ class _Thread(threading.Thread):
             raise UnavailableError(f"the server did not start: {self._error or 'the log says why'}")
 
     def stop(self) -> None:
-        """Tell the server to end, and wait at most 60 seconds for its thread.
-
-        A thread that still runs after that is left running; no exception is raised.
-        """
         self._server.should_exit = True
-        self.join(_START_SECONDS)
+        self.join(_START_SECONDS)  # a thread that still runs then is left alone

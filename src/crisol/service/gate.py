@@ -50,7 +50,7 @@ class Gate:
         self._admit(scope, exchange.headers)
         exchange.body = content = await self._read(receive)
         if scope["method"] == "POST":
-            self._check_kind(exchange.headers.get(b"content-type", b""), content)
+            self._check_content_type(exchange.headers.get(b"content-type", b""), content)
         sent = False
 
         async def replay() -> Message:
@@ -68,13 +68,6 @@ class Gate:
             exchange.inside_seconds = perf_counter() - inside
 
     def _admit(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
-        """Raise :class:`Problem` for a wrong token, a page of another site, or a body that is too large.
-
-        ``headers`` are the request's headers; ``Origin`` names the site of the page that sent it. Requests
-        that only read may come from another site, and some of them need no token. The size of the body is
-        taken from ``Content-Length``. Without a valid header of this name the size is not checked here, but
-        while the body is read.
-        """
         reading = scope["method"] in _READS
         if self._token is not None and not (reading and (self._reads_open or scope["path"] in _OPEN)):
             self._authorise(headers.get(b"authorization", b""))
@@ -84,18 +77,13 @@ class Gate:
             if site.lower() != headers.get(b"host", b"").lower():
                 raise Problem(403, "a page of another site may not ask in a user's name")
         length = headers.get(b"content-length", b"")
+        # Without a valid Content-Length, the size is checked while the body is read.
         if length.isdigit() and int(length) > self._limit:
             raise Problem(413, f"the body has {int(length)} bytes, {self._limit} are allowed")
 
-    def _check_kind(self, kind: bytes, content: bytes) -> None:
-        """Raise :class:`Problem` unless the content type ``kind`` is ``application/json``.
-
-        Parameters such as ``charset`` are allowed. ``content`` is the body of the request. The check protects
-        users from requests that a form on another site sends in their name: a form cannot send this content
-        type. An empty body needs no content type if the service requires a token, because a form cannot send
-        a token either.
-        """
-        if not content and self._token is not None:
+    def _check_content_type(self, kind: bytes, body: bytes) -> None:
+        # A form on another site, which sends requests in a user's name, can send neither JSON nor a token.
+        if not body and self._token is not None:
             return
         if kind != b"application/json" and kind.partition(b";")[0].strip().lower() != b"application/json":
             raise Problem(415, "send the body, also an empty one, as application/json")

@@ -118,7 +118,6 @@ class Health:
         return "degraded" if refused else "healthy", f"{refused}in use is {use}" if refused else use
 
     async def _rungs(self) -> tuple[str, str]:
-        """Return the health of the rungs, (status, detail): ``degraded`` if one is off, else ``healthy``."""
         guard = self._service.guard
         if guard.off:
             said = "; ".join(f"{rung} is off, {why}" for rung, why in guard.off.items())

@@ -202,7 +202,6 @@ class Instruments:
         watch(names.BREAKER_RECOVERIES, name, "failure", read=lambda: breaker.relapsed)
 
     def _watch_kinds(self) -> None:
-        """Add the metrics of each kind of cache entries, except the kinds that have their metrics already."""
         for stats in self._service.shared.cache.stats():
             kind = stats.kind.name
             if kind in self._kinds:
@@ -214,10 +213,6 @@ class Instruments:
             self.metrics.watch(names.CACHE_BYTES, kind, read=partial(getattr, stats, "bytes"))
 
     def _watch_model(self) -> None:
-        """Add a metric for the model in use, unless it has one: 1 while the service uses this model, else 0.
-
-        Nothing happens if no model is in use.
-        """
         predictor = self._service.validator.model.served.predictor
         if predictor is None:
             return

@@ -29,12 +29,6 @@ __all__ = ["RateLimitMiddleware"]
 
 
 class _Limit:
-    """One rate limit: its bucket, and its adaptive share, which is None for a fixed rate.
-
-    ``policy`` holds the headers that are the same in every response. ``state`` is the value of the header
-    ``RateLimit`` with two ``%d`` for the numbers that change.
-    """
-
     __slots__ = ("adaptive", "bucket", "name", "policy", "rate", "state")
 
     def __init__(self, name: str, bucket: Bucket, adaptive: AdaptiveShare | None) -> None:
@@ -44,17 +38,13 @@ class _Limit:
         self.rate: Rate = bucket.rate
         window = max(1, round(self.rate.full))
         burst = int(self.rate.burst)
-        self.policy = (
+        self.policy = (  # the headers that are the same in every response
             (b"ratelimit-policy", f'"{name}";q={burst};w={window}'.encode()),
             (b"x-ratelimit-limit", b"%d" % burst),
         )
-        self.state = f'"{name}";r=%d;t=%d'.encode()
+        self.state = f'"{name}";r=%d;t=%d'.encode()  # requests left, seconds to the reset
 
     def headers(self, decision: BucketDecision) -> tuple[tuple[bytes, bytes], ...]:
-        """Return the headers that tell a client its limit, the requests left and the seconds to the reset.
-
-        Each header is a pair (name, value).
-        """
         # Whole requests are announced, since each announced one must be available to the next request.
         remaining = int(decision.remaining / decision.cost)
         reset = math.ceil(decision.reset_after)

@@ -26,7 +26,7 @@ HEADERS = (
 """The headers of every answer; the module `page` has those that only a web page needs."""
 
 
-def _forget(scope: Scope, exchange: Exchange, seconds: float) -> None:
+def _no_report(scope: Scope, exchange: Exchange, seconds: float) -> None:
     """Do nothing; this is the default ``report`` of a :class:`Responder`."""
 
 
@@ -43,7 +43,7 @@ class Responder:
     """
 
     def __init__(
-        self, app: App, report: Callable[[Scope, Exchange, float], None] = _forget, *, traced: float = 0.0
+        self, app: App, report: Callable[[Scope, Exchange, float], None] = _no_report, *, traced: float = 0.0
     ) -> None:
         self._app = app
         self._report = report

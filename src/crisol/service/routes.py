@@ -63,12 +63,8 @@ _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
-class _Fast:
-    """A route that :meth:`Routes.fast` added: ``endpoint`` serves it, the other fields document it.
-
-    ``takes`` is the type of the request's body, of which ``example`` is an example; ``gives`` is the type of
-    the answer's body.
-    """
+class _FastRoute:
+    """A route of :meth:`Routes.fast`; ``takes`` and ``gives`` are the types of its request and its answer."""
 
     endpoint: FastEndpoint
     takes: type[msgspec.Struct]
@@ -85,7 +81,7 @@ class Routes(FastAPI):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._fast: dict[str, _Fast] = {}
+        self._fast: dict[str, _FastRoute] = {}
         for kind in (RequestValidationError, CrisolError, Problem, HTTPException, TimeoutError):
             self.add_exception_handler(kind, _answer)
         # Starlette raises the exception again after the answer; an outer middleware logs it.
@@ -110,7 +106,7 @@ class Routes(FastAPI):
         """
 
         def add(endpoint: FastEndpoint) -> FastEndpoint:
-            self._fast[path] = _Fast(endpoint, takes, gives, tags, example)
+            self._fast[path] = _FastRoute(endpoint, takes, gives, tags, example)
             return endpoint
 
         return add
@@ -158,7 +154,7 @@ class Routes(FastAPI):
         return self.openapi_schema
 
 
-def _operation(fast: _Fast) -> dict[str, Any]:
+def _operation(fast: _FastRoute) -> dict[str, Any]:
     def content(kind: type[msgspec.Struct]) -> dict[str, Any]:
         return {"schema": {"$ref": f"#/components/schemas/{kind.__name__}"}}
 

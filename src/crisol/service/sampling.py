@@ -126,7 +126,7 @@ class LiveTrials:
         self._writer.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._writer
-        await self._hand_over()
+        await self._replay_journal()
         await asyncio.to_thread(self._threads.shutdown)
 
     async def ask(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -180,11 +180,7 @@ class LiveTrials:
         return replace(validated, decision=from_verdict(verdict, validated.decision.prediction))
 
     async def _job(self, submission: Submission, validated: Validated) -> _Job | None:
-        """Return the job that makes a trial of a decision; None if no trial is to be made.
-
-        The rules are those of :meth:`consider`. A decision without a prediction, such as that of a fact, gets
-        the model's prediction first.
-        """
+        """Return the job that makes a trial of a decision; None if :meth:`consider` makes no trial of it."""
         decision = validated.decision
         if validated.cached or validated.pattern is None or not self.switch.enabled:
             return None
@@ -217,7 +213,7 @@ class LiveTrials:
         """
         with contextlib.suppress(CrisolError, TimeoutError):
             self.switch = await self.ask(self.store.switch)
-            await self._hand_over()
+            await self._replay_journal()
 
     async def recollect(self, memory: MemoryRung) -> None:
         """Read verdicts from the trial store; add them to the fact rung and to ``memory``.
@@ -282,34 +278,25 @@ class LiveTrials:
             _log.warning("a wargame left no trial: %s", error)
             return
         try:
-            await asyncio.to_thread(self._note, trial, job.submission.text)
+            await asyncio.to_thread(self._write_journal, trial, job.submission.text)
         except StoreError as error:
-            await self._store(trial, error)
+            await self._store_directly(trial, error)
         else:
             self._noted += 1
             self._ready.set()
 
-    def _note(self, trial: Trial, text: str) -> None:
-        """Store ``text``, the patch of ``trial``, on disk for retraining, and write ``trial`` to the journal.
-
-        The trial is written even if the text cannot be stored. Raises :class:`~crisol.errors.StoreError` if
-        the journal cannot be written.
-        """
+    def _write_journal(self, trial: Trial, text: str) -> None:
         try:
-            self._patches.add(text)
+            self._patches.add(text)  # for retraining; the trial counts without it, too
         except CrisolError as error:
             _log.warning("the text of a patch was not kept: %s", error)
         self.store.journal.write([trial])
 
-    async def _store(self, trial: Trial, refused: StoreError) -> None:
-        """Write a trial to the store, because the journal failed with the error ``refused``.
-
-        If the store fails, too, the trial is lost.
-        """
+    async def _store_directly(self, trial: Trial, journal_error: StoreError) -> None:
         try:
             await self.ask(self.store.store.append, [trial])
         except (UnavailableError, TimeoutError):
-            _log.exception("a trial is lost: %s", refused)
+            _log.exception("a trial is lost: %s", journal_error)
             self.stats.lost += 1
         else:
             self.stats.stored += 1
@@ -318,14 +305,9 @@ class LiveTrials:
         while True:
             await self._ready.wait()
             self._ready.clear()
-            await asyncio.shield(self._hand_over())
+            await asyncio.shield(self._replay_journal())
 
-    async def _hand_over(self) -> None:
-        """Move the journaled trials to the store.
-
-        If the store is unavailable, they stay in the journal; the next trial or call of :meth:`refresh` tries
-        again.
-        """
+    async def _replay_journal(self) -> None:
         noted, self._noted = self._noted, 0
         if self.store.journal.empty:
             # Another worker has replayed the journal, or it was empty. The store was not called, so the

@@ -125,10 +125,9 @@ class Spans:
     ) -> int:
         """Make a span, send it and return its id.
 
-        ``times`` is (start, end) in nanoseconds since 1970, ``about`` the span's attributes. ``parent`` is
-        the id of the parent span, 0 for none. For the span of the request itself, ``own`` is the id of the
-        new span, and the parent span belongs to the caller. For a child span, ``own`` is 0, and the id is
-        drawn at random.
+        ``times`` is (start, end) in nanoseconds since 1970; ``parent`` is the id of the parent span, 0 for
+        none. Only the span of the request itself is given its id ``own``; its parent span belongs to the
+        caller.
         """
         id_, trace_id = own or _bits(64), int(trace.id, 16)
         span = ReadableSpan(
