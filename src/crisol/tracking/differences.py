@@ -142,12 +142,7 @@ def _unlike(first: Mapping[str, object], second: Mapping[str, object]) -> dict[s
 def _section(
     title: str, names: list[str], pairs: Mapping[str, tuple[object, object]], *, change: bool = False
 ) -> list[str]:
-    """Return the lines of a Markdown section with a table of ``pairs``; an empty list if ``pairs`` is empty.
-
-    ``pairs`` maps the name of each parameter or metric to its values in the two runs; ``names`` are the runs'
-    names. With ``change``, a further column has the second value minus the first, and is blank if one of the
-    two is missing.
-    """
+    """Return the lines of a Markdown section that shows, for each name in ``pairs``, two values."""
     if not pairs:
         return []
     head = ["what", *names, *(["change"] if change else [])]

@@ -141,7 +141,7 @@ def holder(settings: Settings, alias: str = CHAMPION) -> RegisteredModel | None:
         return None
     if alias == CHAMPION:
         try:
-            _serve(settings, version)
+            _record_champion(settings, version)
         except MlflowException as error:
             raise _unreadable(error) from error
     return _record(version, {alias: str(version.version)})
@@ -168,7 +168,7 @@ def move_alias(settings: Settings, version: str, alias: str = CHAMPION) -> None:
         if alias == CHAMPION:
             now = dt.datetime.now(dt.UTC).isoformat(timespec="microseconds")
             client.set_model_version_tag(MODEL, version, _SINCE, now)
-            _serve(settings, client.get_model_version(MODEL, version))
+            _record_champion(settings, client.get_model_version(MODEL, version))
     except MlflowException as error:
         raise StoreError(f"{MODEL}@{alias} cannot be moved to version {version}: {error}") from error
 
@@ -210,7 +210,7 @@ def roll_back(settings: Settings) -> RegisteredModel:
         # The version keeps the time at which it became champion, so that another rollback finds its
         # predecessor.
         client.set_registered_model_alias(MODEL, CHAMPION, last.version)
-        _serve(settings, client.get_model_version(MODEL, last.version))
+        _record_champion(settings, client.get_model_version(MODEL, last.version))
     except MlflowException as error:
         raise StoreError(f"{MODEL}@{CHAMPION} cannot go back to version {last.version}: {error}") from error
     return last
@@ -248,16 +248,12 @@ def _record(version: ModelVersion, aliases: Mapping[str, str]) -> RegisteredMode
     )
 
 
-def _serve(settings: Settings, version: ModelVersion) -> None:
-    """Record the model folder of a version as the folder of the champion, from which services load it.
-
-    If the version is on an MLflow server, its files are downloaded first, once for each version.
-    """
+def _record_champion(settings: Settings, version: ModelVersion) -> None:
     if not is_server(settings):
         folder = local_folder(str(version.source), settings.runs)
     else:
         folder = settings.runs.resolve() / "artifacts" / "fetched" / f"{MODEL}-{version.run_id}"
-        if not folder.is_dir():
+        if not folder.is_dir():  # each version is downloaded once
             folder.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=folder.parent) as place:
                 address = str(settings.mlflow_tracking_uri)
@@ -270,10 +266,6 @@ def _serve(settings: Settings, version: ModelVersion) -> None:
 
 @contextmanager
 def _as_mlflow_model(folder: Path) -> Iterator[Path]:
-    """Return a context manager that yields a temporary folder in the form that MLflow can load.
-
-    It contains the files of the model folder ``folder``, a signature and an example of the input.
-    """
     with tempfile.TemporaryDirectory() as place:
         served = Path(place) / _SERVED
         served.symlink_to(folder.resolve(), target_is_directory=True)

@@ -215,7 +215,7 @@ def join(settings: Settings, run_id: str, name: str) -> TrackedRun:
             return TrackedRun(settings, run_id, client, client.get_run(run_id).info.artifact_uri, alive=None)
         with locked(settings.runs.resolve()):
             experiment = _experiment_id(client, settings, name)
-            _bury(client, settings, experiment)
+            _kill_orphans(client, settings, experiment)
             run = client.create_run(
                 experiment, run_name=name, tags={_OURS: "true", **_provenance(settings.root)}
             )
@@ -255,11 +255,6 @@ _INHERITED = {
 
 @cache
 def _provenance(root: Path) -> dict[str, str]:
-    """Return MLflow tags with the user, the version of Crisol, and the Git commit of the folder ``root``.
-
-    The tag ``crisol.changed`` is ``true`` if the repository's files have changes that are not committed. If
-    ``root`` is in no Git repository, this tag and that of the commit are missing.
-    """
     tags = {
         "mlflow.source.name": "crisol",
         "mlflow.source.type": "LOCAL",
@@ -327,18 +322,14 @@ def _alive(settings: Settings, run_id: str) -> BaseFileLock:
     return FileLock(folder / run_id, timeout=0, thread_local=False)
 
 
-def _bury(client: MlflowClient, settings: Settings, experiment: str) -> None:
-    """Set the state of every open run to KILLED if the process that opened it has died.
-
-    ``experiment`` is the id of an MLflow experiment. Only its runs are examined, and of these only the runs
-    that a process on this machine opened.
-    """
+def _kill_orphans(client: MlflowClient, settings: Settings, experiment: str) -> None:
     for run in client.search_runs([experiment], f"attributes.status = 'RUNNING' and tags.{_OURS} = 'true'"):
         # A run without a lock here belongs to another machine that shares the store.
         if not (settings.runs / ".alive" / run.info.run_id).exists():
             continue
         try:
             with _alive(settings, run.info.run_id):
+                # The lock was free, so the process that opened the run has died.
                 client.set_terminated(run.info.run_id, "KILLED")
         except Timeout:
             continue

@@ -101,10 +101,9 @@ def open_store(settings: Settings) -> str:
 
 
 def _other_store(uri: str, runs: Path) -> str:
-    """Return ``uri``, the URI of a store outside ``mlruns``, after checking that the store answers.
+    """Return ``uri`` after a check, once per process, that the store there answers.
 
-    A process checks each URI once. If the store is an empty database, the check creates its schema. Raises
-    :class:`~crisol.errors.StoreError` if the store does not answer.
+    In an empty database, the check creates the schema.
     """
     if uri in _answered:
         return uri
@@ -124,12 +123,7 @@ def _other_store(uri: str, runs: Path) -> str:
 
 
 def _reach(uri: str) -> None:
-    """Connect once to the server or database at ``uri``; raise an exception if it cannot be reached.
-
-    MLflow alone would repeat a failed connection for minutes. Raises ``OSError`` if an HTTP server cannot be
-    reached, SQLAlchemy's error if a database cannot be reached or its URI is wrong, ``ImportError`` if the
-    database's driver is missing, and ``ValueError`` for a malformed URI.
-    """
+    """Connect once, and raise an exception if that fails: MLflow alone would try again for minutes."""
     parts = urlsplit(uri)
     if parts.scheme in {"http", "https"}:
         port = parts.port or (443 if parts.scheme == "https" else 80)

@@ -106,10 +106,6 @@ class Catalogue:
         return next((path.parent for path in descriptions(self._roots, name)), None)
 
     def _stamp(self, name: str) -> bytes | None:
-        """Return a hash of the files below a vulnerability's folder, None if no folder has the id ``name``.
-
-        The hash covers their names, sizes, inodes and times of change, so every edit changes it.
-        """
         folder = self._folder(name)
         if folder is None:
             return None

@@ -82,7 +82,7 @@ class FactRung:
         """
         if case.pattern is None:
             return None
-        self._follow(case.pattern)
+        self._start_trace(case.pattern)
         examined = await self._examine(case.submission, case.pattern)
         if examined is None:
             return None
@@ -131,11 +131,10 @@ class FactRung:
         await asyncio.gather(*self._tracing.values(), return_exceptions=True)
 
     async def _examine(self, submission: Submission, pattern: Pattern) -> Examined | None:
-        """Return the facts and the program of a patch, found in a process with limits on time and memory.
+        """Return the facts and the program of a patch; None if they are unknown.
 
-        The result is None if the release is not downloaded yet, if the submission has no patched files, if
-        these have more than 300,000 characters together, or if the process exceeds its limits. Any other
-        result is kept for later calls with the same patch.
+        They are unknown if the release is not downloaded yet, if the submission has no patched files or too
+        large ones, or if the process that finds the facts exceeds its limits.
         """
         ground = self._grounds.get((pattern.id, pattern.content_hash))
         if ground is None or not submission.files:
@@ -157,12 +156,7 @@ class FactRung:
             self._examined.popitem(last=False)
         return examined
 
-    def _follow(self, pattern: Pattern) -> None:
-        """Start to trace the PoVs of the vulnerability ``pattern`` in the background.
-
-        Nothing is started if they are traced already, if a trace of them runs, or if one failed less than a
-        minute ago.
-        """
+    def _start_trace(self, pattern: Pattern) -> None:
         key = pattern.id, pattern.content_hash
         ground = self._grounds.get(key)
         if (ground is not None and ground.ways) or key in self._tracing:

@@ -84,7 +84,7 @@ class MemoryRung:
             return None
         if not self.filled:
             case.missing.append("memory")
-        self._begin(pattern)
+        self._start_reading(pattern)
         memory = self.memories.get(pattern.id, pattern.content_hash)
         prediction = None if memory is None else await self._model.predict(case)
         if memory is None or prediction is None:
@@ -122,23 +122,18 @@ class MemoryRung:
             task.cancel()
         await asyncio.gather(*self.reading, return_exceptions=True)
 
-    def _begin(self, pattern: Pattern) -> None:
-        """Start to read the known fix of a vulnerability in the background, once for each content hash.
-
-        If the fix cannot be read, for instance because the package index does not answer, the first call
-        after a minute tries again.
-        """
+    def _start_reading(self, pattern: Pattern) -> None:
         content, again = self._fixes.get(pattern.id, ("", 0.0))
         if content == pattern.content_hash and self._clock() < again:
             return
-        self._fixes[pattern.id] = pattern.content_hash, math.inf
+        self._fixes[pattern.id] = pattern.content_hash, math.inf  # _read_fix sets a time if it fails
         task = asyncio.create_task(self._read_fix(pattern), name=f"fix {pattern.id}")
         self.reading.add(task)
         task.add_done_callback(self.reading.discard)
 
     async def _read_fix(self, pattern: Pattern) -> None:
         try:
-            judged = await asyncio.to_thread(self._fix, pattern)
+            judged = await asyncio.to_thread(self._judged_fix, pattern)
         except (CrisolError, OSError) as error:
             _log.warning("the known fix of %s is not in the memory: %s", pattern.id, error)
             self._fixes[pattern.id] = pattern.content_hash, self._clock() + _RETRY_SECONDS
@@ -146,12 +141,7 @@ class MemoryRung:
         if judged is not None:
             self.add((pattern.id, pattern.content_hash), judged)
 
-    def _fix(self, pattern: Pattern) -> Judged | None:
-        """Return the known fix as a judged patch, with the verdict valid.
-
-        None means that there is no known fix or no model, or that the vulnerability's folder has changed or
-        is missing.
-        """
+    def _judged_fix(self, pattern: Pattern) -> Judged | None:
         vulnerability, predictor = self._catalogue.open(pattern.id), self._model.served.predictor
         if vulnerability is None or predictor is None or vulnerability.content_hash != pattern.content_hash:
             return None

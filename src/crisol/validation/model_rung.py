@@ -127,11 +127,6 @@ class ModelRung:
         return case.prediction
 
     async def _predict(self, predictor: Predictor, case: Case) -> Prediction | None:
-        """Return the prediction of ``predictor`` for ``case``.
-
-        The result is None if the prediction fails or times out, if the circuit breaker rejects the call, or
-        if too many predictions are running.
-        """
         patch, characters = case.submission.patch, len(case.submission.text)
         try:
             if self._slow < 2 and characters <= _INLINE_CHARACTERS:

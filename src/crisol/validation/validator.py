@@ -260,11 +260,6 @@ class Validator:
         return fall_back(case)
 
     async def _wargamed(self, case: Case) -> Decision | None:
-        """Return the decision of a wargame, None if no wargame can run or it failed on this machine.
-
-        This is the last rung before the fallback. Raises :class:`~crisol.errors.Overloaded` if the queue of
-        wargames has no place for the client.
-        """
         if case.pattern is None:
             return None
         try:
@@ -274,7 +269,7 @@ class Validator:
         except (UnavailableError, UnknownVulnerability):
             case.missing.append("sandbox")
             return None
-        if verdict.reason in OURS:
+        if verdict.reason in OURS:  # this machine failed, not the patch
             case.verdict = verdict
             case.missing.append("sandbox")
             return None
@@ -310,11 +305,10 @@ class Validator:
         compute: Callable[[], Awaitable[T]],
         keeps: Callable[[T], bool],
     ) -> tuple[T, bool]:
-        """Return a decision or verdict from the cache, or compute it once for all callers that wait for it.
+        """Return (value, shared) from the cache, or compute the value once for all callers that wait for it.
 
-        ``kind``, ``key`` and ``tags`` are those of the cache entry. ``await compute()`` returns the value. It
-        is stored only if ``keeps(value)`` is true. The result is (value, shared): ``shared`` is False if this
-        call computed the value, True if the value came from the cache or from another caller.
+        ``shared`` is False if this call computed the value. The value is stored only if ``keeps(value)`` is
+        true.
         """
         fresh = False
 
@@ -334,7 +328,6 @@ class Validator:
 
 
 def _verdict_key(question: Question, pattern: Pattern | None) -> bytes:
-    """Return the cache key of the verdict on a patch; ``b""`` if the vulnerability is not registered."""
     if pattern is None:
         return b""
     return VERDICT.key(question.patch, pattern.id, pattern.content_hash, REFEREE_VERSION)

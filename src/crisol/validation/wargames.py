@@ -211,18 +211,18 @@ class Referees:
             verdict = Verdict((failed,), failed.seconds, table.match.sandbox)
         if verdict.reason is Reason.SANDBOX_FAILED:
             self._close(table)
-            verdict = self._on_release(pattern, verdict)
+            verdict = self._rerun_baseline(pattern, verdict)
         else:
             self._put_back(pattern, table)
         self._mean += 0.1 * (time.perf_counter() - start - self._mean)
         return verdict
 
-    def _on_release(self, pattern: Pattern, verdict: Verdict) -> Verdict:
-        """Run the baseline in a new sandbox, after a wargame in which the old sandbox failed.
+    def _rerun_baseline(self, pattern: Pattern, verdict: Verdict) -> Verdict:
+        """Run the baseline in a new sandbox, and return the verdict on a patch whose sandbox failed.
 
-        ``verdict`` is the verdict of that wargame. If the new sandbox works, the patch caused the failure:
-        the result is ``verdict`` with the new baseline as its first phase. If the new sandbox fails, too,
-        this machine caused the failure: the result is a verdict whose only phase is the failed baseline.
+        If the new sandbox works, the patch made the old one fail: the result is ``verdict`` with the new
+        baseline as its first phase. If it fails, too, this machine did: the only phase of the result is the
+        failed baseline.
         """
         table = self._make(pattern)
         baseline = next(table.match.phases(""))
