@@ -157,7 +157,7 @@ def compare(
     b, c = int((d > 0).sum()), int((d < 0).sum())
     p_value, method = mcnemar(b, c)
     spread = float(np.sqrt((w**2 * d**2).sum()))
-    low, high = _bootstrap(pairs, level, resamples, seed)
+    low, high = _bootstrap_interval(pairs, level, resamples, seed)
     always = sequence(pairs, level)
     return Comparison(
         first=first,
@@ -177,15 +177,12 @@ def compare(
     )
 
 
-def _bootstrap(pairs: Pairs, level: float, resamples: int, seed: int) -> tuple[float, float]:
-    """Return the percentile bootstrap interval (low, high) of the weighted mean of ``pairs.difference``.
-
-    A resample draws whole vulnerabilities, each with all its patches, because these depend on each other.
-    """
+def _bootstrap_interval(pairs: Pairs, level: float, resamples: int, seed: int) -> tuple[float, float]:
     groups = int(pairs.group.max()) + 1
     numerator = np.bincount(pairs.group, pairs.weight * pairs.difference, groups)
     denominator = np.bincount(pairs.group, pairs.weight, groups)
     rng = np.random.default_rng(seed)
+    # Whole vulnerabilities are drawn, because the patches of one depend on each other.
     counts = rng.multinomial(groups, np.full(groups, 1.0 / groups), size=resamples)
     differences = (counts @ numerator) / (counts @ denominator)
     low, high = np.quantile(differences, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])

@@ -111,11 +111,7 @@ def watch(
 
 
 def _overconfidence(trials: Sequence[Trial]) -> float:
-    """Return the mean confidence minus the lower bound of the accuracy, clipped to [0, 0.49].
-
-    ``trials`` are conclusive, at least one. They are not weighted, because
-    :func:`~crisol.abtest.drift.calibration_drift`, which tolerates this overconfidence, does not weight them.
-    """
+    # Not weighted, like calibration_drift, which tolerates this overconfidence.
     _, wrong = wilson(sum(not trial.correct for trial in trials) / len(trials), len(trials), 0.95)
     confidence = sum(trial.confidence for trial in trials) / len(trials)
     return min(max(confidence - (1.0 - wrong), 0.0), 0.49)

@@ -287,7 +287,6 @@ class DuckDBStore:
 
     @contextlib.contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Yield a connection for this thread; other processes cannot open the file until the block ends."""
         if self._closed:
             raise StoreError(f"{self._where}: this store was closed")
         with self._translated(), self._file.cursor(self._patience, self._sleep) as cursor:

@@ -239,7 +239,6 @@ def _second_load(stage: Stage, fault: Fault, load: Load, schedule: Schedule) -> 
 
 
 def _admitted_ratio(attack: Load) -> float:
-    """Return the attacker's admitted requests, divided by those that the rate limit allows one client."""
     samples = attack.result.samples
     granted = samples[~samples["status"].isin([0, HTTPStatus.TOO_MANY_REQUESTS])]
     return len(granted) / allowance(float(samples["received"].max() - samples["sent"].min()))

@@ -47,8 +47,6 @@ _UNLIMITED = 10_000
 
 
 class _Console(Console):
-    """A console that prints text without interpreting markup, and replaces the control characters in it."""
-
     def __init__(self, *, stderr: bool = False) -> None:
         # A name such as "[/red]" would otherwise be markup; coloured text is a Text with a style.
         super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)

@@ -153,7 +153,6 @@ def _end(error: BaseException) -> int:
 
 
 def _extra_of(module: str) -> str:
-    """Return the extra of Crisol (``scale`` in ``crisol[scale]``) that installs a module; "" if none does."""
     from packaging.requirements import Requirement
 
     name = module.partition(".")[0].replace("_", "-")

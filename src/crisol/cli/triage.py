@@ -136,7 +136,6 @@ def _candidates_in(text: str, name: str, vulnerability: str) -> Iterator[Candida
 
 
 def _uniquely_named(candidates: Iterator[Candidate]) -> list[Candidate]:
-    """Return the candidates in their order, with unique names: a second ``fix`` becomes ``fix-2``."""
     by_name: dict[str, Candidate] = {}
     for candidate in candidates:
         name, number = candidate.name, 1

@@ -237,14 +237,10 @@ def _edits(sides: _Sides, start: int) -> list[Edit]:
 
 
 class _Search:
-    """A search for lines in one file, with a limit on the lines that all calls together may compare.
-
-    The limit keeps a malicious diff from costing much time.
-    """
-
     def __init__(self, lines: Sequence[str]) -> None:
         self.lines = lines
         self.rows: dict[str, list[int]] = {}
+        # How many lines later calls of places may compare; a malicious diff costs little time.
         self.left = _EFFORT * (len(lines) + 1_000)
 
     def places(self, old: list[str], expected: int, done: int) -> list[int]:

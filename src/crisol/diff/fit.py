@@ -158,9 +158,9 @@ class _File:
         self.steps.append(made)
 
     def edits(self) -> list[Edit]:
-        """Return the edits that turn ``before`` into ``lines``: those of all ``steps``, combined."""
         if len(self.steps) == 1:
             return _trimmed(self.before, self.steps[0])
+        # The index in ``before`` of each line after the steps so far, -1 for an added line.
         origin = list(range(len(self.before)))
         for made in self.steps:
             moved: list[int] = []

@@ -84,13 +84,11 @@ class _Extended(NamedTuple):
 
 
 class _Parser:
-    """A reader of one diff; ``at`` is the 0-based index of the line that it reads next."""
-
     def __init__(self, lines: list[str], limits: DiffLimits, reading: ReadOptions) -> None:
         self.lines = lines
         self.limits = limits
         self.reading = reading
-        self.at = 0
+        self.at = 0  # the index of the line to be read next
         self.hunks = 0
         self.strays: list[Stray] = []
         self.notes: list[str] = []
