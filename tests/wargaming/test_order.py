@@ -134,7 +134,7 @@ def test_a_check_that_fails_after_a_pov_that_raises_leaves_the_others_out(tmp_pa
     with open_match(load(folder), choose(), tmp_path, experience=experience) as match:
         verdict = match.judge(patch(APP.replace("    with", "    {}['']\n    with")))
     assert verdict.reason is Reason.BREAKS_FUNCTION
-    assert [phase.name for phase in verdict.phases][4:] == ["checks"]
+    assert [phase.name for phase in verdict.phases][4:] == ["pov", "checks"]
     assert sorted(verdict.left_out) == [CHECK, VARIANT]
 
 
