@@ -403,7 +403,7 @@ def test_what_was_taken_down_is_read_back_and_nonsense_is_garbled(tmp_path: Path
     """Each kind of answer, one that is none, a failure, and one that never began."""
     taken = Recorder([3, 4, 5, 6, 7, 8])
     strange = ANSWER | {"outcome": "perhaps"}
-    degraded = ANSWER | {"degraded": ["sandbox", "cache"], "advisory": True, "probability": None}
+    degraded = ANSWER | {"degraded": ["sandbox", "memory"], "advisory": True, "probability": None}
     degraded |= {"outcome": "unknown", "source": "fallback", "decided_by": "fallback"}
     for at, answer in enumerate((ANSWER, degraded, strange, ["no answer"])):
         taken.intended[at] = taken.sent[at] = 1.0
@@ -416,7 +416,7 @@ def test_what_was_taken_down_is_read_back_and_nonsense_is_garbled(tmp_path: Path
     assert frame["which"].tolist() == [3, 4, 5, 6, 7]
     assert frame["status"].tolist() == [200, 200, 200, 200, 0]
     assert frame["garbled"].tolist() == [False, False, True, True, False]
-    assert frame["degraded"].tolist() == ["", "cache,sandbox", "", "", ""]
+    assert frame["degraded"].tolist() == ["", "sandbox,memory", "", "", ""]
     assert frame["error"].tolist() == ["", "", "", "", "timeout"]
     assert frame["decided_by"].tolist() == ["model", "fallback", "model", "", ""]
     assert frame["outcome"].tolist()[1] == "unknown"

@@ -668,6 +668,9 @@ def test_wrong_settings_are_refused_before_anything_is_opened(settings: Settings
 def test_the_openapi_document_has_every_route_and_its_examples_work(started: Callable[..., Server]) -> None:
     server = started()
     _, document, _ = ask(server, "GET", "/openapi.json")
+    assert all(
+        "\n    " not in kind.get("description", "") for kind in document["components"]["schemas"].values()
+    )
     assert {"/wargaming/validate", "/wargaming/ml/accuracy", "/health/detailed"} <= set(document["paths"])
     operation = document["paths"]["/wargaming/ml-first"]["post"]
     example = operation["requestBody"]["content"]["application/json"]["example"]

@@ -675,6 +675,7 @@ BOMBS = {
     "elif after elif": "def f(a):\n    if a == 0: return 1\n"
     + "".join(f"    elif a == {n}: return {n}\n" for n in range(900)),
     "dense names": "\n".join(["a;" * 32000 + "a"] * 15) + "\n",
+    "constants that fold": "x = (\n" + "".join(f"'{n:05}' * 800,\n" for n in range(6000)) + ")\n",
     "brackets": "x = " + "(" * 5000 + ")" * 5000 + "\n",
 }
 

@@ -188,7 +188,7 @@ class JournaledStore:
 
         Returns how many of ``trials`` were new to the store; 0 if they went to the journal. Raises
         :class:`~crisol.errors.InputError` for a trial with a value out of range or dated in the future, and
-        :class:`~crisol.errors.StoreError` if neither the store nor the journal can be written.
+        :class:`~crisol.errors.StoreError` if the journal can be neither read nor written.
         """
         now = self._clock()
         for trial in trials:

@@ -24,7 +24,7 @@ ERRORS = ("", "refused", "connect_timeout", "reset", "timeout", "bad_answer", "u
 _SOURCES = ("", *Source)
 _OUTCOMES = ("", *Outcome, "unknown")
 _REASONS = ("", *Reason)
-_DEPENDENCIES = ("cache", "database", "ml_model", "sandbox")
+_DEPENDENCIES = ("cache", "database", "ml_model", "sandbox", "memory")
 _CODES: dict[str, dict[str, int]] = {
     "source": {str(name): code for code, name in enumerate(_SOURCES)},
     "decided_by": {str(name): code for code, name in enumerate(_SOURCES)},

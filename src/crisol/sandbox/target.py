@@ -174,20 +174,21 @@ class Target:
         content of a .pyc file, empty if the file does not compile.
         """
         key = sha256(name.encode("utf-8", "surrogatepass") + b"\0" + content).digest()
-        if key not in self._facts:
+        facts = self._facts.pop(key, None)
+        if facts is None:
             before = self._source.tree.get(name)
             head = {"name": name, "before": bool(before)}
             try:
                 told, made = bounded(
                     "crisol.sandbox.reading:prepare", head, [*([before] if before else []), content]
                 )
-                self._facts[key] = told["kept"], b"".join(made)
+                facts = told["kept"], b"".join(made)
             except OutOfBounds:  # it is compiled by the run that needs it, within the run's limits
-                self._facts[key] = [], b""
-            while sum(len(code) for _, code in self._facts.values()) > _FACTS_BYTES:
-                self._facts.popitem(last=False)
-        self._facts.move_to_end(key)
-        return self._facts[key]
+                facts = [], b""
+        self._facts[key] = facts
+        while sum(len(code) for _, code in self._facts.values()) > _FACTS_BYTES:
+            self._facts.popitem(last=False)  # this one itself, if it alone is too large
+        return facts
 
     def _portable_text(self, content: bytes) -> str:
         text = content.decode(errors="replace")

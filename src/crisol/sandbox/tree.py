@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["Places", "byte_code", "change", "copy_changed", "write"]
 
 _MAX_COMPILED = 1 << 19
+"""The longest source that is compiled ahead, in bytes."""
+_MAX_BYTE_CODE = 1 << 22
+"""The longest byte code that is kept; a short source may have constants that fold to megabytes."""
 
 
 class Places:
@@ -148,7 +151,9 @@ def _cached_name(name: str) -> str:
 
 
 def byte_code(content: bytes, name: str) -> bytes | None:
-    """Return the .pyc file of a source as bytes; None if the source is over 512 KiB or does not compile.
+    """Return the .pyc file of a source as bytes; None if it is over 4 MiB or there is none.
+
+    There is none if the source is over 512 KiB or does not compile.
 
     ``content`` is the source, ``name`` its file name in tracebacks. Python uses this .pyc file without a
     comparison with the source (PEP 552, unchecked).
@@ -161,4 +166,5 @@ def byte_code(content: bytes, name: str) -> bytes | None:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     head = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + importlib.util.source_hash(content)
-    return head + marshal.dumps(code)
+    made = head + marshal.dumps(code)
+    return made if len(made) <= _MAX_BYTE_CODE else None

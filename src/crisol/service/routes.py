@@ -139,10 +139,13 @@ class Routes(FastAPI):
             for name in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(name, None)
             types = {kind for fast in self._fast.values() for kind in (fast.takes, fast.gives)}
-            schemas |= msgspec.json.schema_components(
+            _, made = msgspec.json.schema_components(
                 sorted((*types, HealthReport), key=lambda kind: kind.__name__),
                 ref_template="#/components/schemas/{name}",
-            )[1]
+            )
+            for schema in made.values():  # an indented paragraph would be a block of code in Markdown
+                schema["description"] = inspect.cleandoc(schema.get("description", ""))
+            schemas |= made
             described["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
             described["security"] = [{}, {"token": []}]
             described["paths"] |= {path: {"post": _operation(fast)} for path, fast in self._fast.items()}
