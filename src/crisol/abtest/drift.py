@@ -119,9 +119,9 @@ def psi(reference: ArrayLike, current: ArrayLike, bins: int = 10) -> float:
 
     The samples are one-dimensional. The quantiles of ``reference`` divide the real line into ``bins`` bins,
     or fewer if some quantiles are equal. The index is the sum of (b - a) ln(b / a) over the bins, where a is
-    the share of ``reference`` in a bin and b that of ``current``. Half a value is added to each bin, so that
-    the index is finite. An index of 0 means equal distributions; by convention, 0.1 is a change and 0.25 a
-    large change. Raises :class:`~crisol.errors.InputError` for an empty sample.
+    the share of ``reference`` in a bin and b that of ``current``. In both samples 0.5 is added to the count
+    of each bin, so that the index is finite. An index of 0 means equal distributions; by convention, 0.1 is a
+    change and 0.25 a large change. Raises :class:`~crisol.errors.InputError` for an empty sample.
     """
     old, new = np.asarray(reference, dtype=np.float64), np.asarray(current, dtype=np.float64)
     if not old.size or not new.size:

@@ -117,7 +117,8 @@ def measure(
     test. They are only parsed here; the caller compares them with the figures. Raises
     :class:`~crisol.errors.ExperimentError` for a malformed target, before any load,
     :class:`~crisol.errors.DatasetError` for a table without both valid and invalid patches, and
-    :class:`~crisol.errors.UnavailableError` if the service does not start or a client fails.
+    :class:`~crisol.errors.UnavailableError` if the service does not start or a process
+    that sends requests fails.
     """
     parse_all(targets)
     material = prepare(settings, frame, load.seed)

@@ -129,7 +129,7 @@ class Bucket(Protocol):
 
     @property
     def rate(self) -> Rate:
-        """The rate limit of every bucket."""
+        """The rate limit, the same for every key."""
         ...
 
     def take(self, key: str, cost: float = 1.0) -> float | Awaitable[float]:

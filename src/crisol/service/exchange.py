@@ -30,14 +30,15 @@ class Exchange:
 
     - ``headers``: the request's headers by name, in lower case. A repeated header has its last value.
     - ``body``: the body of the request.
-    - ``request_id``, ``trace``: the two ids of the request.
+    - ``request_id``: the id of the request. ``trace``: its ids in distributed tracing (W3C Trace Context).
     - ``client``: the address by which the request is counted. ``limit``: the name of its rate limit, "" for
       none. ``quota``: the decision by this limit, None for none.
     - ``status``: the HTTP status of the answer, 0 before the answer begins.
     - ``answer_headers``: headers that are added to the answer.
     - ``validated``: the decision about a patch that the answer reports, None without one.
-    - ``limit_seconds``: the time of the rate limit. ``gate_seconds``: the time of the checks in
-      :class:`~crisol.service.gate.Gate`. ``inside_seconds``: the time of the application behind both.
+    - ``limit_seconds``: the time that the check of the rate limit took. ``gate_seconds``: the time that the
+      checks in :class:`~crisol.service.gate.Gate` took. ``inside_seconds``: the time that the application
+      behind both took.
     """
 
     headers: dict[bytes, bytes]

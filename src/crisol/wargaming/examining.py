@@ -139,9 +139,10 @@ def _undefined_names(text: str) -> frozenset[str]:
 
 
 def _unquoted(before: str, after: str) -> set[str]:
-    """Return the placeholders, such as ``"__VIRTUAL_ENV__"``, that have lost their quotes in ``after``.
+    """Return the names, such as ``__VIRTUAL_ENV__``, that stand in quotes less often in ``after``.
 
-    These are no undefined names: a program fills in a placeholder later, and may add the quotes itself.
+    Without quotes such a name looks undefined, but it is a placeholder: a program fills in the value later,
+    perhaps with its own quotes.
     """
     old, new = _placeholders(before), _placeholders(after)
     return {name for name, count in old.items() if new[name] < count}

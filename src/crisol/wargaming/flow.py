@@ -1,9 +1,9 @@
 """Find the possible values of the expressions in a Python file by abstract interpretation.
 
 The order of statements is ignored. A name, attribute, parameter or result has every value that the file
-assigns to it anywhere (:mod:`.bindings`). Text that is built from constants is computed (:mod:`.values`). A
-value that comes from outside the file is known by its dotted name at most, so an analysis finds too little
-rather than too much.
+assigns to it anywhere (:mod:`.bindings`). Text that is built from constants is computed (:mod:`.values`). Of
+a value that comes from outside the file at most the dotted name is known, so the static gate may miss a
+construct that it would refuse.
 """
 
 from __future__ import annotations
