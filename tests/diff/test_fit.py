@@ -5,6 +5,7 @@ What is left out is named, what is missing or ambiguous is refused.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from itertools import pairwise
@@ -304,6 +305,13 @@ def test_the_fuzz_is_the_one_that_patch_needs(row: int, tmp_path: Path) -> None:
     assert (f"--fuzz={needed}" if needed else "no fuzz would help") in str(caught.value)
 
 
+def test_a_misfit_hunk_without_changes_is_to_be_left_out() -> None:
+    """A hunk of context lines only that does not fit is a typed error with advice."""
+    text = change("pkg/app.py") + "@@ -40,2 +41,2 @@\n not\n there\n"
+    with pytest.raises(PatchDoesNotApply, match="changes nothing: leave it out"):
+        fit(text)
+
+
 def test_what_stands_there_already_is_said() -> None:
     """A release that has the fix is not one without the file."""
     with pytest.raises(PatchDoesNotApply, match="has its new lines already"):
@@ -350,6 +358,56 @@ def test_a_series_composes(texts: list[str], prefix: str) -> None:
     assert fitted.files == {"pkg/x.py": texts[-1]}
     assert diff.parse(str(fitted.patch)) == fitted.patch
     assert diff.apply(fitted.patch, files.get) == fitted.files
+
+
+PATHS = ("pkg/x.py", "pkg/y.py", "pkg/z.py")
+MOVES = st.tuples(st.sampled_from(["write", "delete", "rename", "copy"]), *[st.sampled_from(PATHS)] * 2, TEXT)
+
+
+def moved(files: dict[str, str], way: str, old: str, new: str, text: str) -> str:
+    """Change ``files``; return the diff of that change, "" if there is nothing to change."""
+    before = dict(files)
+    if way == "write":
+        files[old] = text
+        return diff.between(before, files)
+    if old not in files:
+        return ""
+    source = files[old] if way == "copy" else files.pop(old)
+    if way == "delete":
+        return diff.between(before, files)
+    if new in before or (way == "copy" and not text):
+        files[old] = source
+        return ""  # a file is in the way, or a mere copy, which is left out
+    files[new] = source + text
+    edit = diff.between({new: source}, {new: files[new]}).partition("\n")[2]
+    head = f"diff --git a/{old} b/{new}\n{way} from {old}\n{way} to {new}\n"
+    return head + edit.replace(f"--- a/{new}", f"--- a/{old}", 1)
+
+
+@settings(max_examples=300)
+@given(moves=st.lists(MOVES, min_size=2, max_size=6), text=TEXT)
+def test_moves_compose(moves: list[tuple[str, str, str, str]], text: str) -> None:
+    """Files that are made, deleted, renamed and copied in turn are one patch, or a typed error."""
+    before = {"pkg/__init__.py": "", "pkg/x.py": text, "pkg/y.py": "a\n"}
+    after = dict(before)
+    series = "".join(moved(after, *move) for move in moves)
+    try:
+        fitted = fit(series, before)
+    except (DiffError, PatchDoesNotApply) as error:
+        assert not series or re.search("cancel out|moves the file away|nothing is left", str(error))  # noqa: PT017
+        return
+    assert {**before, **fitted.files} == {**before, **dict.fromkeys(before.keys() - after), **after}
+    assert diff.apply(diff.parse(str(fitted.patch)), before.get) == fitted.files
+
+
+@pytest.mark.parametrize("way", ["rename", "copy"])
+def test_a_file_takes_the_place_of_a_deleted_one(way: str) -> None:
+    """The result has one change of that path, so that it can be applied again."""
+    head = f"diff --git a/pkg/app.py b/pkg/util.py\n{way} from pkg/app.py\n{way} to pkg/util.py\n"
+    edit = change("pkg/app.py").partition("\n")[2].replace("+++ b/pkg/app.py", "+++ b/pkg/util.py")
+    fitted = fit(diff.between({"pkg/util.py": "A = 1\n"}, {}) + head + edit)
+    assert fitted.files == {"pkg/util.py": FIXED, **({"pkg/app.py": None} if way == "rename" else {})}
+    assert diff.apply(diff.parse(str(fitted.patch)), TREE.get) == fitted.files
 
 
 PIECES = st.sampled_from(

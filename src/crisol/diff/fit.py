@@ -157,6 +157,10 @@ class _File:
         self.lines = edited(self.lines, made)
         self.steps.append(made)
 
+    def write(self, lines: list[str]) -> None:
+        self.steps.append([Edit(0, len(self.lines), lines)])
+        self.lines = lines
+
     def edits(self) -> list[Edit]:
         if len(self.steps) == 1:
             return _trimmed(self.before, self.steps[0])
@@ -213,8 +217,8 @@ def _trimmed(before: Sequence[str], made: Sequence[Edit]) -> list[Edit]:
 class _Work:
     """The files of a release to which a diff is applied, step by step.
 
-    ``files`` maps the present path to each file that was read or created, ``gone`` the former path to each
-    deleted file.
+    ``files`` maps the present path to each file that was read or created, ``gone`` the path in the release to
+    each file that was deleted. A new file at the path of a deleted one counts as a change of that file.
     """
 
     def __init__(self, tree: Tree, places: FilePlaces) -> None:
@@ -239,19 +243,15 @@ class _Work:
             raise PatchDoesNotApply(f"{change.old}: no such file in the source")
         if new is None and change.new is not None:
             raise PatchDoesNotApply(f"{change.new}: the patch moves a file out of the release")
-        if new is not None and new != old and self._open(new) is not None:
-            raise PatchDoesNotApply(f"{new}: the file exists already")
-        if step.copied and new is not None:
-            file = _File(None, [], file.lines, [[Edit(0, 0, file.lines)]])
-        elif new != old:
-            del self.files[old]
+        if new is None:
+            file.take(change)
+            if file.lines:
+                raise PatchDoesNotApply(f"{change.old}: the patch deletes the file but leaves lines of it")
+            self._delete(old)
+            return ""
+        if new != old or step.copied:
+            file = self._move(old, new, copied=step.copied)
         file.take(change)
-        if new is not None:
-            self.files[new] = file
-        elif file.lines:
-            raise PatchDoesNotApply(f"{change.old}: the patch deletes the file but leaves lines of it")
-        else:
-            self.gone[old] = file
         return ""
 
     def _create(self, path: str | None, change: FileChange) -> str:
@@ -259,14 +259,39 @@ class _Work:
             return why
         if path is None:
             return "a new file outside the release"
+        self._check_free(path, None)
+        self._new(path).take(change)
+        return ""
+
+    def _move(self, old: str, new: str, *, copied: bool) -> _File:
+        """Move or copy the file at ``old`` to ``new``, and return the file that is there afterwards."""
+        file = self.files[old]
+        self._check_free(new, None if copied else file)
+        if copied or new in self.gone:
+            lines = file.lines
+            if not copied:
+                self._delete(old)
+            file = self._new(new)
+            file.write(lines)
+        else:
+            self.files[new] = self.files.pop(old)
+        return file
+
+    def _new(self, path: str) -> _File:
+        self.files[path] = self.gone.pop(path) if path in self.gone else _File(None, [], [])
+        return self.files[path]
+
+    def _delete(self, path: str) -> None:
+        file = self.files.pop(path)
+        file.write([])
+        if file.origin is not None:
+            self.gone[file.origin] = file
+
+    def _check_free(self, path: str, moved: _File | None) -> None:
         if self._open(path) is not None:
             raise PatchDoesNotApply(f"{path}: the file exists already")
-        if any(file.origin == path for file in self.files.values()):
+        if any(file.origin == path and file is not moved for file in self.files.values()):
             raise PatchDoesNotApply(f"{path}: the patch moves the file away and makes another of that name")
-        file = self.gone.pop(path) if path in self.gone else _File(None, [], [])
-        file.take(change)
-        self.files[path] = file
-        return ""
 
     def _open(self, path: str) -> _File | None:
         if path in self.files:
@@ -286,11 +311,10 @@ class _Work:
         """
         changes: list[FileChange] = []
         texts: dict[str, str | None] = {}
-        for file in self.gone.values():
-            if file.origin is not None:
-                whole = hunks(file.before, [Edit(0, len(file.before), [])] if file.before else [])
-                changes.append(FileChange(file.origin, None, whole))
-                texts[file.origin] = None
+        for path, file in self.gone.items():
+            whole = hunks(file.before, [Edit(0, len(file.before), [])] if file.before else [])
+            changes.append(FileChange(path, None, whole))
+            texts[path] = None
         for path, file in self.files.items():
             if file.lines == file.before and file.origin == path:
                 continue

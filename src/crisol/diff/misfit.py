@@ -46,9 +46,12 @@ def misfit(lines: Sequence[str], old: list[str], new: list[str], hunk: Hunk, exp
 def _fuzz_advice(hunk: Hunk, wrong: list[int]) -> str:
     """Return advice for people: the smallest ``--fuzz`` that ``patch`` would need, or that none helps.
 
+    A hunk of context lines only should be left out.
     ``wrong`` are the 0-based positions, among the hunk's old lines, of the lines that differ from the file's.
     """
     changed = [at for at, line in enumerate(hunk.lines) if line[0] != " "]
+    if not changed:
+        return "the hunk changes nothing: leave it out"
     head, tail = changed[0], len(hunk.lines) - 1 - changed[-1]
     rows = sum(line[0] != "+" for line in hunk.lines)
     context = max(head, tail)
