@@ -103,6 +103,13 @@ HOSTILE = {
         LIBRARY + "\n\nif __name__ == '__main__':\n    pass\nelse:\n    sys.exit(1)\n",
         "sys.exit",
     ),
+    "a text is timed": (LIBRARY, f"import timeit\n{LIBRARY}\ntimeit.timeit('1', number=1)\n", "timeit"),
+    "a name is located": (LIBRARY, f"import pydoc\n{LIBRARY}\nFLAGS = pydoc.locate('sys.flags')\n", "pydoc"),
+    "an annotation is evaluated": (
+        LIBRARY,
+        f"import typing\n{LIBRARY}\nHINTS = typing.get_type_hints(is_plain)\n",
+        "typing.get_type_hints",
+    ),
     "a second text is evaluated": (
         "def run(text):\n    text = eval(text)\n    return int(text)\n",
         "def run(text):\n    text = eval(eval(text).strip())\n    return int(text)\n",

@@ -43,7 +43,7 @@ MODULES = frozenset({
     "_signal", "forbiddenfruit", "importlib.util", "importlib.machinery", "importlib._bootstrap",
     "_frozen_importlib",
     "_xxsubinterpreters", "_testcapi", "_testinternalcapi", "_opcode", "mmap", "_winapi",
-    "importlib.metadata", "sysconfig", "site", "pip",
+    "importlib.metadata", "sysconfig", "site", "pip", "timeit", "pydoc", "doctest",
 })  # fmt: skip
 """The modules that no fix imports: they reach into the interpreter, or what they start outlives a call."""
 REEXPORTED = frozenset(name for name in MODULES if "." not in name) - {
@@ -65,7 +65,8 @@ CALLS = frozenset({
     "threading.settrace", "threading.setprofile", "threading.excepthook", "signal.signal", "signal.setitimer",
     "signal.alarm", "signal.raise_signal", "weakref.finalize", "inspect.currentframe", "inspect.stack",
     "inspect.trace", "inspect.getframeinfo", "importlib.reload", "importlib.invalidate_caches",
-    "pkgutil.resolve_name",
+    "pkgutil.resolve_name", "typing.get_type_hints", "typing.ForwardRef", "inspect.get_annotations",
+    "gettext.c2py",
     "asyncio.create_task", "asyncio.ensure_future", "types.CodeType", "types.FunctionType", "types.FrameType",
     "linecache.cache", "linecache.getline", "linecache.getlines", "inspect.getsource",
     "inspect.getclosurevars",
