@@ -350,6 +350,19 @@ PRETENDING = {
     ),
     "unpacked arguments of setattr": "class S(str):\n    pass\n\n\nsetattr(*(S, '__eq__', is_plain))\n",
     "a pattern": "class S(str):\n    match is_plain:\n        case __eq__:\n            pass\n",
+    "a default that binds": (
+        "class S(str):\n    def shown(self, x=(__eq__ := is_plain)):\n        return x\n"
+    ),
+    "a decorator that binds": (
+        "class S(str):\n    @(__eq__ := is_plain)\n    def shown(self):\n        return 1\n"
+    ),
+    "a lambda's default that binds": "class S(str):\n    shown = lambda self, *, x=(__eq__ := is_plain): x\n",
+    "an annotation that binds": (
+        "class S(str):\n    async def shown(self) -> (__eq__ := is_plain):\n        return 1\n"
+    ),
+    "a base class of an inner class that binds": (
+        "class S(str):\n    class Inner((__eq__ := object)):\n        pass\n"
+    ),
     "a base class that names others": (
         "class E:\n    def __mro_entries__(self, bases):\n        return (str,)\n\n\n"
         "class S(E()):\n    __eq__ = is_plain\n"
@@ -404,7 +417,8 @@ def test_a_plain_type_may_have_methods() -> None:
     """A method that answers no comparison is harmless, and so is a local variable of a method."""
     after = LIBRARY + (
         "\n\nclass Name(str):\n    kind = 'name'\n    def shown(self):\n        __eq__ = self.kind\n"
-        "        return __eq__\n\n\nSafe = type('Safe', (str,), {'shown': Name.shown})\n"
+        "        return __eq__\n    read = lambda self: (__eq__ := self.kind)\n\n\n"
+        "Safe = type('Safe', (str,), {'shown': Name.shown})\n"
         "kind = type(Safe)\nCLASSES = dict(Name=type('Name', (Exception,), {}))\n"
     )
     assert findings(LIBRARY, after).refused == ()

@@ -332,12 +332,17 @@ def _answering(method: str, bases: Sequence[ast.expr], flow: Flow) -> list[str]:
 
 
 def _bound(body: Sequence[ast.stmt]) -> Iterator[tuple[str, int]]:
-    """Yield each name that a class body binds, with its line number; inner bodies are left out."""
+    """Yield each name that a class body binds, with its line number.
+
+    Bodies of inner functions, classes and lambdas are left out; their decorators, defaults, annotations and
+    base classes belong to the class body.
+    """
     pending: list[ast.AST] = list(body)
     while pending:
         match node := pending.pop():
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-                yield name, node.lineno
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                yield node.name, node.lineno
+                pending += {*ast.iter_child_nodes(node)} - {*node.body}
             case ast.Name(id=name, ctx=ast.Store()):
                 yield name, node.lineno
             case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
@@ -345,7 +350,7 @@ def _bound(body: Sequence[ast.stmt]) -> Iterator[tuple[str, int]]:
             case ast.alias(name=name, asname=asname):
                 yield asname or name, node.lineno
             case ast.Lambda():
-                pass
+                pending.append(node.args)
             case _:
                 pending += ast.iter_child_nodes(node)
 
