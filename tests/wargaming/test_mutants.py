@@ -166,6 +166,38 @@ def test_a_condition_is_the_argument_of_a_call(condition: str) -> None:
     rewritten("equivalent", f"def f(a, b):\n    if ({condition}):\n        return a\n    return b\n")
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["f(\n    3)", "[a,\n    b]", "*b, a", "a \\\n    + 1", '"""\n    text"""', "lambda: a"],
+)
+def test_a_value_that_needs_no_parentheses_gets_a_name(value: str) -> None:
+    (text,) = named(f"def f(a, b):\n    return {value}  # why\n")
+    name = text.split()[3]
+    assert text == f"def f(a, b):\n    {name} = {value}\n    return {name}  # why\n"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def f(a, b):\n    return (a\n    + 1)\n",
+        "def f(a, b):\n    return (a\n        + 1)\n",
+        "def f(a, b):\n    return (a  # why\n    - 1)\n",
+        "def f(a, b):\n    raise ('a'\n    'b')\n",
+        "def f(a, b):\n    return (c := a)\n",
+        "def f(a, b):\n    if a: \\\n    return b\n",
+    ],
+)
+def test_a_value_that_needs_its_parentheses_gets_no_name(code: str) -> None:
+    """Without them its second line would be a statement of its own, or the value no expression."""
+    assert named(code) == []
+
+
+def named(code: str) -> list[str]:
+    """Return the texts that the rewrite with a temporary variable makes of ``code``."""
+    text, rng = Text(code), random.Random(1)
+    return [version for node in ast.walk(text.tree) for version in REWRITES["temporary"](text, node, rng)]
+
+
 def rewritten(name: str, code: str) -> None:
     """Assert that the rewrite ``name`` makes other texts of ``code``, and that they behave alike."""
     text = Text(code)

@@ -138,7 +138,8 @@ def _equivalent(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
 def _temporary(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
     """Yield the source in which ``node``, a ``return`` or ``raise``, first puts its value in a new variable.
 
-    A value that needs its parentheses, such as one on several lines, may give a source that does not parse.
+    Nothing is yielded for a value that needs its parentheses, such as one on several lines, or if a backslash
+    joins the statement with the line above.
     """
     names = {part.id for part in ast.walk(text.tree) if isinstance(part, ast.Name)}
     free = [name for name in ("result", "outcome", "answer", "error", "failure", "ret") if name not in names]
@@ -151,8 +152,11 @@ def _temporary(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
         line = text.text.rfind("\n", 0, start) + 1
         indent, name = text.text[line:start], rng.choice(free)
         word = "return" if isinstance(node, ast.Return) else "raise"
-        if not indent.strip() and isinstance(value, ast.expr):
-            replacement = f"{name} = {text.of(value)}\n{indent}{word} {name}"
+        if indent.strip() or text.text[:line].endswith(("\\\n", "\\\r\n")) or not isinstance(value, ast.expr):
+            return
+        assignment = f"{name} = {text.of(value)}"
+        if parses(assignment, "single"):
+            replacement = f"{assignment}\n{indent}{word} {name}"
             yield text.put(node, replacement)  # type: ignore[arg-type]  # a statement, as above
 
 

@@ -64,7 +64,10 @@ class Text:
 
 
 def parses(text: str, mode: str = "exec") -> bool:
-    """Return whether a text is valid Python: a module, or one expression if ``mode`` is ``eval``."""
+    """Return whether a text is valid Python: a module, or what ``mode`` says.
+
+    ``mode`` is that of :func:`ast.parse`: ``eval`` for one expression, ``single`` for one statement.
+    """
     try:
         ast.parse(text, mode=mode)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
