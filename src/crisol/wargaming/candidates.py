@@ -89,7 +89,7 @@ def _upstream(vulnerability: Vulnerability, cache: Path) -> str:
     """Return upstream's fix as a diff: only the hunks that the vulnerability's description names.
 
     Raises :class:`~crisol.errors.VulnerabilityError` if there is no fixed release, or if the hunks of a file
-    do not fit the two releases or change nothing.
+    do not fit the two releases or change nothing, or if no release has the file.
     """
     old, new = vulnerability.vulnerable(cache), vulnerability.fixed(cache)
     if new is None:
@@ -99,6 +99,8 @@ def _upstream(vulnerability: Vulnerability, cache: Path) -> str:
     for name in sorted({hunk.file for hunk in vulnerability.about.upstream}):
         hunks = [hunk for hunk in vulnerability.about.upstream if hunk.file == name]
         source, target = read_source(old, name), read_source(new, name)
+        if source is None and target is None:
+            raise VulnerabilityError(f"{vulnerability.id}: upstream hunks of {name}, which no release has")
         before |= _file(name, source)
         changed = _spliced(source or "", target or "", hunks)
         if changed == source:
@@ -177,20 +179,23 @@ def _edited(path: Path, tree: Path) -> str:
 def _apply_edits(edits: list[dict[str, Any]], tree: Path) -> str:
     """Return edits by line range as a unified diff against the source in ``tree``.
 
-    Lines are numbered from 1, in the unpatched file. An edit of the lines 1 to 0 of a missing file
-    creates the file. Raises ``ValueError`` if an edit does not fit the files or overlaps another.
+    Lines are numbered from 1, in the unpatched file. Insertions before the same line keep their order. An
+    edit of the lines 1 to 0 of a missing file creates the file. Raises ``ValueError`` if an edit does not fit
+    the files or overlaps another, and ``TypeError`` if its text is no string.
     """
     before: dict[str, str] = {}
     made: dict[str, str] = {}
     lines: dict[str, list[str]] = {}
     starts: dict[str, int] = {}
-    # From the last line upwards, so that earlier numbers stay true.
-    for edit in sorted(edits, key=lambda edit: edit["lines"], reverse=True):
-        name, (first, last) = edit["file"], edit["lines"]
+    # From the last line upwards, so that earlier numbers stay true; at the same line, from the last edit.
+    for edit in sorted(edits, key=lambda edit: edit["lines"])[::-1]:
+        name, (first, last), text = edit["file"], edit["lines"], edit["text"]
+        if not isinstance(text, str):
+            raise TypeError(f"the text of lines {first} to {last} of {name} is no string")
         if name not in before:
             source = read_source(tree, name)
             if source is None and (first, last) == (1, 0) and name not in made:
-                made[name] = edit["text"]
+                made[name] = text
                 continue
             if source is None:
                 raise ValueError(f"no file {name}")
@@ -201,7 +206,7 @@ def _apply_edits(edits: list[dict[str, Any]], tree: Path) -> str:
         if last >= starts.get(name, last + 1):
             raise ValueError(f"lines {first} to {last} of {name} overlap with another edit")
         starts[name] = first
-        text = edit["text"].removesuffix("\n")
+        text = text.removesuffix("\n")
         new = text.split("\n") if text else []
         if before[name].count("\n") == before[name].count("\r\n") > 0:
             # Text after the file's last line feed is a line without an end.
