@@ -81,6 +81,8 @@ def test_popularity_follows_zipf_and_is_seeded() -> None:
     [
         {"requests": 0}, {"requests": 10**9}, {"seconds": 1e9}, {"connections": 0}, {"warm_up": 1.0},
         {"mix": (("tea", 1.0),)}, {"mix": ()}, {"zipf": float("nan")},
+        {"mix": mix(["validate=nan"])}, {"mix": mix(["validate=inf"])}, {"mix": mix(["validate=0"])},
+        {"mix": (("validate", 1e308), ("ml-first", 1e308))},
         {"loop": Loop.OPEN, "rate": 90_000.0, "seconds": 3_000.0},
     ],
 )  # fmt: skip

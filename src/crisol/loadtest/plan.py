@@ -8,6 +8,7 @@ True
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -90,7 +91,7 @@ class LoadPlan:
     - ``zipf``: the exponent of Zipf's law, by which some patches are sent more often than others; 0 means all
       equally often.
     - ``mix``: pairs of a route (``ml-first`` or ``validate``) and its share of the requests, a positive
-      number. The shares are divided by their sum.
+      finite number. The shares are divided by their sum.
     - ``spoofed``: the number of false client addresses in the header ``X-Forwarded-For``; 0 sends no such
       header.
     """
@@ -136,8 +137,9 @@ class LoadPlan:
         if not 0 <= self.warm_up < 1:
             return f"warm_up is {self.warm_up}, not within 0..1"
         unknown = [name for name, _ in self.mix if name not in ROUTES]
-        if unknown or not self.mix or any(share <= 0 for _, share in self.mix):
-            return f"mix {self.mix}: give positive shares of {', '.join(ROUTES)}"
+        total = sum(share for _, share in self.mix)
+        if unknown or not self.mix or any(share <= 0 for _, share in self.mix) or not math.isfinite(total):
+            return f"mix {self.mix}: give positive, finite shares of {', '.join(ROUTES)}"
         if self.loop is Loop.OPEN and 5 * self.rate * self.seconds > MOST_REQUESTS:
             return f"{self.rate:g} requests a second for {self.seconds:g} s may be more than {MOST_REQUESTS}"
         return None
