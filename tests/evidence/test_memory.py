@@ -94,6 +94,13 @@ def test_a_full_memory_forgets_its_older_half_and_is_as_if_it_had_never_known_it
     np.testing.assert_array_equal(full.recall(asked, 0.4).row, young.recall(asked, 0.4).row)
 
 
+def test_a_memory_for_one_verdict_keeps_the_last() -> None:
+    memory, texts = Memory(most=1), [patch(f"stop({n})") for n in range(3)]
+    for text in texts:
+        memory.add(judged(text, valid=True))
+    assert [kept.identity for kept in memory.judged] == [parse(texts[-1]).identity]
+
+
 def test_what_is_recalled_does_not_depend_on_the_order_of_the_verdicts() -> None:
     patches = [judged(patch(f"stop({n})", "go()" if n % 2 else "wait()"), valid=n % 3 == 0) for n in range(9)]
     forward, backward = Memory(), Memory()

@@ -123,9 +123,9 @@ class Recall:
 class Memory:
     """The verdicts known for one vulnerability, at most ``most`` of them.
 
-    By default ``most`` is 1,000. When the memory is full, the older half of the verdicts is dropped before a
-    new one is added. A new verdict on a stored patch replaces the earlier one. Threads must not share a
-    memory.
+    By default ``most`` is 1,000; it is at least 1. When the memory is full, the older half of the verdicts is
+    dropped before a new one is added. A new verdict on a stored patch replaces the earlier one. Threads must
+    not share a memory.
     """
 
     def __init__(self, most: int = _MOST) -> None:
@@ -155,7 +155,7 @@ class Memory:
             kept = [other for other in self._judged if other.identity != judged.identity]
             self._rebuild([*kept, judged])
         elif len(self._judged) == self._most:
-            self._rebuild([*self._judged[self._most // 2 :], judged])
+            self._rebuild([*self._judged[max(1, self._most // 2) :], judged])
         else:
             self._append(judged)
 
