@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,12 @@ def test_a_set_in_which_repeats_share_their_label_is_skipped_without_a_false_acc
     assert whole["accepted"] + whole["refused"] == pytest.approx(whole["skipped"])
     assert whole["false_of_accepted"] <= 0.02
     assert "fewer than" in certified(repeats).policy.reason
+
+
+def test_patches_that_are_not_shuffled_arrive_in_one_order(repeats: Prepared, measured: Measured) -> None:
+    assert measured.facts["repeats"] == 1
+    unshuffled = replace(repeats.question, repeats=5, shuffled=False)
+    assert measure(replace(repeats, question=unshuffled)).facts["repeats"] == 1
 
 
 def test_a_ladder_without_arrivals_has_no_shares(measured: Measured) -> None:

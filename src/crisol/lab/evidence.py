@@ -42,9 +42,9 @@ _Floats = NDArray[np.float64]
 class Measured:
     """The results of a study of streams; :func:`measure` makes it.
 
-    - ``facts``: the number of ``patches``, of valid patches (``correct``) and of ``groups``; the field
-      ``repeats`` of the :class:`~crisol.lab.arrivals.StreamQuestion`; and ``content_hash``, the SHA-256 of
-      the patches.
+    - ``facts``: the number of ``patches``, of valid patches (``correct``) and of ``groups``; ``repeats``, the
+      number of orders in which the patches of each group arrive; and ``content_hash``, the SHA-256 of the
+      patches.
     - ``by_known``: a table with a row for each number of earlier verdicts on the vulnerability; for its
       columns see :func:`measure`.
     - ``policies``, ``near_misses``: two tables with a row for each policy; for their columns see
@@ -96,7 +96,7 @@ def measure(prepared: Prepared, tell: Callable[[str], None] = lambda _: None) ->
         "patches": float(len(prepared.label)),
         "correct": float(prepared.label.sum()),
         "groups": float(len(prepared.names)),
-        "repeats": float(prepared.question.repeats),
+        "repeats": float(prepared.question.repeats if prepared.question.shuffled else 1),
         "content_hash": prepared.digest,
     }
     label = prepared.label[whole.arrival]
