@@ -69,10 +69,10 @@ def tuned(
 
     The search is successive halving (Jamieson and Talwalkar, 2016). All entries of the grid, and the
     variant's own hyper-parameters, are tried on the first of three inner folds. The half with the larger AUC
-    is tried on the next inner fold, and so on; the largest mean AUC wins, and the earlier entry where two are
-    equal. Each member of a mean is searched by itself. A variant without a grid, a
-    :class:`~crisol.model.variants.Given` estimator, and a training set too small for folds give the variant
-    unchanged and no choices.
+    is tried on the next inner fold, and so on; the largest mean AUC wins. Where two are equal, the entry with
+    the larger mean AUC before this fold is preferred, on the first fold the earlier one. Each member of a
+    mean is searched by itself. A variant without a grid, a :class:`~crisol.model.variants.Given` estimator,
+    and a training set too small for folds give the variant unchanged and no choices.
     """
     if isinstance(variant, Given):
         return variant, ()
@@ -103,7 +103,7 @@ def _search(
     for number in np.unique(inner):
         for at in remaining:
             aucs[at].append(_auc(models[at], taught, inner == number))
-        # The sort is stable: on a tie the earlier point wins.
+        # The sort is stable: a tie keeps the order before this fold, at first that of the grid.
         remaining = sorted(remaining, key=lambda at: -float(np.mean(aucs[at])))[: len(remaining) // 2 or 1]
         if len(remaining) == 1:
             break

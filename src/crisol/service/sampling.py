@@ -47,10 +47,12 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class TrialStats:
-    """Counters of the trials of this worker since its start.
+    """Counters of the trials that this worker wrote since its start.
 
-    ``stored`` counts the trials that were written to the trial store, ``journaled`` those that were written
-    to the journal while the store failed, and ``lost`` those that neither store nor journal could take.
+    ``stored`` counts the trials that the worker passed to the trial store. They may be those of other workers
+    or of an earlier run, because the workers of a machine share the journal. ``journaled`` counts the trials
+    of this worker that stayed in the journal because the store failed, ``lost`` those that neither store nor
+    journal could take.
     """
 
     stored: int = 0

@@ -181,10 +181,11 @@ class AbStatus(_Strict):
     ``enabled`` is the switch, ``rate`` the share of decisions that is sampled; each sampled decision is
     wargamed. With the ``mode`` ``blocking`` this wargame runs before the answer, with ``shadow`` in the
     background. ``queued`` is the number of these wargames that wait now, ``running`` the number of those that
-    run now; ``dropped`` counts those for which the queue was full. ``stored`` counts trials written to the
-    store, ``journaled`` those written to a file while the store failed, ``lost`` those that neither could
-    take. ``off`` maps each rung that broke its promise, and therefore does not decide, to the reason; such a
-    rung is ``equivalent``, ``untouched``, ``memory`` or ``model``.
+    run now; ``dropped`` counts those for which the queue was full. ``stored`` counts the trials that this
+    worker wrote to the store, including those of other workers of the machine; ``journaled`` counts its own
+    trials that were kept in a file while the store failed, ``lost`` those that neither could take. ``off``
+    maps each rung that broke its promise, and therefore does not decide, to the reason; such a rung is
+    ``equivalent``, ``untouched``, ``memory`` or ``model``.
     """
 
     enabled: bool
