@@ -163,6 +163,34 @@ def test_a_trace_that_the_sandbox_failed_is_tried_again_after_a_minute(
     run(tmp_path, scenario)
 
 
+def test_a_patch_that_was_examined_without_a_trace_is_decided_by_it_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its program is known all the time."""
+
+    def failing(*_: Any) -> Any:
+        raise SandboxError("no room")
+
+    async def scenario(rungs: Rungs, clock: FakeClock) -> None:
+        aside = patch("    os.remove", "    check(name)\n    os.remove")
+        with monkeypatch.context() as patched:
+            patched.setattr(fact_rung, "trace", failing)
+            await rungs.decide(aside)
+            await rungs.followed()
+        assert await rungs.decide(aside) is None
+        program = rungs.rung.program(rungs.submission(aside), await rungs.pattern())
+        assert program
+        clock.advance(61.0)
+        assert await rungs.decide(aside) is None
+        assert rungs.rung.program(rungs.submission(aside), await rungs.pattern()) == program
+        await rungs.followed()
+        decision = await rungs.decide(aside)
+        assert decision is not None
+        assert decision.source is Source.UNTOUCHED
+
+    run(tmp_path, scenario)
+
+
 def test_files_larger_than_an_honest_patch_makes_go_their_way(tmp_path: Path) -> None:
     async def scenario(rungs: Rungs, _clock: FakeClock) -> None:
         await rungs.decide(patch("    with open", RIGHT))

@@ -71,7 +71,7 @@ class FactRung:
         self._grounds: OrderedDict[tuple[str, str], Ground] = OrderedDict()
         self._retry: dict[tuple[str, str], float] = {}
         self._tracing: dict[tuple[str, str], asyncio.Task[None]] = {}
-        self._examined: OrderedDict[tuple[str, str, str], Examined] = OrderedDict()
+        self._examined: OrderedDict[tuple[str, str, str], tuple[Ground, Examined]] = OrderedDict()
         self._workers = asyncio.Semaphore(workers)
         self._tracer = asyncio.Semaphore(1)
 
@@ -121,8 +121,8 @@ class FactRung:
 
         ``submission`` is the patch; ``pattern`` is its vulnerability. Nothing is computed.
         """
-        examined = self._examined.get(_key(submission, pattern))
-        return "" if examined is None else examined.program
+        kept = self._examined.get(_key(submission, pattern))
+        return "" if kept is None else kept[1].program
 
     async def close(self) -> None:
         """Cancel the traces in the background; a run that has begun may go on until its time limit."""
@@ -140,9 +140,10 @@ class FactRung:
         if ground is None or not submission.files:
             return None
         key = _key(submission, pattern)
-        examined = self._examined.get(key)
-        if examined is not None:
-            return examined
+        kept = self._examined.get(key)
+        # A fact may be missing that a trace, which has ended since, gives.
+        if kept is not None and kept[0] == ground:
+            return kept[1]
         if sum(len(text or "") for text in submission.files.values()) > _CHARACTERS:
             return None
         try:
@@ -151,7 +152,7 @@ class FactRung:
         except OutOfBounds as refused:
             _log.warning("no facts about a patch for %s: %s", pattern.id, refused)
             return None
-        self._examined[key] = examined
+        self._examined[key] = ground, examined
         if len(self._examined) > _EXAMINED:
             self._examined.popitem(last=False)
         return examined
