@@ -50,6 +50,7 @@ def test_a_reader_that_has_enough_is_no_error_to_speak_of(tmp_path: Path) -> Non
     ("command", "code", "words"),
     [
         ("$CRISOL wargame arena-zip-slip - <&-", Exit.NO_INPUT, "standard input is closed"),
+        ("$CRISOL triage arena-zip-slip - <&-", Exit.NO_INPUT, "standard input is closed"),
         ("$CRISOL wargame arena-zip-slip gone.diff", Exit.NO_INPUT, "gone.diff: No such file"),
         ("$CRISOL wargame arena-zip-slip p.diff --json > /dev/full", Exit.OUTPUT, "No space left"),
         ("$CRISOL ab plan --margin 0.1 > /dev/full", Exit.OUTPUT, "No space left"),

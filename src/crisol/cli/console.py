@@ -39,6 +39,7 @@ __all__ = [
     "out",
     "printable",
     "read_patch",
+    "read_stdin",
 ]
 
 
@@ -180,10 +181,18 @@ def read_patch(path: Path) -> bytes:
             return path.read_bytes()
         except OSError as error:
             raise NoInput(f"{path}: {error.strerror}") from None
+    return read_stdin(1 << 21)
+
+
+def read_stdin(most: int) -> bytes:
+    """Return the first ``most`` bytes of standard input, or all of a shorter one.
+
+    Raises :class:`~crisol.errors.NoInput` if standard input is closed or cannot be read.
+    """
     if sys.stdin is None:
         raise NoInput("standard input is closed; name the file of the patch")
     try:
-        return sys.stdin.buffer.read(1 << 21)
+        return sys.stdin.buffer.read(most)
     except OSError as error:
         raise NoInput(f"standard input: {error.strerror}") from None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from crisol.cli.console import creatable, err, out, printable
+from crisol.cli.console import creatable, err, out, printable, read_stdin
 from crisol.config import Settings, load_settings
 from crisol.errors import DatasetError, ModelError, StoreError
 from crisol.records import Candidate, Origin, Outcome, Source
@@ -103,7 +102,7 @@ def _read(paths: Sequence[Path], vulnerability: str) -> Iterator[Candidate]:
     manner = Manner(vulnerability)
     for path in paths:
         if str(path) == "-":
-            text = sys.stdin.buffer.read(1 << 26).decode(errors="surrogateescape")
+            text = read_stdin(1 << 26).decode(errors="surrogateescape")
             yield from _candidates_in(text, "stdin", vulnerability)
             continue
         yield from imported(path, manner)
