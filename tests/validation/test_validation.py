@@ -405,6 +405,26 @@ def test_a_sandbox_that_cannot_run_the_release_opens_its_breaker(monkeypatch: py
     asyncio.run(scenario())
 
 
+def test_a_baseline_that_raises_leaves_no_sandbox_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> Any:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(Match, "phases", fail)
+    monkeypatch.setattr(Match, "judge", lambda *_: Verdict((failed,), 0.0, "namespaces"))
+    failed = Phase(PhaseName.POV, Reason.SANDBOX_FAILED, 0.0)
+
+    async def scenario() -> None:
+        catalogue = Catalogue(VULNERABILITIES, Cache())
+        pattern = await catalogue.find(FLAW)
+        assert pattern is not None
+        async with Referees(catalogue, Path("unused")) as referees:
+            with referees.attended(b"key"), pytest.raises(OSError, match="no space left"):
+                await referees.judge(pattern, hostile(0), key=b"key")
+            assert referees.stats.open == 0
+
+    asyncio.run(scenario())
+
+
 def test_a_patch_that_does_not_apply_is_told_so_and_nothing_was_missing() -> None:
     """The wargame said it, so the answer is the wargame's, and is remembered."""
 

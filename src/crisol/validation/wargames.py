@@ -225,7 +225,11 @@ class Referees:
         failed baseline.
         """
         table = self._make(pattern)
-        baseline = next(table.match.phases(""))
+        try:
+            baseline = next(table.match.phases(""))
+        except BaseException:
+            self._close(table)
+            raise
         if baseline.reason is Reason.SANDBOX_FAILED:
             self._close(table)
             return Verdict((baseline,), verdict.seconds, verdict.sandbox)
