@@ -149,6 +149,35 @@ def test_a_known_fix_that_could_not_be_read_is_read_after_a_minute(tmp_path: Pat
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("lacks", ["folder", "model"])
+def test_a_known_fix_is_read_again_where_something_was_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacks: str
+) -> None:
+    """A folder may be missing for a moment, and so may the model."""
+
+    async def scenario() -> None:
+        catalogue, clock = Catalogue(VULNERABILITIES, Cache()), FakeClock()
+        model = ModelRung(ServedModel(predictor(), Policy(), second_stage()), CircuitBreaker("model"))
+        rung = MemoryRung(model, catalogue, tmp_path, clock=clock)
+        pattern = await catalogue.find(FLAW)
+        assert pattern is not None
+        case = Case(Submission(parse(wrong()), wrong(), FLAW), pattern)
+        with monkeypatch.context() as patched:
+            if lacks == "folder":
+                patched.setattr(catalogue, "open", lambda _: None)
+            else:
+                patched.setattr(model, "served", ServedModel(None, Policy(), second_stage()))
+            await rung(case)
+            await asyncio.gather(*rung.reading)
+        for seconds, known in ((59.0, False), (2.0, True)):
+            clock.advance(seconds)
+            await rung(case)
+            await asyncio.gather(*rung.reading)
+            assert (rung.memories.get(FLAW, pattern.content_hash) is not None) is known
+
+    asyncio.run(scenario())
+
+
 def test_a_further_verdict_on_the_same_patch_is_ignored(tmp_path: Path) -> None:
     served = ServedModel(None, Policy())
     rung = MemoryRung(

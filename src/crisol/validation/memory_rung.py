@@ -8,7 +8,7 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-from crisol.errors import CrisolError, ModelError
+from crisol.errors import CrisolError, ModelError, UnknownVulnerability
 from crisol.evidence.memory import Judged, Memory
 from crisol.evidence.similarity import sketch
 from crisol.records import Decision, Outcome, Source
@@ -143,8 +143,10 @@ class MemoryRung:
 
     def _judged_fix(self, pattern: Pattern) -> Judged | None:
         vulnerability, predictor = self._catalogue.open(pattern.id), self._model.served.predictor
-        if vulnerability is None or predictor is None or vulnerability.content_hash != pattern.content_hash:
-            return None
+        if vulnerability is None or vulnerability.content_hash != pattern.content_hash:
+            raise UnknownVulnerability(f"{pattern.id} was changed or removed meanwhile")
+        if predictor is None:
+            raise ModelError("no model is in use")
         fix = reference(vulnerability, self._cache)
         if fix is None:
             return None
