@@ -193,6 +193,32 @@ def test_runs_models_and_artifacts_live_on_a_server_on_postgresql(
     loaded_by_mlflow(there, exported)
 
 
+@pytest.mark.parametrize("other", [True, False])
+def test_a_version_that_another_process_downloads_meanwhile_is_taken(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, other: bool
+) -> None:
+    """Without that other process, a folder that cannot be written is an error of the store."""
+    version = SimpleNamespace(version="1", run_id="run", tags={})
+    folder = settings.runs / "artifacts" / "fetched" / f"{registry.MODEL}-run"
+
+    def download(*, dst_path: str, **_: str) -> None:
+        if not other:
+            raise OSError("no space left")
+        for place in (folder, Path(dst_path) / "model"):
+            (place / "data" / "served").mkdir(parents=True)
+
+    client = SimpleNamespace(get_model_version_by_alias=lambda *_: version)
+    monkeypatch.setattr(models, "open_client", lambda _: client)
+    monkeypatch.setattr(models, "download_artifacts", download)
+    there = settings.model_copy(update={"mlflow_tracking_uri": "http://127.0.0.1:9"})
+    if other:
+        assert models.holder(there) is not None
+        assert registry.champion_folder(there).samefile(folder / "data" / "served")
+    else:
+        with pytest.raises(StoreError, match="cannot be downloaded: no space left"):
+            models.holder(there)
+
+
 def test_a_row_that_is_no_diff_is_named(exported: Path) -> None:
     with pytest.raises(InputError, match="row 1: "):
         TabularModel(exported).predict(pd.DataFrame({"diff": [EXAMPLE["diff"][0], "hello"]}))

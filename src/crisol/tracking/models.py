@@ -249,19 +249,30 @@ def _record(version: ModelVersion, aliases: Mapping[str, str]) -> RegisteredMode
 
 
 def _record_champion(settings: Settings, version: ModelVersion) -> None:
-    if not is_server(settings):
-        folder = local_folder(str(version.source), settings.runs)
+    if is_server(settings):
+        folder = _downloaded(settings, version)
     else:
-        folder = settings.runs.resolve() / "artifacts" / "fetched" / f"{MODEL}-{version.run_id}"
-        if not folder.is_dir():  # each version is downloaded once
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder.parent) as place:
-                address = str(settings.mlflow_tracking_uri)
-                download_artifacts(
-                    run_id=version.run_id, artifact_path="model", dst_path=place, tracking_uri=address
-                )
-                (Path(place) / "model").rename(folder)
+        folder = local_folder(str(version.source), settings.runs)
     point_to(settings, folder / "data" / _SERVED, str(version.version))
+
+
+def _downloaded(settings: Settings, version: ModelVersion) -> Path:
+    folder = settings.runs.resolve() / "artifacts" / "fetched" / f"{MODEL}-{version.run_id}"
+    if folder.is_dir():
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as place:
+            address = str(settings.mlflow_tracking_uri)
+            download_artifacts(
+                run_id=version.run_id, artifact_path="model", dst_path=place, tracking_uri=address
+            )
+            (Path(place) / "model").rename(folder)
+    except OSError as error:
+        # Another process may have downloaded the same version meanwhile.
+        if not folder.is_dir():
+            raise StoreError(f"version {version.version} of {MODEL} cannot be downloaded: {error}") from error
+    return folder
 
 
 @contextmanager
