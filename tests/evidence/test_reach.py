@@ -172,3 +172,21 @@ def test_a_program_that_reads_its_source_is_known_by_any_spelling(text: str) -> 
     way = Way("pov.py", (Code("app.py", "<module>", 1, (1, 2)),), frozenset(), frozenset(), frozenset())
     assert sees_itself(ProgramTree({"app.py": text}), way)
     assert not sees_itself(ProgramTree({"app.py": text.replace("getsource", "getdoc")}), way)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def f(line=sys._getframe().f_lineno): pass\n",
+        "def f(*, line=sys._getframe().f_lineno): pass\n",
+        "def f() -> sys._getframe().f_lineno: pass\n",
+        "def f(line: sys._getframe().f_lineno): pass\n",
+        "@keep(sys._getframe().f_lineno)\ndef f(): pass\n",
+    ],
+)
+def test_the_head_of_a_function_runs_where_it_is_defined(text: str) -> None:
+    """Its body does not run before a call."""
+    way = Way("pov.py", (Code("app.py", "<module>", 1, (1,)),), frozenset(), frozenset(), frozenset())
+    assert sees_itself(ProgramTree({"app.py": text}), way)
+    body = "def f():\n    return sys._getframe().f_lineno\n"
+    assert not sees_itself(ProgramTree({"app.py": body}), way)

@@ -282,7 +282,7 @@ def _own(scope: ast.AST) -> Iterator[ast.AST]:
         yield node
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
-                left += [*node.decorator_list, node.args, *([node.returns] if node.returns else [])]
+                left += _definition(node)
             case ast.ClassDef():
                 left += [*node.decorator_list, *node.bases, *node.keywords]
             case ast.Lambda():
@@ -293,6 +293,12 @@ def _own(scope: ast.AST) -> Iterator[ast.AST]:
                 left += [node.iter, *node.ifs, *named]
             case _:
                 left += ast.iter_child_nodes(node)
+
+
+def _definition(function: _Scope) -> list[ast.AST]:
+    """Return the parts of a function that run where it is defined: decorators, defaults and annotations."""
+    returns = [function.returns] if function.returns else []
+    return [*function.decorator_list, function.args, *returns]
 
 
 def _kind(scope: _Scope) -> tuple[type, bool]:
@@ -353,5 +359,5 @@ def _running(body: Sequence[ast.stmt], ran: _Ran) -> Iterator[ast.AST]:
     while left:
         node = left.pop()
         yield node
-        if not isinstance(node, _Scope) or ran.entered(node):
-            left += ast.iter_child_nodes(node)
+        uncalled = isinstance(node, _Scope) and not ran.entered(node)
+        left += _definition(node) if uncalled else ast.iter_child_nodes(node)
