@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -15,6 +16,7 @@ RESTS = -1
 """The value of a connection's place while it waits for no answer."""
 
 _LONGEST_HEAD = 65_536
+_CLOSE = re.compile(rb"\r\nconnection:(?:[^\r]*,)?[ \t]*close[ \t]*(?:[,\r]|\Z)")
 
 
 class Owner(Protocol):
@@ -147,5 +149,4 @@ def _length(data: bytes, end: int) -> int:
 
 
 def _closes(data: bytes, end: int) -> bool:
-    seldom = data.find(b"lose", 0, end) >= 0 or data.find(b"LOSE", 0, end) >= 0
-    return seldom and b"\r\nconnection: close" in data[:end].lower()
+    return _CLOSE.search(data[:end].lower()) is not None
