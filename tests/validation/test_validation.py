@@ -406,12 +406,13 @@ def test_a_sandbox_that_cannot_run_the_release_opens_its_breaker(monkeypatch: py
 
 
 def test_a_baseline_that_raises_leaves_no_sandbox_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = Phase(PhaseName.POV, Reason.SANDBOX_FAILED, 0.0)
+
     def fail(*_: object) -> Any:
         raise OSError("no space left")
 
     monkeypatch.setattr(Match, "phases", fail)
     monkeypatch.setattr(Match, "judge", lambda *_: Verdict((failed,), 0.0, "namespaces"))
-    failed = Phase(PhaseName.POV, Reason.SANDBOX_FAILED, 0.0)
 
     async def scenario() -> None:
         catalogue = Catalogue(VULNERABILITIES, Cache())
