@@ -77,6 +77,23 @@ def test_the_code_is_what_the_script_says(target: Target, code: int, text: str) 
     assert (ended.ending, ended.code) == (Ending.EXITED, code)
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from operator import index as exit\nexit(1)\n",
+        "class E(Exception):\n    __call__ = int\ntry:\n    raise E\nexcept E as exit:\n    exit(1)\n",
+        "class sys:\n    exit = staticmethod(int)\nsys.exit(1)\n",
+        "import math as sys\nsys.exit = int\nsys.exit(1)\n",
+        "match int:\n    case exit:\n        exit(1)\n",
+        "from queue import Full as SystemExit\ntry:\n    raise SystemExit(1)\nexcept SystemExit:\n    pass\n",
+    ],
+)
+def test_a_name_that_the_script_binds_is_no_exit(target: Target, source: str) -> None:
+    """The script goes on after the call, to its end."""
+    ended = run(target, f"{source}import os\nos.write(1, b'goes on')\n")
+    assert (ended.code, "goes on" in ended.stdout) == (0, True)
+
+
 def test_the_end_of_the_script_is_zero(target: Target) -> None:
     """A check may simply end; output is kept."""
     ended = run(target, "print('hello')\n")

@@ -118,33 +118,45 @@ class _Exits(ast.NodeTransformer):
     """A transformer that rewrites every exit of a script, such as ``sys.exit(0)``, as a call of a constant.
 
     A run replaces the constant by a function that reports the exit code. Imports such as ``from sys import
-    exit as leave`` are recognised; a call of a name that the script defines itself is no exit.
+    exit as leave`` are recognised; a call of a name that the script defines, or imports from elsewhere, is no
+    exit.
     """
 
     def __init__(self, tree: ast.Module, mark: bytes, role: Role) -> None:
         self._mark = mark
         self._modules = {"sys"}
         self._names = {"exit": LEAVE, "quit": LEAVE}
-        self._system_exit = True
         if role is Role.PROBE:
             self._names["report"] = REPORT
+        own: set[str] = set()
         for node in ast.walk(tree):
             match node:
                 case ast.Import(names=names):
-                    self._modules |= {alias.asname or alias.name for alias in names if alias.name == "sys"}
-                case ast.ImportFrom(module="sys", names=names):
-                    self._names |= {
-                        alias.asname or alias.name: LEAVE for alias in names if alias.name == "exit"
-                    }
+                    for alias in names:
+                        name = alias.asname or alias.name.partition(".")[0]
+                        (self._modules if alias.name == "sys" else own).add(name)
+                case ast.ImportFrom(module=module, names=names):
+                    for alias in names:
+                        name = alias.asname or alias.name
+                        if (module, alias.name) == ("sys", "exit"):
+                            self._names[name] = LEAVE
+                        else:
+                            own.add(name)
                 case (
                     ast.FunctionDef(name=name)
                     | ast.AsyncFunctionDef(name=name)
                     | ast.ClassDef(name=name)
                     | ast.Name(id=name, ctx=ast.Store())
                     | ast.arg(arg=name)
+                    | ast.ExceptHandler(name=str(name))
+                    | ast.MatchAs(name=str(name))
+                    | ast.MatchStar(name=str(name))
+                    | ast.MatchMapping(rest=str(name))
                 ):
-                    self._names.pop(name, None)
-                    self._system_exit &= name != "SystemExit"
+                    own.add(name)
+        self._modules -= own
+        self._names = {name: way for name, way in self._names.items() if name not in own}
+        self._system_exit = "SystemExit" not in own
 
     def visit_Module(self, node: ast.Module) -> ast.AST:
         self.generic_visit(node)
