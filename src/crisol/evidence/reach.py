@@ -359,5 +359,7 @@ def _running(body: Sequence[ast.stmt], ran: _Ran) -> Iterator[ast.AST]:
     while left:
         node = left.pop()
         yield node
-        uncalled = isinstance(node, _Scope) and not ran.entered(node)
-        left += _definition(node) if uncalled else ast.iter_child_nodes(node)
+        if isinstance(node, _Scope) and not ran.entered(node):
+            left += _definition(node)
+        else:
+            left += ast.iter_child_nodes(node)

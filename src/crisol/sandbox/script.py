@@ -31,6 +31,8 @@ _WARNINGS = threading.Lock()
 ACT, JUDGE = "\n# act\n", "\n# judge\n"
 """The lines that divide a script with a judge, see :func:`parts`."""
 _SEED = re.compile(r"^SEED = 0$", re.MULTILINE)
+_EXITS = {("sys", "exit"), ("builtins", "exit"), ("builtins", "quit")}
+"""The functions that end a script, as (module, name)."""
 ZERO, ONE, LEAVE, LEAVE_BY_VALUE, REPORT, PUBLISH = b"01evrp"
 """The last byte of each mark: two for the exit codes, four for the functions that the run inserts."""
 
@@ -138,7 +140,7 @@ class _Exits(ast.NodeTransformer):
                 case ast.ImportFrom(module=module, names=names):
                     for alias in names:
                         name = alias.asname or alias.name
-                        if (module, alias.name) == ("sys", "exit"):
+                        if (module, alias.name) in _EXITS:
                             self._names[name] = LEAVE
                         else:
                             own.add(name)
