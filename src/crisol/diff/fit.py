@@ -1,4 +1,4 @@
-"""Cut a diff that was made in a repository to the files of a release, and apply it."""
+"""Reduce a diff from a repository to those of its files that a release contains, and apply it."""
 
 from __future__ import annotations
 

@@ -466,9 +466,9 @@ for _name in ("sysconf", "times", "getresuid", "getresgid", "scandir", "open", "
 def lasting(source: str) -> str:
     r"""Return the source of a PoV with a line behind its top-level imports that lets a month pass.
 
-    The line calls a function that the code of :func:`elsewhere` defines. In a PoV with a judge, the line is
-    put into the part that runs in the target's process alone. The source is returned unchanged if this part
-    imports nothing or does not parse.
+    The line calls a function that the code of :func:`elsewhere` defines. In a PoV with a judge, only the part
+    that runs with the target gets the line. The source is returned unchanged if it does not parse, or if
+    there is no top-level import.
 
     >>> lasting("import os\nos.stat('/')\n")
     "import os\n_pass_a_month()\nos.stat('/')\n"

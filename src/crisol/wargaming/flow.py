@@ -62,7 +62,7 @@ class Flow:
     """The possible values of the expressions in a Python file, found without running it.
 
     ``tree`` is the syntax tree of the file. ``own`` holds the top-level module names of the vulnerable
-    program; of a value that comes from them only the dotted name is known. The method is abstract
+    program. Of a value that comes from such a module, only the dotted name is known. The method is abstract
     interpretation; a value is computed when it is asked for.
     """
 

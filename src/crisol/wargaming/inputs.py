@@ -224,7 +224,10 @@ def _neighbours(text: str, rng: random.Random) -> Iterator[str]:
 
 
 def _notations(text: str) -> Iterator[str]:
-    """Yield fewer than a hundred other spellings of a text, in a fixed order; some may equal ``text``."""
+    """Yield up to a hundred rewritten forms of a text, such as percent-encoded, in a fixed order.
+
+    A form in which there was nothing to rewrite equals ``text``.
+    """
     quoted = "".join(
         letter if letter.isalnum() else f"%{ord(letter):02x}" for letter in text if ord(letter) < 256
     )

@@ -207,8 +207,9 @@ def _agreeing(
 def _best(kept: Sequence[Variation], after: Mapping[int, Behaviour]) -> list[Variation]:
     """Choose at most :data:`_KEPT` of the variations, and return them in the order of their numbers.
 
-    A variation with a new behaviour is chosen before one that repeats the behaviour of an earlier one. In
-    both groups the first variation of every script is chosen before the second of any.
+    ``after`` is the behaviour of the reference on each variation, by the variation's number. A variation
+    whose behaviour no earlier one shows is chosen before the others. In both groups the first variation of
+    every script is chosen before the second of any.
     """
     ranked: dict[tuple[bool, int], list[Variation]] = {}
     seen: set[Behaviour] = set()
